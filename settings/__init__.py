@@ -1,0 +1,24 @@
+"""What to build and how big: a system file and a stack's config become one frozen `Settings`.
+
+Reads those two files and nothing else: no call to a cloud, no look at a database.
+"""
+
+from settings.budget import ConnectionBudget
+from settings.catalogue import PLANS, REGIONS, Phase, Plan
+from settings.errors import SettingsError
+from settings.loader import load
+from settings.resolved import AppSettings, ClusterSettings, PoolSettings, Settings
+
+__all__ = [
+    "PLANS",
+    "REGIONS",
+    "AppSettings",
+    "ClusterSettings",
+    "ConnectionBudget",
+    "Phase",
+    "Plan",
+    "PoolSettings",
+    "Settings",
+    "SettingsError",
+    "load",
+]

@@ -1,0 +1,90 @@
+"""Dividing a plan's connections between pools, migrations and monitoring."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from settings.catalogue import Phase, Plan
+from settings.errors import SettingsError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionBudget:
+    """Where the connections of one cluster go. Every figure is a number of server connections.
+
+    limit: what the plan allows; pools: name -> size; headroom: kept free of pools for migrations and monitoring.
+    """
+
+    limit: int
+    headroom: int
+    pools: Mapping[str, int]
+
+    @property
+    def for_pools(self) -> int:
+        """The most that all pools together may have."""
+        return self.limit - self.headroom
+
+    @property
+    def unassigned(self) -> int:
+        """Connections that no pool has taken and that direct clients can use beside the head-room."""
+        return self.for_pools - sum(self.pools.values())
+
+
+def divide(
+    *,
+    where: str,
+    plan: Plan,
+    phase: Phase,
+    headroom: int,
+    asked: Mapping[str, int | None],
+    larger: tuple[Phase, Plan] | None,
+) -> ConnectionBudget:
+    """Gives each pool its size: what it asks for, or an even share of what is left where it asks for nothing.
+
+    where: the prefix of an error, such as "systems/villa.yaml, clusters.main".
+    larger: the next phase and its plan, for the advice in an error.
+
+    Raises SettingsError when a pool does not fit, or when no connection is left for one that asks for a share.
+    """
+    limit = plan.connections
+    left = limit - headroom
+    if left < 1:
+        raise SettingsError(
+            f"{where}.headroom: {headroom} connections kept free leave none for pools.\n"
+            f"The plan {plan.slug} allows {limit}. Keep {limit - 1} or less."
+        )
+    sizes: dict[str, int] = {}
+    for name, size in asked.items():
+        if size is None:
+            continue
+        if size > left:
+            raise SettingsError(
+                f"{where}.pools.{name}.size: {size} connections asked, {left} left.\n"
+                f"The plan {plan.slug} allows {limit}; {headroom} are kept for migrations and monitoring"
+                f"{_taken(sizes)}. {_advice(left, phase, larger)}"
+            )
+        sizes[name] = size
+        left -= size
+    sharing = [name for name, size in asked.items() if size is None]
+    for position, name in enumerate(sharing):
+        share = left // (len(sharing) - position)
+        if share < 1:
+            raise SettingsError(
+                f"{where}.pools.{name}: no connection is left for this pool.\n"
+                f"The plan {plan.slug} allows {limit}; {headroom} are kept for migrations and monitoring"
+                f"{_taken(sizes)}. Ask for less in the other pools{_grow(phase, larger)}."
+            )
+        sizes[name] = share
+        left -= share
+    return ConnectionBudget(limit=limit, headroom=headroom, pools={name: sizes[name] for name in asked})
+
+
+def _taken(sizes: Mapping[str, int]) -> str:
+    return "".join(f", {size} go to pool {name}" for name, size in sizes.items())
+
+
+def _grow(phase: Phase, larger: tuple[Phase, Plan] | None) -> str:
+    return f", or move trellis:phase from {phase} to {larger[0]} ({larger[1].connections})" if larger else ""
+
+
+def _advice(left: int, phase: Phase, larger: tuple[Phase, Plan] | None) -> str:
+    return (f"Ask for {left} or less" if left else "Ask for less in the other pools") + _grow(phase, larger) + "."

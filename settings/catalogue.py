@@ -1,0 +1,110 @@
+"""DigitalOcean's database plans, regions and versions as data, and what each phase buys.
+
+Sources, named per figure in `Plan.documented`:
+- connections: 25 for each GiB of memory less 3 that the server keeps for itself. 1 GiB (22) and 4 GiB (97) are
+  documented in DigitalOcean's limits page for PostgreSQL; the other plans follow from the rule.
+- monthly prices: the three phases' plans are published; larger plans are list prices of 2026 and not verified.
+  A stack overrides any of them with `trellis:prices`.
+- a 1 GiB cluster cannot have a standby node (DigitalOcean's PostgreSQL limits).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+CONNECTIONS_PER_GIB = 25
+RESERVED_CONNECTIONS = 3
+
+
+class Phase(StrEnum):
+    """How far a system has grown. The order is the order of growth."""
+
+    LAUNCH = "launch"
+    GROWTH = "growth"
+    SCALE = "scale"
+
+    @property
+    def rank(self) -> int:
+        """0 for launch, 1 for growth, 2 for scale."""
+        return list(Phase).index(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One node size of a managed cluster.
+
+    slug: DigitalOcean's name for it, for example "db-s-1vcpu-1gb".
+    memory_gib, storage_gib: per node.
+    monthly_usd: US dollars a month for one node.
+    replica_monthly_usd: US dollars a month for one read-only replica beside a cluster of this plan.
+    documented: the figures that DigitalOcean publishes for this plan; the others are derived.
+    """
+
+    slug: str
+    vcpus: int
+    memory_gib: int
+    storage_gib: int
+    monthly_usd: float
+    replica_monthly_usd: float
+    documented: frozenset[str] = frozenset()
+
+    @property
+    def connections(self) -> int:
+        """Connections that clients can use, all pools together."""
+        return CONNECTIONS_PER_GIB * self.memory_gib - RESERVED_CONNECTIONS
+
+    @property
+    def standby_allowed(self) -> bool:
+        """Whether a cluster of this plan can have more than one node."""
+        return self.memory_gib > 1
+
+
+_PUBLISHED = frozenset({"memory_gib", "vcpus", "storage_gib", "monthly_usd"})
+
+PLANS: Mapping[str, Plan] = {
+    plan.slug: plan
+    for plan in (
+        Plan(
+            slug="db-s-1vcpu-1gb",
+            vcpus=1,
+            memory_gib=1,
+            storage_gib=10,
+            monthly_usd=15,
+            replica_monthly_usd=15,
+            documented=_PUBLISHED | {"connections"},
+        ),
+        Plan(
+            slug="db-s-1vcpu-2gb",
+            vcpus=1,
+            memory_gib=2,
+            storage_gib=30,
+            monthly_usd=30,
+            replica_monthly_usd=15,
+            documented=_PUBLISHED,
+        ),
+        Plan(
+            slug="db-s-2vcpu-4gb",
+            vcpus=2,
+            memory_gib=4,
+            storage_gib=60,
+            monthly_usd=60,
+            replica_monthly_usd=15,
+            documented=_PUBLISHED | {"connections"},
+        ),
+        Plan(slug="db-s-4vcpu-8gb", vcpus=4, memory_gib=8, storage_gib=140, monthly_usd=120, replica_monthly_usd=120),
+        Plan(slug="db-s-6vcpu-16gb", vcpus=6, memory_gib=16, storage_gib=290, monthly_usd=240, replica_monthly_usd=240),
+    )
+}
+
+REGIONS: frozenset[str] = frozenset("ams3 atl1 blr1 fra1 lon1 nyc1 nyc2 nyc3 ric1 sfo2 sfo3 sgp1 syd1 tor1".split())
+
+POSTGRESQL_VERSIONS: tuple[str, ...] = ("13", "14", "15", "16", "17")
+
+PHASE_PLANS: Mapping[Phase, str] = {
+    Phase.LAUNCH: "db-s-1vcpu-1gb",
+    Phase.GROWTH: "db-s-1vcpu-2gb",
+    Phase.SCALE: "db-s-2vcpu-4gb",
+}
+
+MAX_NODES = 3
+MAX_TRUSTED_SOURCES = 100

@@ -1,0 +1,40 @@
+"""The stack's config: where a system runs and how big it is now."""
+
+from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic.alias_generators import to_camel
+
+from settings.catalogue import MAX_TRUSTED_SOURCES, Phase
+from settings.system import AppName, Mode, Model, PlanSlug, PrivateRange, Region
+
+
+def _trusted_source(value: str) -> str:
+    if ":" in value:
+        raise ValueError(f"{value} is IPv6. DigitalOcean's trusted sources take IPv4 addresses and ranges only")
+    try:
+        IPv4Network(value)
+    except (AddressValueError, NetmaskValueError, ValueError) as error:
+        raise ValueError(
+            f"{value!r} is no IPv4 address or range such as 203.0.113.7 or 203.0.113.0/24: {error}"
+        ) from error
+    return value
+
+
+class StackConfig(Model):
+    """The keys under `trellis:` of a stack file. Pulumi.yaml declares and describes the same keys."""
+
+    model_config = Model.model_config | {"alias_generator": to_camel}
+
+    system: str
+    phase: Phase = Phase.LAUNCH
+    mode: Mode = Mode.MANAGED
+    region: Region | None = None
+    ip_range: PrivateRange | None = None
+    trusted_sources: Annotated[
+        tuple[Annotated[str, AfterValidator(_trusted_source)], ...], Field(max_length=MAX_TRUSTED_SOURCES - 1)
+    ] = ()
+    protect: bool | None = None
+    prices: dict[PlanSlug, Annotated[float, Field(ge=0)]] = {}
+    image_tags: dict[AppName, str] = {}
