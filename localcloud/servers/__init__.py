@@ -1,0 +1,49 @@
+"""The real servers behind the API: PostgreSQL and PgBouncer processes of one machine.
+
+    tools = Tools.locate(postgresql, pgbouncer, state)
+    authority = CertificateAuthority(state / "ca")
+    cluster = Cluster.create(state / "clusters" / id, ClusterSpec(...), tools, authority)
+    cluster.create_user("app", password)
+    cluster.set_pools([PoolSpec(name="api", database="app", user="app", mode="transaction", size=17)])
+
+TCP, with TLS, is for clients only, and trusted sources are enforced strictly there. The platform itself (management,
+PgBouncer, replication) uses a UNIX socket in a folder only the servers' account can enter.
+"""
+
+from localcloud.servers.certificates import Certificate, CertificateAuthority
+from localcloud.servers.cluster import Cluster
+from localcloud.servers.errors import (
+    AlreadyExists,
+    FolderUnusable,
+    InvalidRequest,
+    NotFound,
+    NotRunning,
+    PortTaken,
+    ServerError,
+    StartFailed,
+    ToolMissing,
+)
+from localcloud.servers.replica import Replica
+from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec, ReplicaStatus
+from localcloud.servers.tools import Tools
+
+__all__ = [
+    "AlreadyExists",
+    "Certificate",
+    "CertificateAuthority",
+    "Cluster",
+    "ClusterSpec",
+    "FolderUnusable",
+    "InvalidRequest",
+    "NotFound",
+    "NotRunning",
+    "PoolMode",
+    "PoolSpec",
+    "PortTaken",
+    "Replica",
+    "ReplicaStatus",
+    "ServerError",
+    "StartFailed",
+    "ToolMissing",
+    "Tools",
+]
