@@ -44,6 +44,7 @@ def load(config: Mapping[str, str], root: Path, *, stack: str) -> Settings:
         region=chosen.region or system.region,
         ip_range=chosen.ip_range or system.network.ip_range,
         trusted_sources=chosen.trusted_sources,
+        migration_endpoint=chosen.migration_endpoint,
         protect=chosen.phase is not Phase.LAUNCH if chosen.protect is None else chosen.protect,
         clusters=clusters,
         apps=tuple(_apps(system, chosen)),

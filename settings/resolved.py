@@ -66,13 +66,17 @@ class AppSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything the program needs to know before it registers the first resource."""
+    """Everything the program needs to know before it registers the first resource.
+
+    migration_endpoint: "public" or "private", the host that this machine reaches; a runner inside the VPC has both.
+    """
 
     system: str
     phase: Phase
     region: str
     ip_range: str
     trusted_sources: tuple[str, ...]
+    migration_endpoint: str
     protect: bool
     clusters: tuple[ClusterSettings, ...]
     apps: tuple[AppSettings, ...]

@@ -1,7 +1,7 @@
 """The stack's config: where a system runs and how big it is now."""
 
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic.alias_generators import to_camel
@@ -35,6 +35,7 @@ class StackConfig(Model):
     trusted_sources: Annotated[
         tuple[Annotated[str, AfterValidator(_trusted_source)], ...], Field(max_length=MAX_TRUSTED_SOURCES - 1)
     ] = ()
+    migration_endpoint: Literal["public", "private"] = "public"
     protect: bool | None = None
     prices: dict[PlanSlug, Annotated[float, Field(ge=0)]] = {}
     image_tags: dict[AppName, str] = {}

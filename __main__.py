@@ -1,0 +1,21 @@
+"""Trellis: builds the system that the stack's config names, at the phase it names."""
+
+from pathlib import Path
+
+import pulumi
+from pulumi.runtime.config import CONFIG
+
+import settings
+from components.system import System, SystemArgs
+from migrator import MigrationError
+
+ROOT = Path(__file__).resolve().parent
+
+try:
+    chosen = settings.load(CONFIG.get(), ROOT, stack=pulumi.get_stack())
+    system = System(chosen.system, SystemArgs(settings=chosen, root=ROOT, stack=pulumi.get_stack()))
+except (settings.SettingsError, MigrationError) as error:
+    raise pulumi.RunError(str(error)) from None
+
+for name, value in system.outputs.items():
+    pulumi.export(name, value)

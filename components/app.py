@@ -1,0 +1,145 @@
+"""A program on App Platform that uses a pool."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_digitalocean as digitalocean
+
+from components.endpoint import SSLMODE, Endpoint, Login
+from settings import AppSettings
+from settings.system import REFERENCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppDatabase:
+    """The pool an app uses and the cluster, database and user behind it."""
+
+    cluster: pulumi.Output[str]
+    version: str
+    database: pulumi.Output[str]
+    pool: pulumi.Output[str]
+    endpoint: Endpoint
+    login: Login
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppArgs:
+    """region: DigitalOcean region slug of the system. network_id: the VPC the app joins."""
+
+    app: AppSettings
+    region: str
+    network_id: pulumi.Input[str]
+    database: AppDatabase | None
+
+
+class App(pulumi.ComponentResource):
+    """Creates one App Platform app with one service, in the VPC, with a health check.
+
+    No secret stands in the app's spec. The cluster is attached to the app, and the environment refers to it with
+    App Platform's bindable variables, which are filled in when a deployment starts: DigitalOcean gives values of type
+    SECRET back encrypted, and a spec that holds them differs from the program for ever. A fingerprint of the password
+    in the environment makes a changed password a changed spec, and so a new deployment.
+    """
+
+    url: pulumi.Output[str]
+    host: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("trellis:app:App", name, None, opts)
+        wanted = args.app.app
+        app = digitalocean.App(
+            name,
+            spec=digitalocean.AppSpecArgs(
+                name=args.app.name,
+                region=args.region.rstrip("0123456789"),
+                vpcs=[digitalocean.AppSpecVpcArgs(id=args.network_id)],
+                domain_names=[
+                    digitalocean.AppSpecDomainNameArgs(name=domain, type="ALIAS" if position else "PRIMARY")
+                    for position, domain in enumerate(args.app.domains)
+                ],
+                databases=[_attached(args.database)] if args.database else [],
+                services=[
+                    digitalocean.AppSpecServiceArgs(
+                        name=args.app.name,
+                        image=digitalocean.AppSpecServiceImageArgs(
+                            registry_type=wanted.image.registry_type,
+                            registry=wanted.image.registry,
+                            repository=wanted.image.repository,
+                            tag=args.app.tag,
+                        ),
+                        http_port=wanted.port,
+                        instance_count=wanted.instances,
+                        instance_size_slug=wanted.size,
+                        health_check=digitalocean.AppSpecServiceHealthCheckArgs(http_path=wanted.health_check),
+                        envs=_environment(wanted.environment, args.database),
+                    )
+                ],
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.url = app.live_url
+        self.host = app.default_ingress.apply(lambda url: url.removeprefix("https://").rstrip("/"))
+        self.register_outputs({"url": self.url})
+
+
+_COMPONENT = "db"
+
+
+def _attached(database: AppDatabase) -> digitalocean.AppSpecDatabaseArgs:
+    return digitalocean.AppSpecDatabaseArgs(
+        name=_COMPONENT,
+        engine="PG",
+        version=database.version,
+        production=True,
+        cluster_name=database.cluster,
+        db_name=database.database,
+        db_user=database.login.user,
+    )
+
+
+def _environment(
+    environment: Mapping[str, str], database: AppDatabase | None
+) -> Sequence[digitalocean.AppSpecServiceEnvArgs]:
+    values: dict[str, pulumi.Input[str]] = {}
+    for key, text in environment.items():
+        values[key] = _filled(text, _references(database)) if database else text
+    if database:
+        values["DATABASE_CREDENTIALS_FINGERPRINT"] = pulumi.Output.unsecret(
+            database.login.password.apply(_fingerprint)
+        )
+    return [
+        digitalocean.AppSpecServiceEnvArgs(key=key, value=value, scope="RUN_TIME", type="GENERAL")
+        for key, value in values.items()
+    ]
+
+
+def _references(database: AppDatabase) -> Mapping[str, pulumi.Input[str]]:
+    user, password, ca = (f"${{{_COMPONENT}.{field}}}" for field in ("USERNAME", "PASSWORD", "CA_CERT"))
+    host, port = database.endpoint.private_host, database.endpoint.port.apply(lambda number: str(int(number)))
+    return {
+        "pool.host": host,
+        "pool.port": port,
+        "pool.name": database.pool,
+        "pool.user": user,
+        "pool.password": password,
+        "pool.ca": ca,
+        "pool.url": pulumi.Output.concat(
+            f"postgresql://{user}:{password}@", host, ":", port, "/", database.pool, f"?sslmode={SSLMODE}"
+        ),
+    }
+
+
+def _filled(text: str, references: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    parts: list[pulumi.Input[str]] = []
+    end = 0
+    for match in REFERENCE.finditer(text):
+        parts += [text[end : match.start()], references[match.group(1)]]
+        end = match.end()
+    return pulumi.Output.concat(*parts, text[end:])
+
+
+def _fingerprint(password: str) -> str:
+    # A generated password has more than 100 bits: 48 bits of its hash tell nothing about it.
+    return hashlib.sha256(password.encode()).hexdigest()[:12]

@@ -1,0 +1,47 @@
+"""DNS names that lead to apps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_cloudflare as cloudflare
+
+AUTOMATIC_TTL = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordArgs:
+    """target: the host a name leads to. proxied: whether Cloudflare stands in between."""
+
+    target: pulumi.Input[str]
+    proxied: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DnsArgs:
+    """zone: its name, which must exist at Cloudflare. records: full name -> target."""
+
+    zone: str
+    records: Mapping[str, RecordArgs]
+
+
+class Dns(pulumi.ComponentResource):
+    """Creates one CNAME record a name in an existing zone. Cloudflare flattens the one at the zone's apex."""
+
+    def __init__(self, name: str, args: DnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("trellis:dns:Dns", name, None, opts)
+        zone = cloudflare.get_zone_output(
+            filter=cloudflare.GetZoneFilterArgs(name=args.zone), opts=pulumi.InvokeOutputOptions(parent=self)
+        )
+        for host, record in args.records.items():
+            cloudflare.DnsRecord(
+                f"{name}-{host}",
+                zone_id=zone.zone_id,
+                name=host,
+                type="CNAME",
+                content=record.target,
+                proxied=record.proxied,
+                ttl=AUTOMATIC_TTL,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({})

