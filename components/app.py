@@ -106,9 +106,7 @@ def _environment(
     for key, text in environment.items():
         values[key] = _filled(text, _references(database)) if database else text
     if database:
-        values["DATABASE_CREDENTIALS_FINGERPRINT"] = pulumi.Output.unsecret(
-            database.login.password.apply(_fingerprint)
-        )
+        values["DATABASE_CREDENTIALS_FINGERPRINT"] = pulumi.Output.unsecret(database.login.password.apply(_fingerprint))
     return [
         digitalocean.AppSpecServiceEnvArgs(key=key, value=value, scope="RUN_TIME", type="GENERAL")
         for key, value in values.items()

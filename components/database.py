@@ -126,7 +126,10 @@ class DatabasePlatform(pulumi.ComponentResource):
         }
         self.pooled_uris = {
             pool.name: postgresql_uri(
-                self._pools[pool.name].endpoint, self._pools[pool.name].login, self._pools[pool.name].name, private=private
+                self._pools[pool.name].endpoint,
+                self._pools[pool.name].login,
+                self._pools[pool.name].name,
+                private=private,
             )
             for pool in wanted.pools
         }

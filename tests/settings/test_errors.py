@@ -1,0 +1,149 @@
+"""Every mistake stops before anything is built and names its place and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+import settings
+from settings import SettingsError
+from tests.settings.conftest import SYSTEM, Load
+
+FILE = [
+    pytest.param(
+        ("    version:", "    versoin: 1\n    version:"),
+        "systems/shop.yaml:8, clusters.main.versoin: unknown key. Allowed here: name, engine, version, users,",
+        id="unknown key",
+    ),
+    pytest.param(
+        ('version: "17"', 'version: "12"'),
+        "systems/shop.yaml:8, clusters.main.version: '12' is no PostgreSQL version. Allowed: 13, 14, 15, 16, 17.",
+        id="version",
+    ),
+    pytest.param(
+        ("    pools:", "      shop: {}\n    pools:"),
+        "systems/shop.yaml:13, clusters.main.databases.shop: this name stands twice; the first is on line 11.",
+        id="two databases of one name",
+    ),
+    pytest.param(
+        ("app_role: shop_app", "app_role: shop_ap"),
+        "systems/shop.yaml:12, clusters.main.databases.shop.roles.app_role: nobody defines the user 'shop_ap'. "
+        "Known: shop_app.",
+        id="undefined role",
+    ),
+    pytest.param(
+        ("{database: shop,", "{database: shp,"),
+        "systems/shop.yaml:14, clusters.main.pools.web.database: nobody defines the database 'shp'. Known: shop.",
+        id="pool on a missing database",
+    ),
+    pytest.param(
+        ("main.web", "main.wbe"),
+        "systems/shop.yaml:18, apps.shop-api.pool: nobody defines the pool 'main.wbe'. Known: main.web.",
+        id="app on a missing pool",
+    ),
+    pytest.param(
+        ("${pool.url}", "${pool.uri}"),
+        "systems/shop.yaml:20, apps.shop-api.environment.DATABASE_URL: nobody defines the reference 'pool.uri'. "
+        "Known: pool.url, pool.host,",
+        id="unknown reference",
+    ),
+    pytest.param(
+        ("{app: shop-api}", "{app: shop-web}"),
+        "systems/shop.yaml:24, dns.records.api.shop.example.app: nobody defines the app 'shop-web'. Known: shop-api.",
+        id="DNS name of a missing app",
+    ),
+    pytest.param(
+        ("api.shop.example:", "api.store.example:"),
+        "systems/shop.yaml:24, dns.records.api.store.example: not in the zone shop.example.",
+        id="name outside the zone",
+    ),
+    pytest.param(
+        ("10.20.0.0/16", "100.20.0.0/16"),
+        "systems/shop.yaml:4, network.ip_range: 100.20.0.0/16 is not private. Allowed: inside 10.0.0.0/8,",
+        id="public range",
+    ),
+    pytest.param(
+        ("10.20.0.0/16", "10.0.0.0/8"),
+        "systems/shop.yaml:4, network.ip_range: 10.0.0.0/8 is a /8. A VPC is a /16 to a /28.",
+        id="range too wide",
+    ),
+    pytest.param(("region: nyc1", "region: nyc9"), "systems/shop.yaml:2, region: 'nyc9' is no region.", id="region"),
+    pytest.param(
+        ("    users:", "    phases:\n      launch: {plan: db-s-1vcpu-1gb, nodes: 2}\n    users:"),
+        "systems/shop.yaml:10, clusters.main.phases.launch: 2 nodes of db-s-1vcpu-1gb: a 1 GiB cluster cannot have a "
+        "standby.",
+        id="standby on the smallest plan",
+    ),
+    pytest.param(
+        ("user: shop_app}", "user: shop_app, size: 18}"),
+        "systems/shop.yaml:6, clusters.main.pools.web.size: 18 connections asked, 17 left.\n"
+        "The plan db-s-1vcpu-1gb allows 22; 5 are kept for migrations and monitoring. "
+        "Ask for 17 or less, or move trellis:phase from launch to growth (47).",
+        id="pool above the budget",
+    ),
+    pytest.param(
+        ("        roles:", "        migrations: shop/gone\n        roles:"),
+        "systems/shop.yaml:11, clusters.main.databases.shop: there is no folder migrations/shop/gone.",
+        id="missing migrations",
+    ),
+    pytest.param(("name: shop\n", ""), "systems/shop.yaml, name: this key is needed and missing.", id="missing key"),
+    pytest.param(("name: shop\n", "name: shop\n\t- x\n"), "systems/shop.yaml:2: not valid YAML:", id="broken YAML"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), FILE)
+def test_a_mistake_in_the_system_file(load: Load, change: tuple[str, str], message: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(change)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("system", "shp", "trellis:system: there is no system 'shp'. Known: shop"),
+        ("phase", "growht", "trellis:phase: 'growht' is not allowed. Allowed: 'launch', 'growth', 'scale'"),
+        ("region", "nyc9", "trellis:region: 'nyc9' is no region. Allowed: ams3,"),
+        ("phse", "launch", "trellis:phse: unknown key. Allowed here: system, phase, mode, region, ipRange,"),
+        (
+            "mode",
+            "self-hosted",
+            "trellis:mode: shop does not offer 'self-hosted'. Offered in systems/shop.yaml: managed",
+        ),
+        ("ipRange", "8.8.0.0/16", "trellis:ipRange: 8.8.0.0/16 is not private"),
+        ("trustedSources", '["2001:db8::1"]', "trellis:trustedSources.0: 2001:db8::1 is IPv6"),
+        ("trustedSources", '["10.0.0.1/8"]', "trellis:trustedSources.0: '10.0.0.1/8' is no IPv4 address or range"),
+        ("imageTags", '{"shop-web": "2"}', "trellis:imageTags.shop-web: shop has no such app. Known: shop-api"),
+        ("prices", '{"db-tiny": 1}', "trellis:prices.db-tiny: 'db-tiny' is no plan"),
+        ("protect", "maybe", "trellis:protect: 'maybe'"),
+    ],
+)
+def test_a_mistake_in_the_stack_config(load: Load, key: str, value: str, message: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(**{key: value})
+    assert str(raised.value).startswith("Pulumi.dev.yaml, ")
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("phase", ["growth", "scale"])
+def test_the_whole_internet_is_no_trusted_source_after_launch(load: Load, phase: str) -> None:
+    assert load(trustedSources='["0.0.0.0/0"]').trusted_sources == ("0.0.0.0/0",)
+    with pytest.raises(SettingsError, match=rf"0\.0\.0\.0/0 admits the whole internet, .* {phase} "):
+        load(trustedSources='["0.0.0.0/0"]', phase=phase)
+
+
+def test_a_file_that_is_not_utf8(root: Path) -> None:
+    (root / "systems" / "shop.yaml").write_bytes(SYSTEM.encode() + b"# \xff\n")
+    with pytest.raises(SettingsError, match=r"systems/shop\.yaml: not UTF-8 at byte"):
+        settings.load({"trellis:system": "shop"}, root, stack="dev")
+
+
+def test_a_system_is_named_like_its_file(root: Path) -> None:
+    (root / "systems" / "store.yaml").write_text(SYSTEM)
+    with pytest.raises(SettingsError, match="a system is named like its file"):
+        settings.load({"trellis:system": "store"}, root, stack="dev")
+
+
+def test_every_complaint_is_told_at_once(load: Load) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(('version: "17"', 'version: "9"'), ("region: nyc1", "region: moon"))
+    assert len(str(raised.value).splitlines()) == 2

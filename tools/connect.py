@@ -1,0 +1,49 @@
+"""Files that let psql and other libpq clients reach a stack's databases without a password on a command line."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+
+def write(folder: Path, outputs: Mapping[str, Any]) -> list[str]:
+    """Writes a service file, a password file and the CA certificates of a stack; returns the services' names.
+
+    outputs: the stack's outputs with secrets shown. A service is named like its pool; the administrator's direct
+    connection is `<database>-direct`, a replica's `<pool>-<number>-replica`.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    services: dict[str, tuple[str, str]] = {}
+    for cluster, certificate in outputs["ca_certificates"].items():
+        authority = folder / f"{cluster}.crt"
+        _private(authority, certificate)
+        for kind, suffix in (("pooled_uris", ""), ("direct_uris", "-direct"), ("replica_uris", "-replica")):
+            for name, uri in outputs.get(kind, {}).get(cluster, {}).items():
+                services[f"{name}{suffix}"] = (uri, str(authority))
+    entries, passwords = [], []
+    for name, (uri, authority_path) in services.items():
+        part = urlsplit(uri)
+        user, database = unquote(part.username or ""), unquote(part.path[1:])
+        entries.append(
+            f"[{name}]\nhost={part.hostname}\nport={part.port}\nuser={user}\ndbname={database}\n"
+            f"sslmode=verify-full\nsslrootcert={authority_path}\npassfile={folder / 'pgpass'}\n"
+        )
+        fields = (part.hostname, part.port, database, user, unquote(part.password or ""))
+        passwords.append(":".join(str(field).replace("\\", r"\\").replace(":", r"\:") for field in fields))
+    _private(folder / "pg_service.conf", "\n".join(entries))
+    _private(folder / "pgpass", "\n".join(passwords) + "\n")
+    return list(services)
+
+
+def read_outputs(text: str) -> Mapping[str, Any]:
+    """The outputs of `pulumi stack output --json --show-secrets`."""
+    outputs: Mapping[str, Any] = json.loads(text)
+    return outputs
+
+
+def _private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text)

@@ -1,0 +1,198 @@
+"""The development stack from nothing to a migrated database, and back: what `make up`, `preview` and `down` run."""
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from tools import connect
+from tools.bring import bring
+from tools.progress import Failure, bold, step
+from tools.workspace import DEFAULT_PORT, ROOT, Workspace
+
+STACK = "dev"
+
+
+class Stack:
+    """One stack on the local cloud. Every method runs the real engine and raises Failure when it fails."""
+
+    def __init__(self, workspace: Workspace, name: str, config_file: Path | None = None) -> None:
+        self.workspace = workspace
+        self.name = name
+        self._config = [] if config_file is None else ["--config-file", str(config_file)]
+        self.environment = {**os.environ, **workspace.variables()}
+
+    def prepare(self) -> None:
+        """Makes the folders, the plugins' entries and the stack, where they are missing, and cleans up after a kill."""
+        workspace = self.workspace
+        workspace.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        workspace.backend.mkdir(mode=0o700, exist_ok=True)
+        if os.geteuid() == 0 and workspace.cloud_state.parent == workspace.folder:
+            # The servers' account passes through here to its own folder; it cannot list this one.
+            workspace.folder.chmod(0o711)
+        self.run("python", "-m", "localcloud.providers.install", "--pulumi-home", str(workspace.pulumi_home))
+        self.pulumi("stack", "select", "--create", quiet=True)
+        self._release_lock()
+
+    def start_cloud(self, zones: Sequence[str] = ()) -> None:
+        """Starts the local cloud unless it runs."""
+        self.run("python", "-m", "localcloud", "start", *(f"--zone={zone}" for zone in zones), show=True)
+
+    def stop_cloud(self) -> None:
+        """Stops the local cloud and its servers. The data stays."""
+        self.run("python", "-m", "localcloud", "stop", show=True)
+
+    def up(self) -> None:
+        """Deploys. Finishes first what a killed run left open."""
+        self.run("python", "-m", "operations", "recover", "--stack", self.name, *self._config, show=True)
+        self.pulumi("up", "--yes", "--skip-preview", *self._config)
+
+    def preview(self, *options: str) -> None:
+        """Shows what `up` would do; the pending migrations by name."""
+        self.pulumi("preview", "--diff", *self._config, *options)
+
+    def destroy(self) -> None:
+        """Destroys everything the stack made."""
+        self.pulumi("destroy", "--yes", "--skip-preview", *self._config)
+
+    def outputs(self) -> dict[str, Any]:
+        """The outputs, secrets shown."""
+        return dict(json.loads(self.pulumi("stack", "output", "--json", "--show-secrets", quiet=True)))
+
+    def pulumi(self, *arguments: str, quiet: bool = False) -> str:
+        """Runs one pulumi command on this stack."""
+        color = "auto" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
+        return self.run(
+            "pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", color, show=not quiet
+        )
+
+    def run(self, *command: str, show: bool = False) -> str:
+        """Runs a command in the checkout with the workspace's environment; returns its output unless it is shown."""
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            text=True,
+            check=False,
+            stdout=None if show else subprocess.PIPE,
+            stderr=None if show else subprocess.PIPE,
+        )
+        if done.returncode:
+            reason = "" if show else f":\n{(done.stdout + done.stderr).strip()}"
+            raise Failure(f"`{shlex.join(command)}` failed with exit code {done.returncode}{reason}")
+        return "" if show else done.stdout
+
+    def _release_lock(self) -> None:
+        """Drops the lock of a run that was killed on this machine. A run that lives keeps its lock."""
+        for lock in (self.workspace.backend / ".pulumi" / "locks").rglob("*.json"):
+            if lock.parent.name == self.name and not _alive(int(json.loads(lock.read_text())["pid"])):
+                lock.unlink()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return "pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+
+
+def _workspace() -> Workspace:
+    config = yaml.safe_load((ROOT / f"Pulumi.{STACK}.yaml").read_text())["config"]
+    port = urlsplit(config.get("digitalocean:apiEndpoint", "")).port or DEFAULT_PORT
+    return Workspace(folder=ROOT / ".trellis", port=port, parts=bring(), python=Path(sys.executable))
+
+
+def zones() -> list[str]:
+    """The DNS zones that the systems name. At Cloudflare they exist before a program runs, so here too."""
+    files = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "systems").glob("*.yaml"))]
+    return sorted({file["dns"]["zone"] for file in files if file and file.get("dns")})
+
+
+def _up(stack: Stack) -> None:
+    with step("Local cloud"):
+        stack.start_cloud(zones())
+    with step("Pulumi's plugins and stack"):
+        stack.prepare()
+    with step(f"pulumi up, stack {stack.name}"):
+        stack.up()
+    _write_environment(stack)
+    _tell(stack)
+
+
+def _tell(stack: Stack) -> None:
+    outputs = stack.outputs()
+    folder = stack.workspace.folder / "connect"
+    services = connect.write(folder, outputs)
+    print(f"\n{bold('What there is')}")
+    for cluster, plan in outputs["plans"].items():
+        budget = outputs["connection_budgets"][cluster]
+        pools = ", ".join(f"pool {name} {size}" for name, size in budget["pools"].items())
+        print(f"  {cluster}: {plan}, {budget['limit']} connections ({pools}, {budget['headroom']} kept free)")
+        for database, report in outputs["migrations"][cluster].items():
+            print(f"  {cluster}, database {database}: schema at version {report['version']}")
+    for app, url in outputs["app_urls"].items():
+        print(f"  {app}: {url} (its spec is deployed; the local cloud runs no containers)")
+    print(f"  databases: ${outputs['monthly_cost_usd']:g} a month on DigitalOcean, $0 here")
+    print(f"\n{bold('Try next')}")
+    service = os.path.relpath(folder / "pg_service.conf", ROOT)
+    print(f"  PGSERVICEFILE={service} .venv/bin/psql service={services[0]} -c '\\dt'")
+    print("  make preview")
+    print("  sed -i 's/trellis:phase: launch/trellis:phase: growth/' Pulumi.dev.yaml && make up")
+
+
+def _write_environment(stack: Stack) -> None:
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in stack.workspace.variables().items()]
+    path = stack.workspace.folder / "env"
+    path.write_text(
+        "# `. .trellis/env` lets you type pulumi and localcloud commands yourself.\n" + "\n".join(lines) + "\n"
+    )
+
+
+def _down(stack: Stack) -> None:
+    if (stack.workspace.backend / ".pulumi" / "stacks").exists():
+        with step("Local cloud"):
+            stack.start_cloud(zones())
+        with step("pulumi destroy"):
+            stack.prepare()
+            stack.destroy()
+    stack.stop_cloud()
+
+
+def main() -> int:
+    """Runs one command; exit code 1 and a plain error when it fails."""
+    parser = argparse.ArgumentParser(prog="python -m tools.dev", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start the local cloud and deploy the stack dev")
+    commands.add_parser("preview", help="show what `up` would change")
+    commands.add_parser("down", help="destroy the stack dev and stop the local cloud")
+    command = parser.parse_args().command
+    try:
+        stack = Stack(_workspace(), STACK)
+        if command == "up":
+            _up(stack)
+        elif command == "preview":
+            stack.preview()
+        else:
+            _down(stack)
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. Run the same command again to go on.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

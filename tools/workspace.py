@@ -1,0 +1,77 @@
+"""Where a checkout keeps what it makes, and the environment that Pulumi runs in."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.bring import Parts
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_PORT = 7080
+# The passphrase of stacks on the local cloud. Their state stays on this machine and opens nothing beyond it.
+LOCAL_PASSPHRASE = "trellis-local"  # noqa: S105
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """The folders of one set of stacks, and the port of their local cloud.
+
+    folder: .trellis in the checkout, or a temporary one in tests. Everything below is made on demand.
+    """
+
+    folder: Path
+    port: int
+    parts: Parts
+    python: Path
+
+    @property
+    def pulumi_home(self) -> Path:
+        """Pulumi's plugins and credentials of this checkout, apart from the user's own."""
+        return self.folder / "pulumi"
+
+    @property
+    def backend(self) -> Path:
+        """The stacks' state."""
+        return self.folder / "state"
+
+    @property
+    def cloud_state(self) -> Path:
+        """The local cloud's data.
+
+        Root starts the servers as another account, which cannot enter a closed home folder: then it is outside.
+        """
+        if os.geteuid() == 0 and not _open_to_others(self.folder):
+            key = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
+            return Path("/var/lib/trellis") / key
+        return self.folder / "localcloud"
+
+    @property
+    def api(self) -> str:
+        """The local cloud's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def variables(self) -> Mapping[str, str]:
+        """What Pulumi, its plugins and the local cloud read from the environment. None of it is a real credential."""
+        path = [self.python.parent, self.parts.pulumi, *os.environ.get("PATH", "").split(os.pathsep)]
+        return {
+            "PATH": os.pathsep.join(map(str, path)),
+            "PULUMI_HOME": str(self.pulumi_home),
+            "PULUMI_BACKEND_URL": self.backend.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "DIGITALOCEAN_TOKEN": "local",
+            # The official plugin wants 40 characters or more here.
+            "CLOUDFLARE_API_TOKEN": "local" * 8,
+            "LOCALCLOUD_STATE": str(self.cloud_state),
+            "LOCALCLOUD_PORT": str(self.port),
+            "LOCALCLOUD_POSTGRESQL": str(self.parts.postgresql),
+            "LOCALCLOUD_PGBOUNCER": str(self.parts.pgbouncer),
+        }
+
+
+def _open_to_others(folder: Path) -> bool:
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return all(parent.stat().st_mode & 0o001 for parent in (existing, *existing.parents))
