@@ -10,7 +10,7 @@ import pulumi
 from components.alerts import ClusterAlerts, ClusterAlertsArgs
 from components.app import AppDatabase
 from components.cluster import Cluster, ClusterArgs
-from components.endpoint import Login, postgresql_uri
+from components.endpoint import postgresql_uri
 from components.migrations import Migrations, MigrationsArgs
 from components.network import Network
 from components.pool import Pool, PoolArgs

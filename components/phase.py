@@ -19,9 +19,9 @@ class _PhaseProvider(dynamic.ResourceProvider):
             failures.append(
                 dynamic.CheckFailure(
                     "phase",
-                    f"trellis:phase is {news['phase']}, but {_olds['phase']} is deployed. DigitalOcean does not shrink a "
-                    f"cluster's plan or storage. Nothing was changed. Set trellis:phase to {_olds['phase']} or a later "
-                    "phase; to go back, restore a backup into a new stack.",
+                    f"trellis:phase is {news['phase']}, but {_olds['phase']} is deployed. DigitalOcean does not shrink "
+                    f"a cluster's plan or storage. Nothing was changed. Set trellis:phase to {_olds['phase']} or "
+                    "later; to go back, restore a backup into a new stack.",
                 )
             )
         return dynamic.CheckResult(news, failures)

@@ -1,0 +1,35 @@
+"""Everything `make test` runs: parts, style, types, then every test. Ends with the first failing step's exit code."""
+
+import subprocess
+import sys
+
+from tools.bring import bring
+from tools.progress import Failure, step
+from tools.workspace import ROOT
+
+PACKAGES = ("__main__.py", "settings", "components", "migrator", "localcloud", "operations", "tools", "bench", "tests")
+
+
+def main() -> int:
+    """Runs the steps in order."""
+    try:
+        bring()
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    for title, command in (
+        ("ruff format", ("ruff", "format", "--check", ".")),
+        ("ruff check", ("ruff", "check", ".")),
+        ("mypy --strict", ("mypy", *PACKAGES)),
+        ("pytest", ("pytest", *sys.argv[1:])),
+    ):
+        with step(title):
+            code = subprocess.run((sys.executable, "-m", *command), cwd=ROOT, check=False).returncode
+        if code:
+            print(f"error: {title} failed with exit code {code}.", file=sys.stderr)
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
