@@ -1,136 +1,278 @@
 """One managed cluster: a PostgreSQL primary, a PgBouncer in front of it, and the replicas that follow it."""
 
+import os
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from localcloud.servers import initdb, logins, ports
+from localcloud.servers.access import networks
 from localcloud.servers.certificates import CertificateAuthority
-from localcloud.servers.replica import Replica
+from localcloud.servers.errors import AlreadyExists, NotRunning
+from localcloud.servers.limits import check_connections, check_pools
+from localcloud.servers.pgbouncer import Pooler, PoolerSettings
+from localcloud.servers.postgresql import RESERVED_CONNECTIONS, NodeSettings, PostgresServer
+from localcloud.servers.replica import Replica, copy_primary, drop_slot, remove_node
 from localcloud.servers.specs import ClusterSpec, PoolSpec
+from localcloud.servers.state import CLUSTER_FILE, ClusterState, ReplicaState, Secrets
 from localcloud.servers.tools import Tools
+
+PAUSE_PATIENCE = 10.0
+"""Seconds that running transactions of a pool get to end before the server is restarted under them."""
 
 
 class Cluster:
     """The servers of one cluster. Safe to call from several threads: one lock per cluster, replicas included.
 
-    Every method may raise ServerError; the subclasses (`localcloud.servers.errors`) say which kind.
+    Every method may raise ServerError; the subclasses (`localcloud.servers.errors`) say which kind. Use `create` or
+    `load` to get one.
     """
 
-    folder: Path
+    def __init__(
+        self, folder: Path, state: ClusterState, secrets: Secrets, tools: Tools, authority: CertificateAuthority
+    ) -> None:
+        self.folder = folder
+        self._state = state
+        self._secrets = secrets
+        self._tools = tools
+        self._authority = authority
+        self._lock = threading.RLock()
+        self._account = tools.owner()
+        self._server = self._node(folder, f"PostgreSQL of cluster {state.id}", state.id, state.port)
+        self._pooler = Pooler(
+            folder=folder,
+            label=f"PgBouncer of cluster {state.id}",
+            hosts=self._hosts,
+            port=state.pool_port,
+            server_port=state.port,
+            program=tools.pgbouncer,
+            account=self._account,
+            console_password=secrets.console,
+        )
+        self._replicas = {name: self._load_replica(folder / path) for name, path in state.replicas.items()}
 
     @classmethod
     def exists(cls, folder: Path) -> bool:
         """Whether a completely created cluster lives in `folder`."""
-        raise NotImplementedError
+        return (folder / CLUSTER_FILE).exists()
 
     @classmethod
     def create(cls, folder: Path, spec: ClusterSpec, tools: Tools, authority: CertificateAuthority) -> "Cluster":
         """Create and start the servers. What an interrupted creation left in `folder` is stopped and removed first.
 
-        Raises AlreadyExists when a complete cluster is there, ToolMissing for a version that is not installed.
+        Raises AlreadyExists when a complete cluster is there, ToolMissing for a version that is not installed,
+        InvalidRequest for a reserved name. After an error nothing is left in `folder`.
         """
-        raise NotImplementedError
+        folder = folder.absolute()
+        if cls.exists(folder):
+            raise AlreadyExists(f"{folder} holds a cluster already. Nothing was changed.")
+        check_connections(spec.max_connections)
+        logins.check_name("User", spec.admin_user)
+        logins.check_name("Database", spec.default_database)
+        tools.installation(spec.version)
+        account = tools.owner()
+        cls.discard(folder)
+        account.private_folder(folder)
+        try:
+            account.check_reach(folder / "data")
+            secrets = Secrets.generate()
+            secrets.save(folder, account)
+            port, pool_port = ports.choose((spec.public_host, spec.private_host), 2)
+            state = ClusterState(
+                id=spec.id,
+                version=spec.version,
+                max_connections=spec.max_connections,
+                public_host=spec.public_host,
+                private_host=spec.private_host,
+                admin_user=spec.admin_user,
+                default_database=spec.default_database,
+                port=port,
+                pool_port=pool_port,
+            )
+            cluster = cls(folder, state, secrets, tools, authority)
+            cluster._certify(cluster._server)
+            initdb.initialise(cluster._server)
+            cluster._server.start(cluster._node_settings())
+            initdb.populate(cluster._server, spec, secrets.replication)
+            cluster._pooler.start(cluster._pooler_settings())
+            state.save(folder, account)
+        except BaseException:
+            cls.discard(folder)
+            raise
+        return cluster
 
     @classmethod
     def load(cls, folder: Path, tools: Tools, authority: CertificateAuthority) -> "Cluster":
         """The cluster in `folder`, without starting it. Raises NotFound when there is no complete cluster."""
-        raise NotImplementedError
+        folder = folder.absolute()
+        return cls(folder, ClusterState.load(folder), Secrets.load(folder), tools, authority)
+
+    @staticmethod
+    def discard(folder: Path) -> None:
+        """Stop whatever runs in `folder` and remove it: a cluster, or what an interrupted creation left. Idempotent."""
+        remove_node(folder)
 
     @property
     def id(self) -> str:
-        raise NotImplementedError
+        return self._state.id
 
     @property
     def version(self) -> str:
-        raise NotImplementedError
+        """PostgreSQL major version."""
+        return self._state.version
 
     @property
     def max_connections(self) -> int:
-        raise NotImplementedError
+        """The server's limit, three reserved connections included."""
+        return self._state.max_connections
 
     @property
     def port(self) -> int:
         """Direct port, the same on the public and the private host; kept for the cluster's whole life."""
-        raise NotImplementedError
+        return self._state.port
 
     @property
     def pool_port(self) -> int:
-        raise NotImplementedError
+        """PgBouncer's port, the same on both hosts; kept for the cluster's whole life."""
+        return self._state.pool_port
 
     @property
     def pools(self) -> tuple[PoolSpec, ...]:
-        raise NotImplementedError
+        return self._state.pools
 
     @property
     def trusted_sources(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        return self._state.trusted_sources
 
     @property
     def replicas(self) -> Mapping[str, Replica]:
         """The replicas by name, loaded with the cluster."""
-        raise NotImplementedError
+        return dict(self._replicas)
 
     @property
     def logs(self) -> Mapping[str, Path]:
         """Log files by server: "postgresql", "pgbouncer", and "replica <name>" for each replica."""
-        raise NotImplementedError
+        replicas = {f"replica {name}": replica.log for name, replica in self.replicas.items()}
+        return {"postgresql": self._server.log, "pgbouncer": self._pooler.log, **replicas}
 
     def running(self) -> bool:
         """Whether both the primary and the pooler are alive. Takes no lock."""
-        raise NotImplementedError
+        return self._server.process() is not None and self._pooler.process() is not None
 
     def start(self) -> None:
         """Start the primary, the replicas and the pooler; adopts what already runs on this folder. Idempotent.
 
         Raises PortTaken or StartFailed; whatever had been started by this call is stopped again.
         """
-        raise NotImplementedError
+        with self._lock:
+            began = []
+            try:
+                if self._server.process() is None:
+                    began.append(self._server.stop)
+                self._server.start(self._node_settings())
+                for replica in self._replicas.values():
+                    if not replica.running():
+                        began.append(replica.stop)
+                    replica.start()
+                if self._pooler.process() is None:
+                    began.append(self._pooler.stop)
+                self._pooler.start(self._pooler_settings())
+            except BaseException:
+                for stop in reversed(began):
+                    stop()
+                raise
 
     def stop(self) -> None:
         """Stop pooler, primary and replicas (fast shutdown: open transactions are rolled back). Idempotent."""
-        raise NotImplementedError
+        with self._lock:
+            self._pooler.stop()
+            self._server.stop()
+            for replica in self._replicas.values():
+                replica.stop()
 
     def destroy(self) -> None:
         """Stop everything, replicas included, and remove every file of the cluster. Idempotent."""
-        raise NotImplementedError
+        with self._lock:
+            if self.folder.exists():
+                self.stop()
+            for replica in self.replicas.values():
+                replica.destroy()
+            self.discard(self.folder)
 
     def resize(self, max_connections: int) -> None:
-        """Restart with a new connection limit, data kept. Clients of transaction pools wait instead of failing."""
-        raise NotImplementedError
+        """Restart with a new connection limit, data kept. A stopped cluster has it from its next start.
+
+        Clients of transaction and statement pools wait for the restart; transactions that run longer than
+        PAUSE_PATIENCE are rolled back, and direct sessions and those of session pools end.
+        """
+        check_connections(max_connections)
+        with self._lock:
+            # Before the primary: a standby that has fewer connections than its primary stops replaying.
+            for replica in self._replicas.values():
+                replica.make_room_for(max_connections)
+            self._save(replace(self._state, max_connections=max_connections))
+            if self._server.process() is None:
+                return
+            waiting = [pool.name for pool in self._state.pools if pool.mode != "session"]
+            pooled = self._pooler.process() is not None
+            if pooled:
+                self._pooler.pause(waiting, PAUSE_PATIENCE)
+            try:
+                self._server.stop()
+                self._server.start(self._node_settings())
+            finally:
+                if pooled:
+                    self._pooler.resume()
 
     def create_database(self, name: str) -> None:
         """Create a database owned by the admin user. Raises AlreadyExists, InvalidRequest."""
-        raise NotImplementedError
+        with self._lock:
+            logins.create_database(self._server, name, self._state.admin_user)
 
     def drop_database(self, name: str) -> None:
         """Drop a database; its sessions are ended. Raises NotFound, InvalidRequest for a reserved name."""
-        raise NotImplementedError
+        with self._lock:
+            logins.drop_database(self._server, name)
 
     def databases(self) -> tuple[str, ...]:
         """Names of the databases clients may use, also those made by SQL."""
-        raise NotImplementedError
+        return logins.databases(self._server)
 
     def create_user(self, name: str, password: str) -> None:
         """Create a login without grants; the admin user may grant it. Raises AlreadyExists, InvalidRequest."""
-        raise NotImplementedError
+        with self._lock:
+            logins.create_user(self._server, name, password, self._state.admin_user)
+            self._refresh_pooler()
 
     def set_password(self, name: str, password: str) -> None:
         """Change the password on the server and the pooler. Open sessions stay. Raises NotFound."""
-        raise NotImplementedError
+        with self._lock:
+            logins.set_password(self._server, name, password)
+            self._refresh_pooler()
 
     def drop_user(self, name: str) -> None:
         """Drop a login; its sessions are ended, its grants revoked, what it owns goes to the admin user.
 
         Raises NotFound, InvalidRequest for a reserved name or the admin user.
         """
-        raise NotImplementedError
+        with self._lock:
+            logins.drop_user(self._server, name, self._state.admin_user)
+            self._refresh_pooler()
 
     def users(self) -> tuple[str, ...]:
         """Names of the logins, the admin user included, also those made by SQL."""
-        raise NotImplementedError
+        return logins.users(self._server)
 
     def set_pools(self, pools: Sequence[PoolSpec]) -> None:
-        """Make these the pooler's pools. Clients of removed pools are dropped, all others keep their connection."""
-        raise NotImplementedError
+        """Make these the pooler's pools. Clients of removed pools are dropped, all others keep their connection.
+
+        Raises InvalidRequest for a bad or repeated name or size. A stopped cluster has them from its next start.
+        """
+        check_pools(pools)
+        with self._lock:
+            self._save(replace(self._state, pools=tuple(pools)))
+            self._refresh_pooler()
 
     def set_trusted_sources(self, sources: Sequence[str]) -> None:
         """Admit only these addresses and CIDR ranges, on the server and the pooler; empty admits everyone.
@@ -139,12 +281,121 @@ class Cluster:
         with such a client loses all its clients and they reconnect. Replicas have their own list.
         Raises InvalidRequest for a text that is neither an address nor a range.
         """
-        raise NotImplementedError
+        networks(sources)
+        with self._lock:
+            self._save(replace(self._state, trusted_sources=tuple(sources)))
+            if self._server.process() is not None:
+                self._server.configure(self._node_settings())
+                self._server.reload()
+                self._server.end_foreign_sessions(self._state.trusted_sources)
+            self._refresh_pooler()
 
     def create_replica(self, name: str, folder: Path, max_connections: int) -> Replica:
         """Copy the primary into `folder` and start a hot standby that streams from it.
 
         It has its own port on the same hosts, the same users and passwords, and at first the primary's trusted
-        sources. Raises AlreadyExists.
+        sources. What an interrupted creation left in `folder` is removed first.
+        Raises AlreadyExists, NotRunning when the primary is stopped, ToolMissing without a fitting pg_basebackup.
         """
-        raise NotImplementedError
+        folder = folder.absolute()
+        check_connections(max_connections)
+        with self._lock:
+            if name in self._replicas or (folder / CLUSTER_FILE).exists():
+                raise AlreadyExists(f"Cluster {self.id} has a replica {name!r} already. Nothing was changed.")
+            if self._server.process() is None:
+                raise NotRunning(f"{self._server.label} is not running, so it cannot be copied. Start it first.")
+            program = self._tools.basebackup(self.version)
+            self.discard(folder)
+            self._account.private_folder(folder)
+            try:
+                self._account.check_reach(folder / "data")
+                (port,) = ports.choose(self._hosts, 1)
+                state = ReplicaState(
+                    name=name,
+                    port=port,
+                    max_connections=max_connections,
+                    slots=max(max_connections, self.max_connections),
+                    trusted_sources=self.trusted_sources,
+                )
+                replica = self._replica(folder, state)
+                server = self._replica_server(folder, state)
+                self._certify(server)
+                copy_primary(self._server, server, name, program, self._secrets.replication)
+                state.save(folder, self._account)
+                replica.start()
+                self._replicas[name] = replica
+                self._save_replicas()
+            except BaseException:
+                self.discard(folder)
+                self._replicas.pop(name, None)
+                drop_slot(self._server, name)
+                raise
+            return replica
+
+    @property
+    def _hosts(self) -> tuple[str, str]:
+        return (self._state.public_host, self._state.private_host)
+
+    def _node(self, folder: Path, label: str, name: str, port: int) -> PostgresServer:
+        return PostgresServer(
+            folder=folder,
+            label=label,
+            name=name,
+            hosts=self._hosts,
+            port=port,
+            installation=self._tools.installation(self._state.version),
+            account=self._account,
+            superuser_password=self._secrets.superuser,
+        )
+
+    def _replica_server(self, folder: Path, state: ReplicaState) -> PostgresServer:
+        label = f"Replica {state.name!r} of cluster {self.id}"
+        return self._node(folder, label, f"{self.id}/{state.name}", state.port)
+
+    def _replica(self, folder: Path, state: ReplicaState) -> Replica:
+        return Replica(
+            state=state,
+            server=self._replica_server(folder, state),
+            primary=self._server,
+            lock=self._lock,
+            forget=self._forget,
+        )
+
+    def _load_replica(self, folder: Path) -> Replica:
+        return self._replica(folder.resolve(), ReplicaState.load(folder))
+
+    def _forget(self, name: str) -> None:
+        self._replicas.pop(name, None)
+        if self.folder.exists():
+            self._save_replicas()
+
+    def _save_replicas(self) -> None:
+        folders = {name: os.path.relpath(replica.folder, self.folder) for name, replica in self._replicas.items()}
+        self._save(replace(self._state, replicas=folders))
+
+    def _save(self, state: ClusterState) -> None:
+        state.save(self.folder, self._account)
+        self._state = state
+
+    def _certify(self, server: PostgresServer) -> None:
+        issued = self._authority.issue(server.name, (*self._hosts, "localhost"))
+        self._account.write(server.folder / "server.crt", issued.certificate)
+        self._account.write(server.folder / "server.key", issued.key)
+
+    def _node_settings(self) -> NodeSettings:
+        return NodeSettings(
+            slots=self._state.max_connections,
+            usable=self._state.max_connections - RESERVED_CONNECTIONS,
+            trusted_sources=self._state.trusted_sources,
+        )
+
+    def _pooler_settings(self) -> PoolerSettings:
+        return PoolerSettings(
+            pools=self._state.pools,
+            trusted_sources=self._state.trusted_sources,
+            verifiers=logins.verifiers(self._server),
+        )
+
+    def _refresh_pooler(self) -> None:
+        if self._pooler.process() is not None:
+            self._pooler.apply(self._pooler_settings())

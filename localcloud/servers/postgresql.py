@@ -1,0 +1,284 @@
+"""One PostgreSQL server process: a primary or a replica."""
+
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from localcloud.servers import ports, processes, sockets
+from localcloud.servers.access import SUPERUSER, admits, networks, server_rules
+from localcloud.servers.account import Account
+from localcloud.servers.errors import NotRunning, ServerError, StartFailed
+from localcloud.servers.installation import Installation
+from localcloud.servers.processes import Process
+
+RESERVED_CONNECTIONS = 3
+"""Kept for the platform on every node. Source: DigitalOcean's connection limits, 25 a GiB of which 22 are usable."""
+
+START_PATIENCE = 600.0
+"""Seconds a server may take to come up; replaying WAL after an unclean end can take minutes."""
+
+# Open transactions are rolled back; then without a checkpoint; then the last resort. Seconds to wait after each.
+STOP_STEPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 20.0), (signal.SIGKILL, 10.0))
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upstream:
+    """The primary a standby follows, reached over its UNIX socket."""
+
+    sockets: Path
+    port: int
+    user: str
+    passfile: Path
+    slot: str
+
+    def conninfo(self) -> str:
+        return psycopg.conninfo.make_conninfo(
+            host=str(self.sockets),
+            port=self.port,
+            user=self.user,
+            passfile=str(self.passfile),
+            application_name=self.slot,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """What differs from one node to the next.
+
+    slots: the server's `max_connections`; a standby may not have fewer than its primary has or had.
+    usable: connections clients may open, `slots` less the reserved ones.
+    """
+
+    slots: int
+    usable: int
+    trusted_sources: tuple[str, ...]
+    upstream: Upstream | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresServer:
+    """The server whose files are in `folder`; the data directory is `folder/data`.
+
+    label: how errors call it, for example "PostgreSQL of cluster 1b4e28ba".
+    """
+
+    folder: Path
+    label: str
+    name: str
+    hosts: tuple[str, ...]
+    port: int
+    installation: Installation
+    account: Account
+    superuser_password: str = field(repr=False)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "postgresql.log"
+
+    @property
+    def sockets(self) -> Path:
+        return sockets.socket_folder(self.folder)
+
+    def process(self) -> Process | None:
+        """The server's main process, started by this run of the local cloud or an earlier one."""
+        processes.reap()
+        try:
+            pid = int((self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):
+            return None
+        return next((process for process in processes.within(self.data) if process.pid == pid), None)
+
+    def configure(self, settings: NodeSettings) -> None:
+        """Write the configuration files; a running server must be reloaded or restarted to follow them."""
+        lines = [f"{name} = {_literal(value)}" for name, value in self._parameters(settings).items()]
+        self.account.write(self.data / "postgresql.conf", "".join(f"{line}\n" for line in lines))
+        self.account.write(self.data / "pg_hba.conf", server_rules(settings.trusted_sources))
+        if settings.upstream is not None:
+            self.account.write(self.data / "standby.signal", "")
+
+    def start(self, settings: NodeSettings) -> None:
+        """Start with these settings, or bring what already runs here to them. Raises PortTaken, StartFailed."""
+        sockets.create(self.folder, self.account)
+        self.configure(settings)
+        if self.process() is not None:
+            if self._adopt(settings):
+                return
+            self.stop()
+        self._await_orphans()
+        ports.require_free(self.hosts, self.port, self.label)
+        # Left by an unclean end; the processes in the data folder are known to be gone.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        seen = self.log.stat().st_size if self.log.exists() else 0
+        command = [str(self.installation.program("postgres")), "-D", str(self.data)]
+        process = processes.spawn(command, folder=self.data, log=self.log, account=self.account)
+        try:
+            self._await_ready(process, seen)
+        except BaseException:
+            process.stop(*STOP_STEPS)
+            raise
+
+    def stop(self) -> None:
+        """Stop, rolling open transactions back. Idempotent. Raises ServerError when it cannot be stopped."""
+        process = self.process()
+        if process is not None and not process.stop(*STOP_STEPS):
+            raise ServerError(f"{self.label} (process {process.pid}) does not stop. Its log: {self.log}")
+        self._await_orphans()
+
+    def reload(self) -> None:
+        """Make the server follow its configuration files, and return when new connections do."""
+        process = self.process()
+        if process is None:
+            raise NotRunning(f"{self.label} is not running; the change takes effect when it starts.")
+        before = self._loaded_at()
+        process.signal(signal.SIGHUP)
+        deadline = time.monotonic() + 60.0
+        while self._loaded_at() == before:
+            if time.monotonic() > deadline:
+                raise ServerError(f"{self.label} does not reload its configuration. Its log: {self.log}")
+            time.sleep(0.01)
+        with self.connect() as connection:
+            wrong = connection.execute("SELECT error FROM pg_hba_file_rules WHERE error IS NOT NULL").fetchall()
+        if wrong:
+            raise ServerError(f"{self.label} refused its access rules and keeps the old ones: {wrong[0][0]}")
+
+    def end_foreign_sessions(self, sources: tuple[str, ...]) -> None:
+        """End the client sessions that come from addresses no longer admitted."""
+        allowed = networks(sources)
+        with self.connect() as connection:
+            sessions = connection.execute(
+                "SELECT pid, client_addr FROM pg_stat_activity WHERE client_addr IS NOT NULL"
+            ).fetchall()
+            for pid, address in sessions:
+                if not admits(allowed, address):
+                    connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+    def connect(self, database: str = "postgres") -> Connection:
+        """A superuser session, each statement a transaction of its own. Raises NotRunning."""
+        try:
+            return psycopg.connect(
+                host=str(self.sockets),
+                port=self.port,
+                user=SUPERUSER,
+                password=self.superuser_password,
+                dbname=database,
+                autocommit=True,
+                connect_timeout=30,
+                application_name="localcloud",
+                client_encoding="UTF8",
+            )
+        except psycopg.OperationalError as error:
+            if self.process() is None:
+                raise NotRunning(f"{self.label} is not running. Start it first; nothing was changed.") from error
+            raise NotRunning(f"{self.label} runs but refuses the platform's connection: {error}") from error
+
+    def _parameters(self, settings: NodeSettings) -> Mapping[str, str | int | bool]:
+        preload = [name for name in ("pg_stat_statements",) if name in self.installation.extensions]
+        parameters: dict[str, str | int | bool] = {
+            "listen_addresses": ",".join(dict.fromkeys(self.hosts)),
+            "port": self.port,
+            "unix_socket_directories": str(self.sockets),
+            "unix_socket_permissions": "0700",
+            "max_connections": settings.slots,
+            "superuser_reserved_connections": settings.slots - settings.usable,
+            "password_encryption": "scram-sha-256",
+            "ssl": True,
+            "ssl_cert_file": str(self.folder / "server.crt"),
+            "ssl_key_file": str(self.folder / "server.key"),
+            "ssl_min_protocol_version": "TLSv1.2",
+            "shared_preload_libraries": ",".join(preload),
+            "cluster_name": self.name,
+            # Replication; the limits must be the same on a primary and its standbys.
+            "wal_level": "replica",
+            "max_wal_senders": 10,
+            "max_replication_slots": 10,
+            "max_slot_wal_keep_size": "1GB",
+            "hot_standby": True,
+            # Many servers share one machine.
+            "shared_buffers": "16MB",
+            "min_wal_size": "32MB",
+            "max_wal_size": "256MB",
+            "huge_pages": "off",
+            "dynamic_shared_memory_type": "posix",
+            # Durable: what was committed survives a crash, as in production.
+            "fsync": True,
+            "full_page_writes": True,
+            "log_line_prefix": "%m [%p] %q%u@%d %h ",
+            "log_timezone": "UTC",
+            "timezone": "UTC",
+            "datestyle": "iso, mdy",
+            "default_text_search_config": "pg_catalog.english",
+        }
+        if settings.upstream is not None:
+            parameters["primary_conninfo"] = settings.upstream.conninfo()
+            parameters["primary_slot_name"] = settings.upstream.slot
+            # Look for the primary again soon after it was restarted (default 5 s).
+            parameters["wal_retrieve_retry_interval"] = "500ms"
+        return parameters
+
+    def _adopt(self, settings: NodeSettings) -> bool:
+        """Whether the running server follows the settings without a restart."""
+        try:
+            self._await_ready(self.process(), 0)
+            self.reload()
+            with self.connect() as connection:
+                pending = connection.execute("SELECT 1 FROM pg_settings WHERE pending_restart LIMIT 1").fetchall()
+            self.end_foreign_sessions(settings.trusted_sources)
+        except ServerError:
+            return False
+        return not pending
+
+    def _await_ready(self, process: Process | None, seen: int) -> None:
+        deadline = time.monotonic() + START_PATIENCE
+        while process is not None and time.monotonic() < deadline:
+            if self._status(process.pid) == "ready":
+                return
+            if not process.alive():
+                break
+            time.sleep(0.01)
+        processes.reap()
+        raise StartFailed(
+            f"{self.label} did not start. Its data is untouched. The end of {self.log}:\n"
+            f"{processes.tail(self.log, seen)}"
+        )
+
+    def _status(self, pid: int) -> str:
+        # The eighth line is what pg_ctl goes by as well.
+        try:
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return ""
+        return lines[7].strip() if len(lines) >= 8 and lines[0] == str(pid) else ""
+
+    def _await_orphans(self) -> None:
+        """After its main process was killed, a server's other processes end by themselves, and must before a start."""
+        deadline = time.monotonic() + 60.0
+        while orphans := processes.within(self.data):
+            if time.monotonic() > deadline:
+                pids = ", ".join(str(orphan.pid) for orphan in orphans)
+                raise StartFailed(
+                    f"{self.label}: processes {pids} still use {self.data} and no server is in charge of them."
+                    " End them, then start again. The data is untouched."
+                )
+            time.sleep(0.02)
+
+    def _loaded_at(self) -> object:
+        with self.connect() as connection:
+            row = connection.execute("SELECT pg_conf_load_time()").fetchone()
+        return None if row is None else row[0]
+
+
+def _literal(value: str | int | bool) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,119 @@
+"""What a cluster and a replica remember in their folders."""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from localcloud.servers.account import Account
+from localcloud.servers.errors import NotFound, ServerError
+from localcloud.servers.specs import PoolSpec
+
+CLUSTER_FILE = "cluster.json"
+REPLICA_FILE = "replica.json"
+SECRETS_FILE = "secrets.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterState:
+    """Kept in `cluster.json`. The file is written last when a cluster is created: with it, the cluster is complete.
+
+    replicas: folder by name, relative to the cluster's own.
+    """
+
+    id: str
+    version: str
+    max_connections: int
+    public_host: str
+    private_host: str
+    admin_user: str
+    default_database: str
+    port: int
+    pool_port: int
+    trusted_sources: tuple[str, ...] = ()
+    pools: tuple[PoolSpec, ...] = ()
+    replicas: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: Path) -> "ClusterState":
+        """Raises NotFound when there is no complete cluster, ServerError when its file is damaged."""
+        values = _read(folder / CLUSTER_FILE)
+        try:
+            pools = tuple(PoolSpec(**pool) for pool in values.pop("pools"))
+            return cls(pools=pools, trusted_sources=tuple(values.pop("trusted_sources")), **values)
+        except (KeyError, TypeError) as error:
+            raise _damaged(folder / CLUSTER_FILE, error) from error
+
+    def save(self, folder: Path, account: Account) -> None:
+        account.write(folder / CLUSTER_FILE, json.dumps(asdict(self), indent=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicaState:
+    """Kept in `replica.json`, written last when a replica is created.
+
+    slots: the server's own `max_connections`. It never falls: a standby must have at least as many as its primary had
+        when it wrote the WAL the standby replays.
+    """
+
+    name: str
+    port: int
+    max_connections: int
+    slots: int
+    trusted_sources: tuple[str, ...]
+
+    @classmethod
+    def load(cls, folder: Path) -> "ReplicaState":
+        """Raises NotFound when there is no complete replica, ServerError when its file is damaged."""
+        values = _read(folder / REPLICA_FILE)
+        try:
+            return cls(trusted_sources=tuple(values.pop("trusted_sources")), **values)
+        except (KeyError, TypeError) as error:
+            raise _damaged(folder / REPLICA_FILE, error) from error
+
+    def save(self, folder: Path, account: Account) -> None:
+        account.write(folder / REPLICA_FILE, json.dumps(asdict(self), indent=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secrets:
+    """Passwords of the platform's own logins, kept in `secrets.json` (mode 0600)."""
+
+    superuser: str = field(repr=False)
+    replication: str = field(repr=False)
+    console: str = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> "Secrets":
+        return cls(
+            superuser=secrets.token_urlsafe(24),
+            replication=secrets.token_urlsafe(24),
+            console=secrets.token_urlsafe(24),
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> "Secrets":
+        try:
+            return cls(**_read(folder / SECRETS_FILE))
+        except TypeError as error:
+            raise _damaged(folder / SECRETS_FILE, error) from error
+
+    def save(self, folder: Path, account: Account) -> None:
+        account.write(folder / SECRETS_FILE, json.dumps(asdict(self), indent=1))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotFound(f"There is no {file.stem} in {file.parent}: {file.name} is missing.") from None
+    except ValueError as error:
+        raise _damaged(file, error) from error
+    if not isinstance(values, dict):
+        raise _damaged(file, "not an object")
+    return values
+
+
+def _damaged(file: Path, reason: object) -> ServerError:
+    return ServerError(f"{file} is damaged ({reason}). Put it back from a copy, or destroy this cluster.")
