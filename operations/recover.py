@@ -69,7 +69,8 @@ def _wait_until_online(api: Api, resource: Mapping[str, Any], identifier: str) -
         if time.monotonic() > until:
             raise OperationError(
                 f"{_name(resource)} exists as {identifier}, but is {status!r} after "
-                f"{ONLINE_WITHIN_SECONDS // 60} minutes. The state was not changed. Look at it in the control panel, then run this again."
+                f"{ONLINE_WITHIN_SECONDS // 60} minutes. "
+                "The state was not changed. Look at it in the control panel, then run this again."
             )
         time.sleep(2)
 
