@@ -1,0 +1,7 @@
+"""Runs the command."""
+
+import sys
+
+from localcloud.cli import main
+
+sys.exit(main())

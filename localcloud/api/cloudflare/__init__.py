@@ -1,0 +1,1 @@
+"""/client/v4: the part of Cloudflare's API that DNS records need."""

@@ -1,0 +1,25 @@
+"""/v2/databases: managed PostgreSQL clusters and everything that belongs to one."""
+
+from localcloud.api.databases import (
+    changes,
+    clusters,
+    databases,
+    firewall,
+    options,
+    pools,
+    replicas,
+    settings,
+    users,
+)
+
+ENDPOINTS = (
+    *options.ENDPOINTS,
+    *clusters.ENDPOINTS,
+    *changes.ENDPOINTS,
+    *settings.ENDPOINTS,
+    *databases.ENDPOINTS,
+    *users.ENDPOINTS,
+    *pools.ENDPOINTS,
+    *firewall.ENDPOINTS,
+    *replicas.ENDPOINTS,
+)

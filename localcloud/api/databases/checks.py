@@ -1,0 +1,115 @@
+"""What may be asked of a cluster or a replica: plans, regions, storage, names, networks, projects, tags."""
+
+import re
+from collections.abc import Sequence
+
+from localcloud import catalogue
+from localcloud.api.call import Call
+from localcloud.api.databases.view import ENGINE
+from localcloud.api.errors import NotImplementedHere, Unprocessable
+from localcloud.catalogue import Plan
+from localcloud.networks import check_region, default_vpc
+from localcloud.records import Vpc
+from localcloud.state import Tables
+
+_CLUSTER_NAME = re.compile(r"^[a-z][a-z0-9-]{1,61}[a-z0-9]$")
+_TAG = re.compile(r"^[a-zA-Z0-9_:-]{1,255}$")
+
+
+def engine(name: str) -> None:
+    """Raises Unprocessable for an engine nobody knows, NotImplementedHere for one that does not run here."""
+    if name not in catalogue.ENGINES:
+        raise Unprocessable(f"engine {name}: there is no such engine. Allowed: {', '.join(catalogue.ENGINES)}.")
+    if name != ENGINE:
+        raise NotImplementedHere(f'databases of the engine "{name}"; it runs "{ENGINE}" (PostgreSQL) only')
+
+
+def version(call: Call, asked: str) -> str:
+    """The major to run. Raises Unprocessable when DigitalOcean does not offer it or it is not installed here."""
+    major = asked or catalogue.DEFAULT_POSTGRESQL_VERSION
+    if major not in catalogue.POSTGRESQL_VERSIONS:
+        allowed = ", ".join(catalogue.POSTGRESQL_VERSIONS)
+        raise Unprocessable(f"version {major}: not a PostgreSQL version that is offered. Allowed: {allowed}.")
+    installed = call.cloud.fleet.tools.majors()
+    if major not in installed:
+        raise Unprocessable(
+            f"version {major}: not installed for this local cloud. Installed in {call.cloud.options.postgresql}: "
+            f"{', '.join(installed) or 'none'}."
+        )
+    return major
+
+
+def plan(slug: str) -> Plan:
+    """Raises Unprocessable."""
+    try:
+        return catalogue.PLANS[slug]
+    except KeyError:
+        allowed = ", ".join(catalogue.PLANS)
+        raise Unprocessable(f"size {slug}: there is no such plan. Allowed: {allowed}.") from None
+
+
+def region(slug: str) -> str:
+    """Raises Unprocessable."""
+    try:
+        return check_region(slug)
+    except ValueError as problem:
+        raise Unprocessable(str(problem)) from problem
+
+
+def nodes(number: int, of: Plan) -> int:
+    """Raises Unprocessable: 1 to 3 nodes, and only one on a 1 GiB plan."""
+    if not 1 <= number <= of.max_nodes:
+        allowed = "1 (a 1 GiB plan has no standby)" if of.max_nodes == 1 else f"1 to {of.max_nodes}"
+        raise Unprocessable(f"num_nodes {number}: not possible with the plan {of.slug}. Allowed: {allowed}.")
+    return number
+
+
+def storage(mib: int | None, of: Plan) -> int:
+    """The disk in MiB; the plan's own when nothing was asked for. Raises Unprocessable outside the plan's bounds."""
+    size = mib or of.storage_mib
+    if not of.storage_mib <= size <= of.max_storage_mib:
+        raise Unprocessable(
+            f"storage_size_mib {size}: not possible with the plan {of.slug}. "
+            f"Allowed: {of.storage_mib} to {of.max_storage_mib}."
+        )
+    return size
+
+
+def network(tables: Tables, vpc_id: str, region: str) -> Vpc:
+    """The asked VPC, or the region's default one. Raises Unprocessable when it is not in the region."""
+    if not vpc_id:
+        return default_vpc(tables, region)
+    vpc = tables.vpcs.get(vpc_id)
+    if vpc is None:
+        raise Unprocessable(f"private_network_uuid {vpc_id}: there is no VPC with this id.")
+    if vpc.region != region:
+        raise Unprocessable(f"private_network_uuid: the VPC {vpc.name} is in {vpc.region}, not in {region}.")
+    return vpc
+
+
+def project(tables: Tables, project_id: str) -> str:
+    """The asked project's id, or the default one's. Raises Unprocessable."""
+    if not project_id:
+        return next(item.id for item in tables.projects.values() if item.is_default)
+    if project_id not in tables.projects:
+        raise Unprocessable(f"project_id {project_id}: there is no project with this id.")
+    return project_id
+
+
+def name(tables: Tables, asked: str) -> str:
+    """Raises Unprocessable for a malformed name and for one another cluster has."""
+    if not _CLUSTER_NAME.match(asked):
+        raise Unprocessable(
+            f"name {asked!r}: allowed are 3 to 63 lower-case letters, digits and dashes, a letter first, no dash last."
+        )
+    if any(cluster.name == asked for cluster in tables.clusters.values()):
+        raise Unprocessable(f"name {asked}: another database cluster of the account has this name.")
+    return asked
+
+
+def tags(asked: Sequence[str] | None) -> tuple[str, ...]:
+    """Raises Unprocessable."""
+    for tag in asked or ():
+        if not _TAG.match(tag):
+            raise Unprocessable(f"tags: {tag!r}: allowed are up to 255 letters, digits, dashes, underscores, colons.")
+    return tuple(dict.fromkeys(asked or ()))

@@ -1,0 +1,111 @@
+"""Create, list, read and delete clusters."""
+
+import uuid
+from typing import Any
+
+from localcloud import catalogue
+from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.databases import checks, firewall, view
+from localcloud.api.databases.lookup import find_cluster
+from localcloud.api.errors import Conflict, NotImplementedHere, Unprocessable
+from localcloud.api.paging import page
+from localcloud.records import Cluster, MaintenanceWindow, StorageAutoscale, User, now
+from localcloud.vault import generate_password
+
+ADMIN = "doadmin"
+_FIRST_WINDOW = MaintenanceWindow(day="monday", hour="03:00:00")
+
+
+class _Autoscale(Body):
+    storage: StorageAutoscale | None = None
+
+
+class _Create(Body):
+    name: str
+    engine: str
+    size: str
+    region: str
+    num_nodes: int
+    version: str | None = None
+    private_network_uuid: str | None = None
+    project_id: str | None = None
+    storage_size_mib: int | None = None
+    tags: list[str] | None = None
+    rules: list[firewall.RuleBody] | None = None
+    autoscale: _Autoscale | None = None
+    storage_autoscale: StorageAutoscale | None = None
+    backup_restore: dict[str, Any] | None = None
+
+
+def _create(call: Call) -> Reply:
+    body = call.read(_Create)
+    checks.engine(body.engine)
+    if body.backup_restore:
+        raise NotImplementedHere("POST /v2/databases with backup_restore")
+    version = checks.version(call, body.version or "")
+    plan = checks.plan(body.size)
+    region = checks.region(body.region)
+    autoscale = body.storage_autoscale or (body.autoscale.storage if body.autoscale else None)
+    cluster_id = str(uuid.uuid4())
+    with call.cloud.state.transaction() as tables:
+        if len(tables.clusters) >= catalogue.MAX_CLUSTERS:
+            raise Unprocessable(f"The account has {catalogue.MAX_CLUSTERS} database clusters, the most it may have.")
+        cluster = Cluster(
+            id=cluster_id,
+            name=checks.name(tables, body.name),
+            version=version,
+            size=plan.slug,
+            region=region,
+            num_nodes=checks.nodes(body.num_nodes, plan),
+            storage_size_mib=checks.storage(body.storage_size_mib, plan),
+            private_network_uuid=checks.network(tables, body.private_network_uuid or "", region).id,
+            project_id=checks.project(tables, body.project_id or ""),
+            status="creating",
+            created_at=now(),
+            tags=checks.tags(body.tags),
+            rules=firewall.to_rules(body.rules or (), ()),
+            users=(User(name=ADMIN, password=generate_password(), role="primary"),),
+            databases=(view.DEFAULT_DATABASE,),
+            maintenance=_FIRST_WINDOW,
+            autoscale=autoscale,
+        )
+        tables.clusters[cluster.id] = cluster
+    if call.fault != "stuck":
+        call.cloud.fleet.settle(cluster.id)
+    return Reply(status=201, body={"database": view.cluster(cluster)})
+
+
+def _list(call: Call) -> Reply:
+    clusters = [cluster for cluster in call.cloud.state.read().clusters.values() if not cluster.deleting]
+    if tag := call.query.get("tag_name"):
+        clusters = [cluster for cluster in clusters if tag in cluster.tags]
+    return page(call, "databases", [view.cluster(cluster) for cluster in clusters])
+
+
+def _get(call: Call) -> Reply:
+    cluster = find_cluster(call.cloud.state.read(), call.param("id"))
+    if cluster.failure:
+        # There is no status for broken servers, and a client that waits for "online" must learn that it never comes.
+        raise Conflict(f"The servers of {cluster.name} do not run (status {cluster.status}): {cluster.failure}")
+    return Reply(body={"database": view.cluster(cluster)})
+
+
+def _delete(call: Call) -> Reply:
+    with call.cloud.state.transaction() as tables:
+        cluster = find_cluster(tables, call.param("id"))
+        tables.clusters[cluster.id] = cluster.model_copy(update={"deleting": True})
+    with call.cloud.fleet.guard(cluster.id):
+        call.cloud.fleet.destroy_cluster(cluster)
+        with call.cloud.state.transaction() as tables:
+            tables.clusters.pop(cluster.id, None)
+            for replica in [item for item in tables.replicas.values() if item.cluster_id == cluster.id]:
+                del tables.replicas[replica.id]
+    return NO_CONTENT
+
+
+ENDPOINTS = (
+    Endpoint(method="POST", path="/v2/databases", handler=_create),
+    Endpoint(method="GET", path="/v2/databases", handler=_list),
+    Endpoint(method="GET", path="/v2/databases/{id}", handler=_get),
+    Endpoint(method="DELETE", path="/v2/databases/{id}", handler=_delete),
+)

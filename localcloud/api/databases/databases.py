@@ -1,0 +1,75 @@
+"""The databases inside a cluster."""
+
+import re
+from contextlib import suppress
+
+from localcloud import servers
+from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.databases.lookup import find_cluster, online, save
+from localcloud.api.errors import NotFound, Unprocessable
+from localcloud.api.paging import page
+
+_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$")
+
+
+class _Create(Body):
+    name: str
+
+
+def _create(call: Call) -> Reply:
+    name = call.read(_Create).name
+    if not _NAME.match(name):
+        raise Unprocessable(
+            f"name {name!r}: allowed are 1 to 63 letters, digits, underscores and dashes, no dash first."
+        )
+    with online(call, call.param("id")) as (cluster, running):
+        if name in cluster.databases:
+            raise Unprocessable(f"db name is not available: {cluster.name} has a database {name}.")
+        # It may exist: made by a call whose answer was cut off by a crash, or by SQL. From now on it is on record.
+        with suppress(servers.AlreadyExists):
+            running.create_database(name)
+        save(call, cluster.model_copy(update={"databases": (*cluster.databases, name)}))
+    return Reply(status=201, body={"db": {"name": name}})
+
+
+def _list(call: Call) -> Reply:
+    return page(call, "dbs", [{"name": name} for name in _names(call)])
+
+
+def _get(call: Call) -> Reply:
+    name = call.param("name")
+    if name not in _names(call):
+        raise NotFound(f"db not found: the cluster has no database {name}")
+    return Reply(body={"db": {"name": name}})
+
+
+def _delete(call: Call) -> Reply:
+    name = call.param("name")
+    with online(call, call.param("id")) as (cluster, running):
+        using = [pool.name for pool in cluster.pools if pool.db == name]
+        if using:
+            raise Unprocessable(f"The database {name} is used by the connection pool {using[0]}. Delete that first.")
+        try:
+            running.drop_database(name)
+        except servers.NotFound as problem:
+            if name not in cluster.databases:
+                raise NotFound(f"db not found: the cluster has no database {name}") from problem
+        save(call, cluster.model_copy(update={"databases": tuple(db for db in cluster.databases if db != name)}))
+    return NO_CONTENT
+
+
+def _names(call: Call) -> tuple[str, ...]:
+    """What the server has, databases made by SQL included; what the record says while there is no server to ask."""
+    cluster = find_cluster(call.cloud.state.read(), call.param("id"))
+    if cluster.status == "online":
+        with suppress(servers.NotRunning):
+            return call.cloud.fleet.cluster(cluster.id).databases()
+    return cluster.databases
+
+
+ENDPOINTS = (
+    Endpoint(method="POST", path="/v2/databases/{id}/dbs", handler=_create),
+    Endpoint(method="GET", path="/v2/databases/{id}/dbs", handler=_list),
+    Endpoint(method="GET", path="/v2/databases/{id}/dbs/{name}", handler=_get),
+    Endpoint(method="DELETE", path="/v2/databases/{id}/dbs/{name}", handler=_delete),
+)

@@ -1,0 +1,54 @@
+"""Finding clusters and replicas by id, and refusing work on those that are not ready for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from localcloud import servers
+from localcloud.api.call import Call
+from localcloud.api.errors import Conflict, NotFound, PreconditionFailed
+from localcloud.records import Cluster, Replica
+from localcloud.state import Tables
+
+
+def find_cluster(tables: Tables, id: str) -> Cluster:
+    """Raises NotFound, also for a cluster whose deletion is under way."""
+    cluster = tables.clusters.get(id)
+    if cluster is None or cluster.deleting:
+        raise NotFound("cluster not found")
+    return cluster
+
+
+def find_replica(tables: Tables, cluster_id: str, name: str) -> Replica:
+    """Raises NotFound."""
+    for replica in tables.replicas.values():
+        if replica.cluster_id == cluster_id and replica.name == name and not replica.deleting:
+            return replica
+    raise NotFound(f"replica not found: the cluster has none called {name}")
+
+
+def replicas_of(tables: Tables, cluster_id: str) -> list[Replica]:
+    return [item for item in tables.replicas.values() if item.cluster_id == cluster_id and not item.deleting]
+
+
+def require_online(item: Cluster | Replica) -> None:
+    """Raises Conflict for broken servers, PreconditionFailed for ones that are still being worked on."""
+    if item.failure:
+        raise Conflict(f"{item.name} cannot be used: {item.failure}")
+    if item.status != "online":
+        raise PreconditionFailed(f"{item.name} is not ready: its status is {item.status}. Try again when it is online.")
+
+
+@contextmanager
+def online(call: Call, id: str) -> Iterator[tuple[Cluster, servers.Cluster]]:
+    """An online cluster's record and its servers, kept from other changes while the block runs."""
+    require_online(find_cluster(call.cloud.state.read(), id))
+    with call.cloud.fleet.guard(id):
+        record = find_cluster(call.cloud.state.read(), id)
+        require_online(record)
+        yield record, call.cloud.fleet.cluster(id)
+
+
+def save(call: Call, cluster: Cluster) -> None:
+    """Puts a changed cluster in the place of the old one."""
+    with call.cloud.state.transaction() as tables:
+        tables.clusters[cluster.id] = cluster

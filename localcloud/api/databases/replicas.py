@@ -1,0 +1,103 @@
+"""The read-only replicas of a cluster."""
+
+import re
+import uuid
+
+from localcloud import catalogue
+from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.databases import checks, view
+from localcloud.api.databases.lookup import find_cluster, find_replica, replicas_of, require_online
+from localcloud.api.errors import Conflict, NotImplementedHere, Unprocessable
+from localcloud.api.paging import page
+from localcloud.records import Replica, now
+
+_NAME = re.compile(r"^[a-z][a-z0-9-]{1,61}[a-z0-9]$")
+MAX_REPLICAS = 2
+"""Read-only nodes a PostgreSQL cluster may have."""
+
+
+class _Create(Body):
+    name: str
+    size: str | None = None
+    region: str | None = None
+    private_network_uuid: str | None = None
+    storage_size_mib: int | None = None
+    tags: list[str] | None = None
+
+
+def _create(call: Call) -> Reply:
+    body = call.read(_Create)
+    with call.cloud.state.transaction() as tables:
+        cluster = find_cluster(tables, call.param("id"))
+        require_online(cluster)
+        others = replicas_of(tables, cluster.id)
+        if not _NAME.match(body.name):
+            raise Unprocessable(f"name {body.name!r}: allowed are 3 to 63 lower-case letters, digits and dashes.")
+        if any(replica.name == body.name for replica in others):
+            raise Unprocessable(f"replica name is not available: {cluster.name} has a replica {body.name}.")
+        if len(others) >= MAX_REPLICAS:
+            raise Unprocessable(f"{cluster.name} has {MAX_REPLICAS} replicas, the most it may have.")
+        plan = checks.plan(body.size or cluster.size)
+        if plan.storage_mib < catalogue.PLANS[cluster.size].storage_mib:
+            raise Unprocessable(f"size {plan.slug}: smaller than {cluster.size}, the plan of the primary.")
+        region = checks.region(body.region or cluster.region)
+        network_id = body.private_network_uuid or (cluster.private_network_uuid if region == cluster.region else "")
+        replica = Replica(
+            id=str(uuid.uuid4()),
+            name=body.name,
+            cluster_id=cluster.id,
+            size=plan.slug,
+            region=region,
+            storage_size_mib=max(checks.storage(body.storage_size_mib, plan), cluster.storage_size_mib),
+            private_network_uuid=checks.network(tables, network_id, region).id,
+            status="forking",
+            created_at=now(),
+            tags=checks.tags(body.tags),
+            rules=cluster.rules,
+        )
+        tables.replicas[replica.id] = replica
+    if call.fault != "stuck":
+        call.cloud.fleet.settle(cluster.id)
+    return Reply(status=201, body={"replica": view.replica(replica, cluster)})
+
+
+def _list(call: Call) -> Reply:
+    tables = call.cloud.state.read()
+    cluster = find_cluster(tables, call.param("id"))
+    return page(call, "replicas", [view.replica(item, cluster) for item in replicas_of(tables, cluster.id)])
+
+
+def _get(call: Call) -> Reply:
+    tables = call.cloud.state.read()
+    cluster = find_cluster(tables, call.param("id"))
+    replica = find_replica(tables, cluster.id, call.param("name"))
+    if replica.failure:
+        raise Conflict(f"The server of {replica.name} does not run (status {replica.status}): {replica.failure}")
+    return Reply(body={"replica": view.replica(replica, cluster)})
+
+
+def _delete(call: Call) -> Reply:
+    with call.cloud.state.transaction() as tables:
+        cluster = find_cluster(tables, call.param("id"))
+        replica = find_replica(tables, cluster.id, call.param("name"))
+        tables.replicas[replica.id] = replica.model_copy(update={"deleting": True})
+    with call.cloud.fleet.guard(cluster.id):
+        call.cloud.fleet.destroy_replica(replica)
+        with call.cloud.state.transaction() as tables:
+            tables.replicas.pop(replica.id, None)
+    return NO_CONTENT
+
+
+def _promote(call: Call) -> Reply:
+    tables = call.cloud.state.read()
+    find_replica(tables, find_cluster(tables, call.param("id")).id, call.param("name"))
+    raise NotImplementedHere(f"the promotion of replicas (PUT {call.path})")
+
+
+ENDPOINTS = (
+    Endpoint(method="POST", path="/v2/databases/{id}/replicas", handler=_create),
+    Endpoint(method="GET", path="/v2/databases/{id}/replicas", handler=_list),
+    Endpoint(method="GET", path="/v2/databases/{id}/replicas/{name}", handler=_get),
+    Endpoint(method="DELETE", path="/v2/databases/{id}/replicas/{name}", handler=_delete),
+    Endpoint(method="PUT", path="/v2/databases/{id}/replicas/{name}/promote", handler=_promote),
+)

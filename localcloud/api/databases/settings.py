@@ -1,0 +1,86 @@
+"""A cluster's certificate, configuration, storage autoscaling, backups and events."""
+
+import base64
+from typing import Any
+
+from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.databases.lookup import find_cluster
+from localcloud.api.databases.parameters import check_parameters
+from localcloud.api.errors import PreconditionFailed, Unprocessable
+from localcloud.records import StorageAutoscale
+
+_THRESHOLD = range(15, 96)
+_INCREMENT = range(10, 501)
+
+
+class _Config(Body):
+    config: dict[str, Any]
+
+
+class _Autoscale(Body):
+    storage: StorageAutoscale
+
+
+def _ca(call: Call) -> Reply:
+    find_cluster(call.cloud.state.read(), call.param("id"))
+    pem = call.cloud.fleet.authority.pem
+    return Reply(body={"ca": {"certificate": base64.b64encode(pem.encode()).decode()}})
+
+
+def _get_config(call: Call) -> Reply:
+    return Reply(body={"config": find_cluster(call.cloud.state.read(), call.param("id")).config})
+
+
+def _patch_config(call: Call) -> Reply:
+    given = call.read(_Config).config
+    check_parameters(given)
+    with call.cloud.state.transaction() as tables:
+        cluster = find_cluster(tables, call.param("id"))
+        tables.clusters[cluster.id] = cluster.model_copy(update={"config": cluster.config | given})
+    return Reply(status=200)
+
+
+def _get_autoscale(call: Call) -> Reply:
+    autoscale = find_cluster(call.cloud.state.read(), call.param("id")).autoscale or StorageAutoscale(enabled=False)
+    storage = {"storage": autoscale.model_dump(exclude_none=True)}
+    # The OpenAPI document roots the answer, DigitalOcean's Go client does not: give both.
+    return Reply(body={"autoscale": storage} | storage)
+
+
+def _put_autoscale(call: Call) -> Reply:
+    storage = call.read(_Autoscale).storage
+    if storage.threshold_percent is not None and storage.threshold_percent not in _THRESHOLD:
+        raise Unprocessable(f"storage.threshold_percent {storage.threshold_percent}: allowed are 15 to 95.")
+    if storage.increment_gib is not None and storage.increment_gib not in _INCREMENT:
+        raise Unprocessable(f"storage.increment_gib {storage.increment_gib}: allowed are 10 to 500.")
+    with call.cloud.state.transaction() as tables:
+        cluster = find_cluster(tables, call.param("id"))
+        tables.clusters[cluster.id] = cluster.model_copy(update={"autoscale": storage})
+    return NO_CONTENT
+
+
+def _backups(call: Call) -> Reply:
+    find_cluster(call.cloud.state.read(), call.param("id"))
+    raise PreconditionFailed("cluster does not have any backups: the local cloud takes none")
+
+
+def _events(call: Call) -> Reply:
+    cluster = find_cluster(call.cloud.state.read(), call.param("id"))
+    created = {
+        "id": cluster.id,
+        "cluster_name": cluster.name,
+        "event_type": "cluster_create",
+        "create_time": cluster.created_at,
+    }
+    return Reply(body={"events": [created]})
+
+
+ENDPOINTS = (
+    Endpoint(method="GET", path="/v2/databases/{id}/ca", handler=_ca),
+    Endpoint(method="GET", path="/v2/databases/{id}/config", handler=_get_config),
+    Endpoint(method="PATCH", path="/v2/databases/{id}/config", handler=_patch_config),
+    Endpoint(method="GET", path="/v2/databases/{id}/autoscale", handler=_get_autoscale),
+    Endpoint(method="PUT", path="/v2/databases/{id}/autoscale", handler=_put_autoscale),
+    Endpoint(method="GET", path="/v2/databases/{id}/backups", handler=_backups),
+    Endpoint(method="GET", path="/v2/databases/{id}/events", handler=_events),
+)

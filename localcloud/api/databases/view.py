@@ -1,0 +1,91 @@
+"""Clusters, replicas, pools and users as the API shows them."""
+
+from typing import Any
+from urllib.parse import quote
+
+from localcloud import catalogue
+from localcloud.records import Cluster, Pool, Replica, Rule, User
+
+PUBLIC_HOST = "127.0.0.1"
+PRIVATE_HOST = "127.0.0.2"
+DEFAULT_DATABASE = "defaultdb"
+ENGINE = "pg"
+
+
+def connection(host: str, port: int, database: str, user: User | None) -> dict[str, Any]:
+    """One way in. Without a user, as for a pool that takes any, the URI names none."""
+    account = f"{quote(user.name, safe='')}:{quote(user.password, safe='')}@" if user else ""
+    return {
+        "protocol": "postgresql",
+        "uri": f"postgresql://{account}{host}:{port}/{quote(database, safe='')}?sslmode=require",
+        "database": database,
+        "host": host,
+        "port": port,
+        "user": user.name if user else "",
+        "password": user.password if user else "",
+        "ssl": True,
+    }
+
+
+def user(record: User) -> dict[str, Any]:
+    shown: dict[str, Any] = {"name": record.name, "role": record.role, "password": record.password}
+    if record.allow_replication:
+        shown["settings"] = {"pg_allow_replication": True}
+    return shown
+
+
+def rule(record: Rule, cluster_id: str) -> dict[str, Any]:
+    return record.model_dump() | {"cluster_uuid": cluster_id}
+
+
+def pool(record: Pool, cluster: Cluster) -> dict[str, Any]:
+    account = cluster.user(record.user) if record.user else None
+    shown = record.model_dump(exclude_none=True)
+    return shown | {
+        "connection": connection(PUBLIC_HOST, cluster.pool_port, record.name, account),
+        "private_connection": connection(PRIVATE_HOST, cluster.pool_port, record.name, account),
+    }
+
+
+def cluster(record: Cluster) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": record.id,
+        "name": record.name,
+        "engine": ENGINE,
+        "version": record.version,
+        "version_end_of_life": catalogue.POSTGRESQL_VERSIONS[record.version],
+        "num_nodes": record.num_nodes,
+        "size": record.size,
+        "region": record.region,
+        "status": record.status,
+        "created_at": record.created_at,
+        "storage_size_mib": record.storage_size_mib,
+        "private_network_uuid": record.private_network_uuid,
+        "project_id": record.project_id,
+        "tags": list(record.tags),
+        "db_names": list(record.databases),
+        "users": [user(item) for item in record.users],
+        "rules": [rule(item, record.id) for item in record.rules],
+        "maintenance_window": record.maintenance.model_dump(),
+        "connection": connection(PUBLIC_HOST, record.port, DEFAULT_DATABASE, record.admin),
+        "private_connection": connection(PRIVATE_HOST, record.port, DEFAULT_DATABASE, record.admin),
+    }
+    if record.autoscale is not None:
+        shown["autoscale"] = {"storage": record.autoscale.model_dump(exclude_none=True)}
+    return shown
+
+
+def replica(record: Replica, primary: Cluster) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "name": record.name,
+        "region": record.region,
+        "size": record.size,
+        "status": record.status,
+        "created_at": record.created_at,
+        "storage_size_mib": record.storage_size_mib,
+        "private_network_uuid": record.private_network_uuid,
+        "tags": list(record.tags),
+        "connection": connection(PUBLIC_HOST, record.port, DEFAULT_DATABASE, primary.admin),
+        "private_connection": connection(PRIVATE_HOST, record.port, DEFAULT_DATABASE, primary.admin),
+    }

@@ -1,0 +1,185 @@
+"""What happens to every request before and after its handler: access, faults, rate-limit headers, the journal."""
+
+import asyncio
+import json
+import logging
+import re
+import time
+import uuid
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from localcloud.cloud import Cloud
+from localcloud.faults import Fault
+from localcloud.journal import mask_secrets
+from localcloud.records import now
+
+_log = logging.getLogger("localcloud.api")
+
+_HOURLY_LIMIT = 5000
+"""DigitalOcean's documented limit of requests an hour. Counted for the headers, never enforced."""
+
+_LOCAL_HOST = re.compile(r"^(127(\.\d{1,3}){3}|localhost)(:\d+)?$")
+_OPEN_PATHS = "/_local/"
+
+
+class Gate:
+    """Wraps the API. A request is answered only after its journal line is on disk."""
+
+    def __init__(self, app: ASGIApp, cloud: Cloud) -> None:
+        self._app = app
+        self._cloud = cloud
+        self._hour = 0
+        self._used = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.monotonic()
+        method, path = scope["method"], scope["path"]
+        headers = Headers(scope=scope)
+        body = await _read(receive)
+        fault = None if path.startswith(_OPEN_PATHS) else self._cloud.faults.take(method, path)
+        collected = _Collector()
+        refused = _refusal(path, headers)
+        if refused is not None:
+            collected.reply(*refused)
+        elif fault is not None and fault.kind in ("429", "500"):
+            collected.reply(*_broken(fault))
+        else:
+            if fault is not None and fault.kind == "slow":
+                await asyncio.sleep(fault.seconds)
+            scope["localcloud.body"] = body
+            scope["localcloud.fault"] = fault.kind if fault is not None else ""
+            await self._app(scope, _replay(body), collected)
+        if not path.startswith(_OPEN_PATHS):
+            self._record(scope, body, collected.status, time.monotonic() - started, fault)
+        if fault is not None and fault.kind == "lost-response":
+            await _drop(send)
+            return
+        collected.add_headers(self._limits(path))
+        await collected.deliver(send)
+
+    def _limits(self, path: str) -> dict[str, str]:
+        hour = int(time.time()) // 3600
+        if hour != self._hour:
+            self._hour, self._used = hour, 0
+        if not path.startswith("/v2/"):
+            return {}
+        self._used += 1
+        return {
+            "ratelimit-limit": str(_HOURLY_LIMIT),
+            "ratelimit-remaining": str(max(0, _HOURLY_LIMIT - self._used)),
+            "ratelimit-reset": str((hour + 1) * 3600),
+        }
+
+    def _record(self, scope: Scope, body: bytes, status: int, seconds: float, fault: Fault | None) -> None:
+        entry: dict[str, Any] = {
+            "time": now(),
+            "method": scope["method"],
+            "path": scope["path"],
+            "query": scope["query_string"].decode("latin-1"),
+            "body": _readable(body),
+            "status": status,
+            "milliseconds": round(seconds * 1000),
+        }
+        if fault is not None:
+            entry["fault"] = fault.kind
+        self._cloud.journal.append(entry)
+        _log.info("%s %s %s", scope["method"], scope["path"], status)
+
+
+class _Collector:
+    """Takes the messages of a response and holds them back."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._headers = list(message.get("headers", []))
+        elif message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+
+    def reply(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> None:
+        self.status = status
+        self._body = json.dumps(content).encode()
+        self._headers = [(b"content-type", b"application/json"), (b"content-length", str(len(self._body)).encode())]
+        self.add_headers(headers)
+
+    def add_headers(self, headers: dict[str, str]) -> None:
+        self._headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+    async def deliver(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+
+async def _read(receive: Receive) -> bytes:
+    body: bytes = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += bytes(message.get("body", b""))
+        if not message.get("more_body", False):
+            return body
+
+
+def _replay(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _refusal(path: str, headers: Headers) -> tuple[int, dict[str, Any], dict[str, str]] | None:
+    # A page in the user's browser can reach loopback by a name of its own (DNS rebinding); it cannot fake this header.
+    if not _LOCAL_HOST.match(headers.get("host", "")):
+        return _error(403, "forbidden", "The local cloud answers only to 127.0.0.1 and localhost.")
+    if path.startswith(_OPEN_PATHS):
+        return None
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return None
+    message = "Unable to authenticate you. Send an Authorization header with any bearer token."
+    if path.startswith("/client/"):
+        body = {"success": False, "errors": [{"code": 10000, "message": message}], "messages": [], "result": None}
+        return 401, body, {}
+    return _error(401, "unauthorized", message)
+
+
+def _broken(fault: Fault) -> tuple[int, dict[str, Any], dict[str, str]]:
+    if fault.kind == "429":
+        status, content, _ = _error(429, "too_many_requests", "API Rate limit exceeded.")
+        return status, content, {"retry-after": str(max(1, round(fault.seconds)))}
+    return _error(500, "server_error", "Unexpected server-side error (asked for by a fault; nothing was changed).")
+
+
+def _error(status: int, id: str, message: str) -> tuple[int, dict[str, Any], dict[str, str]]:
+    return status, {"id": id, "message": message, "request_id": str(uuid.uuid4())}, {}
+
+
+async def _drop(send: Send) -> None:
+    """Cuts the TCP connection without a byte of response."""
+    # uvicorn passes a bound method of its request cycle, which holds the transport; ASGI itself has no such message.
+    cycle = send.__self__  # type: ignore[attr-defined]
+    cycle.transport.abort()
+    while not cycle.disconnected:
+        await asyncio.sleep(0.01)
+
+
+def _readable(body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return mask_secrets(json.loads(body))
+    except ValueError:
+        return f"({len(body)} bytes that are not JSON)"

@@ -1,0 +1,94 @@
+"""/_local: the local cloud's own calls, for its command and for tests. They need no token."""
+
+import re
+from typing import Any
+
+from pydantic import field_validator
+
+from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.errors import Unprocessable
+from localcloud.faults import Fault, FaultKind
+from localcloud.records import Cluster, Replica
+
+
+class _Order(Body):
+    method: str = "*"
+    path: str
+    times: int = 1
+    fault: FaultKind
+    seconds: float = 1.0
+
+    @field_validator("path")
+    @classmethod
+    def _is_expression(cls, text: str) -> str:
+        try:
+            re.compile(text)
+        except re.error as problem:
+            raise ValueError(f"not a regular expression: {problem}") from problem
+        return text
+
+
+def _health(call: Call) -> Reply:
+    tables = call.cloud.state.read()
+    items: list[Cluster | Replica] = [*tables.clusters.values(), *tables.replicas.values()]
+    busy = call.cloud.fleet.busy()
+    return Reply(
+        body={
+            "status": "starting" if busy else "ready",
+            "jobs": busy,
+            "failures": {item.name: item.failure for item in items if item.failure},
+        }
+    )
+
+
+def _journal(call: Call) -> Reply:
+    text = call.query.get("since", "0")
+    if not text.isdigit():
+        raise Unprocessable(f"since {text}: not a number. Give the seq of the last entry you have, or 0.")
+    return Reply(body={"entries": call.cloud.journal.since(int(text))})
+
+
+def _order(call: Call) -> Reply:
+    body = call.read(_Order)
+    if body.times < 1:
+        raise Unprocessable(f"times {body.times}: a fault happens at least once.")
+    fault = Fault(
+        method=body.method.upper(),
+        path=re.compile(body.path),
+        times=body.times,
+        kind=body.fault,
+        seconds=body.seconds,
+    )
+    call.cloud.faults.add(fault)
+    return Reply(status=201, body={"fault": _show(fault, fault.times)})
+
+
+def _orders(call: Call) -> Reply:
+    return Reply(body={"faults": [_show(fault, left) for fault, left in call.cloud.faults.open()]})
+
+
+def _clear(call: Call) -> Reply:
+    call.cloud.faults.clear()
+    # Whatever was stuck goes on now; settling what is settled already changes nothing.
+    call.cloud.fleet.settle_all()
+    return NO_CONTENT
+
+
+def _show(fault: Fault, left: int) -> dict[str, Any]:
+    return {
+        "id": fault.id,
+        "method": fault.method,
+        "path": fault.path.pattern,
+        "fault": fault.kind,
+        "times_left": left,
+        "seconds": fault.seconds,
+    }
+
+
+ENDPOINTS = (
+    Endpoint(method="GET", path="/_local/health", handler=_health),
+    Endpoint(method="GET", path="/_local/journal", handler=_journal),
+    Endpoint(method="POST", path="/_local/faults", handler=_order),
+    Endpoint(method="GET", path="/_local/faults", handler=_orders),
+    Endpoint(method="DELETE", path="/_local/faults", handler=_clear),
+)

@@ -1,0 +1,117 @@
+"""What the cloud sells: regions, PostgreSQL versions and database plans.
+
+Sources. Connection limits: DigitalOcean documents 22 for 1 GiB and 97 for 4 GiB, that is 25 per GiB less 3 that
+stay reserved; the other limits follow the same formula. Storage: the base disk of each plan as the control panel
+lists it, the largest disk as the storage scaling documentation does; the figures of plans above 4 GiB are derived.
+"""
+
+from dataclasses import dataclass
+
+CONNECTIONS_PER_GIB = 25
+RESERVED_CONNECTIONS = 3
+"""Kept for superusers (DigitalOcean's own maintenance): `superuser_reserved_connections` of the server."""
+
+MAX_NODES = 3
+MAX_CLUSTERS = 10
+"""Clusters an account may have before it asks for more."""
+MAX_TRUSTED_SOURCES = 100
+MIB_PER_GIB = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """A data centre. `app_region` is the shorter slug App Platform uses for the same place."""
+
+    slug: str
+    name: str
+
+    @property
+    def app_region(self) -> str:
+        return self.slug.rstrip("0123456789")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A database plan: memory in GiB, disks in MiB."""
+
+    slug: str
+    vcpus: int
+    memory_gib: int
+    storage_mib: int
+    max_storage_mib: int
+
+    @property
+    def max_connections(self) -> int:
+        """`max_connections` of the server, reserved ones included."""
+        return CONNECTIONS_PER_GIB * self.memory_gib
+
+    @property
+    def backend_limit(self) -> int:
+        """Connections left for users and for all pools together."""
+        return self.max_connections - RESERVED_CONNECTIONS
+
+    @property
+    def max_nodes(self) -> int:
+        """A 1 GiB plan has no standby; every other plan takes up to two."""
+        return 1 if self.memory_gib == 1 else MAX_NODES
+
+
+REGIONS = {
+    region.slug: region
+    for region in (
+        Region(slug="nyc1", name="New York 1"),
+        Region(slug="nyc2", name="New York 2"),
+        Region(slug="nyc3", name="New York 3"),
+        Region(slug="sfo2", name="San Francisco 2"),
+        Region(slug="sfo3", name="San Francisco 3"),
+        Region(slug="ams3", name="Amsterdam 3"),
+        Region(slug="sgp1", name="Singapore 1"),
+        Region(slug="lon1", name="London 1"),
+        Region(slug="fra1", name="Frankfurt 1"),
+        Region(slug="tor1", name="Toronto 1"),
+        Region(slug="blr1", name="Bangalore 1"),
+        Region(slug="syd1", name="Sydney 1"),
+        Region(slug="atl1", name="Atlanta 1"),
+    )
+}
+
+
+def _plan(slug: str, vcpus: int, memory_gib: int, storage_gib: int, max_storage_gib: int) -> Plan:
+    return Plan(
+        slug=slug,
+        vcpus=vcpus,
+        memory_gib=memory_gib,
+        storage_mib=storage_gib * MIB_PER_GIB,
+        max_storage_mib=max_storage_gib * MIB_PER_GIB,
+    )
+
+
+PLANS = {
+    plan.slug: plan
+    for plan in (
+        _plan("db-s-1vcpu-1gb", 1, 1, 10, 30),
+        _plan("db-s-1vcpu-2gb", 1, 2, 30, 60),
+        _plan("db-s-2vcpu-4gb", 2, 4, 60, 120),
+        _plan("db-s-4vcpu-8gb", 4, 8, 140, 560),
+        _plan("db-s-6vcpu-16gb", 6, 16, 290, 1160),
+        _plan("db-s-8vcpu-32gb", 8, 32, 580, 2320),
+        _plan("gd-2vcpu-8gb", 2, 8, 30, 260),
+        _plan("gd-4vcpu-16gb", 4, 16, 60, 520),
+        _plan("gd-8vcpu-32gb", 8, 32, 130, 1040),
+    )
+}
+
+POSTGRESQL_VERSIONS = {
+    "13": "2025-11-13T00:00:00Z",
+    "14": "2026-11-12T00:00:00Z",
+    "15": "2027-11-11T00:00:00Z",
+    "16": "2028-11-09T00:00:00Z",
+    "17": "2029-11-08T00:00:00Z",
+}
+"""Majors DigitalOcean offers, with their end of life from the PostgreSQL project's versioning policy.
+Of these the local cloud can only run the ones that are installed."""
+
+DEFAULT_POSTGRESQL_VERSION = "17"
+
+ENGINES = ("pg", "mysql", "redis", "valkey", "mongodb", "kafka", "opensearch", "advanced_pg", "advanced_mysql")
+"""Engines DigitalOcean knows. Only "pg" runs here."""

@@ -1,0 +1,225 @@
+"""The command: python -m localcloud {start,stop,status,reset,logs,serve,env}."""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from localcloud import daemon, servers
+from localcloud.options import (
+    DEFAULT_PORT,
+    PGBOUNCER_VARIABLE,
+    PORT_VARIABLE,
+    POSTGRESQL_VARIABLE,
+    STATE_VARIABLE,
+    ZONES_VARIABLE,
+    Layout,
+    OptionError,
+    Options,
+    port_number,
+    program,
+    state_folder,
+    zone_names,
+)
+from localcloud.report import describe, render
+from localcloud.serve import AlreadyServed, PortTaken, check_port, serve
+from localcloud.state import State, StateError
+
+NOT_RUNNING = 3
+"""Exit status of `status` when no local cloud serves the folder."""
+
+_EXPECTED = (
+    OptionError,
+    daemon.DaemonError,
+    AlreadyServed,
+    PortTaken,
+    StateError,
+    servers.ServerError,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command. Returns its exit status: 0, 1 for an error that was explained, 3 for "not running"."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        status: int = parsed.run(parsed)
+        return status
+    except _EXPECTED as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    state = state_folder(arguments.state)
+    asked = port_number(arguments.port)
+    running = daemon.find(state)
+    if running is not None:
+        if asked is not None and asked != running.port:
+            raise daemon.DaemonError(
+                f"The local cloud of {state} is already running on port {running.port}, not on {asked}. "
+                "Stop it first, or give another --state."
+            )
+        print(f"The local cloud is already running at {running.url}.")
+        return 0
+    options = _options(arguments)
+    check_port(options)
+    process = daemon.start(options, _progress)
+    print(f"The local cloud answers at {process.url}.")
+    return 0
+
+
+def _stop(arguments: argparse.Namespace) -> int:
+    state = state_folder(arguments.state)
+    running = daemon.find(state)
+    if running is None:
+        print(f"No local cloud is running for {state}.")
+        return 0
+    daemon.stop(running, state, _progress)
+    print("The local cloud has stopped. Its data is kept; `start` brings it back.")
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    state = state_folder(arguments.state)
+    running = daemon.find(state)
+    if running is None:
+        print(json.dumps({"running": False}) if arguments.json else f"No local cloud is running for {state}.")
+        return NOT_RUNNING
+    facts = describe(running, State(Layout(state=state).records).read())
+    print(json.dumps({"running": True, **facts}, indent=2) if arguments.json else render(facts))
+    return 0
+
+
+def _reset(arguments: argparse.Namespace) -> int:
+    state = state_folder(arguments.state)
+    if not state.exists():
+        print(f"{state} does not exist; there is nothing to delete.")
+        return 0
+    if not Layout(state=state).lock.exists():
+        raise OptionError(f"{state} is not the state folder of a local cloud; nothing was deleted.")
+    if not arguments.yes:
+        answer = input(f"Delete {state} with every cluster and all data in it? [y/N] ") if sys.stdin.isatty() else ""
+        if answer.strip().lower() not in ("y", "yes"):
+            print("Nothing was deleted. Give --yes to delete without a question.")
+            return 1
+    running = daemon.find(state)
+    if running is not None:
+        daemon.stop(running, state, _progress)
+    _destroy_leftovers(arguments, state)
+    shutil.rmtree(state)
+    print(f"Deleted {state}.")
+    return 0
+
+
+def _destroy_leftovers(arguments: argparse.Namespace, state: Path) -> None:
+    """Servers outlive a serving process that was killed; their folders must not vanish under them."""
+    clusters = state / "clusters"
+    if not clusters.is_dir() or not any(clusters.iterdir()):
+        return
+    options = _options(arguments)
+    tools = servers.Tools.locate(options.postgresql, options.pgbouncer, state)
+    authority = servers.CertificateAuthority(Layout(state=state).authority)
+    for folder in clusters.iterdir():
+        if servers.Cluster.exists(folder):
+            servers.Cluster.load(folder, tools, authority).destroy()
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    layout = Layout(state=state_folder(arguments.state))
+    files = {"api": layout.log, "journal": layout.journal} | _server_logs(arguments, layout)
+    if arguments.what not in files:
+        raise OptionError(f"{arguments.what}: there is no such log. There are: {', '.join(files)}.")
+    path = files[arguments.what]
+    if not path.exists():
+        raise OptionError(f"{path}: nothing was logged yet.")
+    with path.open("r", encoding="utf-8", errors="replace") as file:
+        sys.stdout.write(file.read())
+        while arguments.follow:
+            sys.stdout.write(file.read())
+            sys.stdout.flush()
+            time.sleep(0.2)
+    return 0
+
+
+def _server_logs(arguments: argparse.Namespace, layout: Layout) -> dict[str, Path]:
+    if not layout.records.exists():
+        return {}
+    clusters = State(layout.records).read().clusters.values()
+    options = _options(arguments) if clusters else None
+    found: dict[str, Path] = {}
+    for cluster in clusters:
+        folder = layout.cluster(cluster.id)
+        if options is not None and servers.Cluster.exists(folder):
+            tools = servers.Tools.locate(options.postgresql, options.pgbouncer, layout.state)
+            loaded = servers.Cluster.load(folder, tools, servers.CertificateAuthority(layout.authority))
+            found |= {f"{cluster.name}/{name}": path for name, path in loaded.logs.items()}
+    return found
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    serve(_options(arguments))
+    return 0
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    return Options(
+        state=state_folder(arguments.state),
+        port=port_number(arguments.port) or DEFAULT_PORT,
+        postgresql=program("--postgresql", POSTGRESQL_VARIABLE, arguments.postgresql),
+        pgbouncer=program("--pgbouncer", PGBOUNCER_VARIABLE, arguments.pgbouncer),
+        zones=zone_names(tuple(arguments.zone)),
+    )
+
+
+def _progress(text: str) -> None:
+    print(f"{text} ...", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--state", type=Path, metavar="DIR", help=f"state folder ({STATE_VARIABLE}; ./.localcloud)")
+    shared.add_argument("--port", type=int, metavar="N", help=f"port of the API ({PORT_VARIABLE}; {DEFAULT_PORT})")
+    shared.add_argument(
+        "--postgresql",
+        type=Path,
+        metavar="DIR",
+        help=f"folder with one PostgreSQL installation a major version, such as DIR/17/bin ({POSTGRESQL_VARIABLE})",
+    )
+    shared.add_argument("--pgbouncer", type=Path, metavar="PATH", help=f"the PgBouncer program ({PGBOUNCER_VARIABLE})")
+    shared.add_argument(
+        "--zone",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"a DNS zone that Cloudflare's API shall have; repeatable ({ZONES_VARIABLE}, comma-separated)",
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m localcloud",
+        description="A cloud on this machine: DigitalOcean's database API with real PostgreSQL servers behind it.",
+        epilog="Names in parentheses are environment variables and defaults.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, parents=[shared], help=text, description=text[0].upper() + text[1:] + ".")
+        command.set_defaults(run=run)
+        return command
+
+    add("start", _start, "start in the background and wait until everything answers")
+    add("stop", _stop, "stop the API and all servers; data is kept")
+    add("status", _status, "show clusters, pools, replicas and ports; exit status 3 when nothing runs").add_argument(
+        "--json", action="store_true", help="print JSON"
+    )
+    add("reset", _reset, "stop everything and delete all data").add_argument(
+        "--yes", action="store_true", help="do not ask"
+    )
+    logs = add("logs", _logs, "show a log: api, journal, or CLUSTER/postgresql and CLUSTER/pgbouncer")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
+    logs.add_argument("what", nargs="?", default="api", metavar="LOG", help="which log (api)")
+    add("serve", _serve, "serve in the foreground; what `start` runs")
+    return parser

@@ -1,0 +1,74 @@
+"""One local cloud: its records, its servers and what the API needs besides."""
+
+import uuid
+from dataclasses import dataclass
+
+from localcloud import servers
+from localcloud.faults import Faults
+from localcloud.fleet import Fleet
+from localcloud.journal import Journal
+from localcloud.options import Layout, Options
+from localcloud.records import Project, Zone, now
+from localcloud.state import State
+from localcloud.vault import Vault
+
+ACCOUNT_ID = "10ca1c10-0000-4000-8000-000000000001"
+"""The one account of a local cloud. Fixed, so that two of them can be compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloud:
+    """Everything behind the API."""
+
+    options: Options
+    layout: Layout
+    state: State
+    vault: Vault
+    journal: Journal
+    faults: Faults
+    fleet: Fleet
+
+    @classmethod
+    def open(cls, options: Options) -> "Cloud":
+        """The cloud kept in `options.state`, made there when it is new. Starts no server yet.
+
+        Raises StateError, servers.ToolMissing, servers.FolderUnusable.
+        """
+        layout = Layout(state=options.state)
+        layout.create()
+        state = State(layout.records)
+        cloud = cls(
+            options=options,
+            layout=layout,
+            state=state,
+            vault=Vault(layout.key),
+            journal=Journal(layout.journal),
+            faults=Faults(),
+            fleet=Fleet(layout, state, servers.Tools.locate(options.postgresql, options.pgbouncer, options.state)),
+        )
+        cloud._furnish()
+        return cloud
+
+    def default_project(self) -> Project:
+        """The project resources land in when they name none."""
+        return next(project for project in self.state.read().projects.values() if project.is_default)
+
+    def _furnish(self) -> None:
+        with self.state.transaction() as tables:
+            if not tables.projects:
+                project = Project(
+                    id=str(uuid.uuid4()),
+                    name="first-project",
+                    purpose="Just trying out DigitalOcean",
+                    description="",
+                    environment="Development",
+                    is_default=True,
+                    created_at=now(),
+                    updated_at=now(),
+                )
+                tables.projects[project.id] = project
+            known = {zone.name for zone in tables.zones.values()}
+            for name in self.options.zones:
+                if name not in known:
+                    zone = Zone(id=uuid.uuid4().hex, name=name, created_on=now())
+                    tables.zones[zone.id] = zone

@@ -1,0 +1,149 @@
+"""Starting and stopping the serving process from another one, and asking it how it is."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from localcloud.options import HOST, Layout, Options
+
+_PACKAGE_PARENT = Path(__file__).resolve().parent.parent
+_POLL_SECONDS = 0.1
+_LOG_LINES = 15
+
+
+class DaemonError(Exception):
+    """The serving process cannot be started or stopped. The text says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A serving process. It is alive: it holds the folder's lock."""
+
+    pid: int
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def get(self, path: str, timeout: float = 10.0) -> Any:
+        """The JSON answer of a /_local call. Raises OSError when nothing answers."""
+        # A proxy from the environment must not see what is meant for loopback.
+        with build_opener(ProxyHandler({})).open(self.url + path, timeout=timeout) as answer:
+            return json.load(answer)
+
+
+def find(state: Path) -> Process | None:
+    """The process that serves this folder, or None."""
+    try:
+        descriptor = os.open(Layout(state=state).lock, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "r", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _read(file.read)
+        return None
+
+
+def start(options: Options, progress: Callable[[str], None]) -> Process:
+    """Starts a serving process and waits until every cluster is up. Raises DaemonError."""
+    layout = Layout(state=options.state)
+    layout.create()
+    log = os.open(layout.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    beginning = layout.log.stat().st_size
+    command = [sys.executable, "-m", "localcloud", "serve", "--state", str(options.state), "--port", str(options.port)]
+    command += ["--postgresql", str(options.postgresql), "--pgbouncer", str(options.pgbouncer)]
+    command += [argument for zone in options.zones for argument in ("--zone", zone)]
+    search_path = os.pathsep.join(filter(None, [str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH", "")]))
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": search_path},
+    )
+    os.close(log)
+    progress(f"Starting the local cloud (state {options.state}, log {layout.log})")
+    return _wait_until_ready(options, child, beginning, progress)
+
+
+def stop(process: Process, state: Path, progress: Callable[[str], None], timeout: float = 180.0) -> None:
+    """Stops the process with all its servers and waits. Raises DaemonError when it does not end in time."""
+    try:
+        os.kill(process.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return
+    progress("Stopping the API and all servers")
+    deadline = time.monotonic() + timeout
+    while find(state) is not None:
+        if time.monotonic() > deadline:
+            raise DaemonError(
+                f"Process {process.pid} did not stop within {timeout:.0f} seconds. Look into {Layout(state=state).log}."
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def tail(log: Path, beginning: int = 0) -> str:
+    """The last lines of a log, from a byte position on."""
+    with log.open("rb") as file:
+        file.seek(beginning)
+        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-_LOG_LINES:])
+
+
+def _wait_until_ready(
+    options: Options, child: subprocess.Popen[bytes], beginning: int, progress: Callable[[str], None]
+) -> Process:
+    layout = Layout(state=options.state)
+    reported = 0
+    while True:
+        if child.poll() is not None:
+            lines = tail(layout.log, beginning)
+            raise DaemonError(f"The local cloud did not start. The end of {layout.log}:\n{lines}")
+        process = find(options.state)
+        health = _health(process)
+        if process is not None and health is not None:
+            if health["status"] == "ready":
+                for name, failure in health["failures"].items():
+                    progress(f"{name} could not be started: {failure}")
+                return process
+            if health["jobs"] != reported:
+                reported = health["jobs"]
+                progress(f"Bringing up {reported} cluster{'s' if reported != 1 else ''}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _health(process: Process | None) -> dict[str, Any] | None:
+    if process is None:
+        return None
+    try:
+        health: dict[str, Any] = process.get("/_local/health")
+        return health
+    except (URLError, OSError):
+        return None
+
+
+def _read(read: Callable[[], str]) -> Process:
+    # The holder writes its line right after it takes the lock; a reader can come in between.
+    text = read()
+    for _ in range(50):
+        if text:
+            break
+        time.sleep(_POLL_SECONDS)
+        text = read()
+    if not text:
+        raise DaemonError("A process holds the lock of the state folder and says nothing about itself. Try again.")
+    fields = json.loads(text)
+    return Process(pid=fields["pid"], port=fields["port"])

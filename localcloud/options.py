@@ -1,0 +1,121 @@
+"""Where a local cloud keeps its state, where it listens and which server programs it runs."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_PORT = 7080
+DEFAULT_STATE = Path(".localcloud")
+
+STATE_VARIABLE = "LOCALCLOUD_STATE"
+PORT_VARIABLE = "LOCALCLOUD_PORT"
+POSTGRESQL_VARIABLE = "LOCALCLOUD_POSTGRESQL"
+PGBOUNCER_VARIABLE = "LOCALCLOUD_PGBOUNCER"
+ZONES_VARIABLE = "LOCALCLOUD_ZONES"
+
+HOST = "127.0.0.1"
+"""The one address the API listens on."""
+
+
+class OptionError(Exception):
+    """An option or its environment variable cannot be used. The text names both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `serve` needs to know.
+
+    state: folder of everything the cloud keeps. port: TCP port of the API.
+    postgresql: folder with one PostgreSQL installation per major version. pgbouncer: the PgBouncer program.
+    zones: Cloudflare zones that exist from the start.
+    """
+
+    state: Path
+    port: int
+    postgresql: Path
+    pgbouncer: Path
+    zones: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """The files in a state folder."""
+
+    state: Path
+
+    def create(self) -> None:
+        """Makes the folder. Only its owner may look into it."""
+        # Servers of a local cloud run by root belong to another account, which must get through to their folders.
+        mode = 0o711 if os.geteuid() == 0 else 0o700
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.state.chmod(mode)
+
+    @property
+    def records(self) -> Path:
+        return self.state / "state.json"
+
+    @property
+    def journal(self) -> Path:
+        return self.state / "journal.jsonl"
+
+    @property
+    def key(self) -> Path:
+        return self.state / "secret.key"
+
+    @property
+    def log(self) -> Path:
+        return self.state / "serve.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held, and filled with pid and port, by the process that serves this folder."""
+        return self.state / "serve.lock"
+
+    @property
+    def authority(self) -> Path:
+        return self.state / "ca"
+
+    def cluster(self, id: str) -> Path:
+        return self.state / "clusters" / id
+
+    def replica(self, id: str) -> Path:
+        return self.state / "replicas" / id
+
+
+def state_folder(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """The state folder: the option, else LOCALCLOUD_STATE, else ./.localcloud; always absolute."""
+    return (given or Path(environment.get(STATE_VARIABLE) or DEFAULT_STATE)).expanduser().absolute()
+
+
+def port_number(given: int | None, environment: Mapping[str, str] = os.environ) -> int | None:
+    """The port that was asked for by option or LOCALCLOUD_PORT; None when neither says one. Raises OptionError."""
+    if given is None and environment.get(PORT_VARIABLE):
+        text = environment[PORT_VARIABLE]
+        if not text.isdigit():
+            raise OptionError(f"{PORT_VARIABLE}={text}: not a port number. Allowed: 1024 to 65535.")
+        given = int(text)
+    if given is not None and not 1024 <= given <= 65535:
+        raise OptionError(f"--port (or {PORT_VARIABLE}) {given}: not usable. Allowed: 1024 to 65535.")
+    return given
+
+
+def program(option: str, variable: str, given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """A path that must be given, by `option` or by the environment `variable`. Raises OptionError when missing."""
+    path = given or (Path(environment[variable]) if environment.get(variable) else None)
+    if path is None:
+        raise OptionError(f"{option} is missing. Give it, or set {variable}.")
+    path = path.expanduser().absolute()
+    if not path.exists():
+        raise OptionError(f"{option} (or {variable}) {path}: there is no such file or folder.")
+    return path
+
+
+def zone_names(given: tuple[str, ...], environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Zones of the option and of LOCALCLOUD_ZONES (comma-separated), lower-case, without repetition."""
+    names = (*given, *environment.get(ZONES_VARIABLE, "").split(","))
+    return tuple(dict.fromkeys(name.strip().rstrip(".").lower() for name in names if name.strip()))

@@ -1,0 +1,283 @@
+"""What the local cloud remembers. Every record is frozen: a change is a new record put in the old one's place."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+def now() -> str:
+    """The current time as the APIs write it: RFC 3339, UTC, whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Record(BaseModel):
+    """Base of everything kept in the state file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Vpc(Record):
+    """A private network. `default` marks the one a region falls back to."""
+
+    id: str
+    name: str
+    region: str
+    ip_range: str
+    description: str = ""
+    default: bool = False
+    created_at: str
+
+    @property
+    def urn(self) -> str:
+        return f"do:vpc:{self.id}"
+
+
+class User(Record):
+    """A database role. The password is kept because the API hands it out again on every read."""
+
+    name: str
+    password: str
+    role: Literal["primary", "normal"] = "normal"
+    allow_replication: bool = False
+
+
+class Pool(Record):
+    """One PgBouncer entry. `user` is None for a pool that takes whichever user connects."""
+
+    name: str
+    db: str
+    mode: Literal["transaction", "session", "statement"]
+    size: int
+    user: str | None = None
+
+
+class Rule(Record):
+    """A trusted source."""
+
+    uuid: str
+    type: Literal["ip_addr", "droplet", "k8s", "tag", "app"]
+    value: str
+    description: str = ""
+    created_at: str
+
+
+class MaintenanceWindow(Record):
+    """When updates may be installed: a lower-case week day and a UTC time such as "02:00:00"."""
+
+    day: str
+    hour: str
+    pending: bool = False
+
+
+class StorageAutoscale(Record):
+    """Growth of the disk on demand. Stored, never acted on."""
+
+    enabled: bool
+    threshold_percent: int | None = None
+    increment_gib: int | None = None
+
+
+Status = Literal["creating", "online", "resizing", "migrating", "forking"]
+
+
+class Cluster(Record):
+    """A PostgreSQL cluster with everything that belongs to it."""
+
+    id: str
+    name: str
+    version: str
+    size: str
+    region: str
+    num_nodes: int
+    storage_size_mib: int
+    private_network_uuid: str
+    project_id: str
+    status: Status
+    created_at: str
+    port: int = 0
+    """0 until the servers were created; kept from then on."""
+    pool_port: int = 0
+    tags: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    users: tuple[User, ...] = ()
+    databases: tuple[str, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    config: dict[str, Any] = {}
+    maintenance: MaintenanceWindow
+    autoscale: StorageAutoscale | None = None
+    failure: str = ""
+    """Why the servers could not be brought to the wanted state; empty when all is well."""
+    deleting: bool = False
+    """Deletion was asked for and is not finished; the API no longer shows the cluster."""
+
+    @property
+    def urn(self) -> str:
+        return f"do:dbaas:{self.id}"
+
+    @property
+    def admin(self) -> User:
+        """The primary user, `doadmin`."""
+        return next(user for user in self.users if user.role == "primary")
+
+    def user(self, name: str) -> User | None:
+        return next((user for user in self.users if user.name == name), None)
+
+    def pool(self, name: str) -> Pool | None:
+        return next((pool for pool in self.pools if pool.name == name), None)
+
+
+class Replica(Record):
+    """A read-only copy of a cluster, with a plan, a network and a port of its own."""
+
+    id: str
+    name: str
+    cluster_id: str
+    size: str
+    region: str
+    storage_size_mib: int
+    private_network_uuid: str
+    status: Status
+    created_at: str
+    port: int = 0
+    tags: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    failure: str = ""
+    deleting: bool = False
+
+    @property
+    def urn(self) -> str:
+        return f"do:dbaas:{self.id}"
+
+
+class Deployment(Record):
+    """One roll-out of an app. `spec` still holds sealed secrets; `failure` is empty when it went live."""
+
+    id: str
+    spec: dict[str, Any]
+    cause: str
+    created_at: str
+    updated_at: str
+    failure: str = ""
+
+
+class AppAlert(Record):
+    """An alert of an app spec with the destinations that were set for it."""
+
+    id: str
+    spec: dict[str, Any]
+    component_name: str = ""
+    emails: tuple[str, ...] = ()
+    slack_webhooks: tuple[dict[str, Any], ...] = ()
+
+
+class App(Record):
+    """An App Platform app. It does not run: its spec is checked, kept and resolved. Newest deployment first."""
+
+    id: str
+    spec: dict[str, Any]
+    ingress_host: str
+    project_id: str
+    created_at: str
+    updated_at: str
+    deployments: tuple[Deployment, ...] = ()
+    alerts: tuple[AppAlert, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return str(self.spec["name"])
+
+    @property
+    def urn(self) -> str:
+        return f"do:app:{self.id}"
+
+    @property
+    def active(self) -> Deployment | None:
+        return next((deployment for deployment in self.deployments if not deployment.failure), None)
+
+
+class AlertPolicy(Record):
+    """A monitoring alert. Stored and validated; nothing is ever sent."""
+
+    uuid: str
+    type: str
+    description: str
+    compare: str
+    value: float
+    window: str
+    entities: tuple[str, ...]
+    tags: tuple[str, ...]
+    alerts: dict[str, Any]
+    enabled: bool
+
+
+class UptimeCheck(Record):
+    """A check of a URL from outside. Stored; no request is made."""
+
+    id: str
+    name: str
+    type: str
+    target: str
+    regions: tuple[str, ...]
+    enabled: bool
+
+
+class UptimeAlert(Record):
+    """An alert of an uptime check."""
+
+    id: str
+    check_id: str
+    name: str
+    type: str
+    threshold: int | None = None
+    comparison: str | None = None
+    period: str | None = None
+    notifications: dict[str, Any]
+
+
+class Project(Record):
+    """A named group of resources, by URN."""
+
+    id: str
+    name: str
+    purpose: str
+    description: str
+    environment: str
+    is_default: bool
+    created_at: str
+    updated_at: str
+    resources: dict[str, str] = {}
+    """URN to the time it was assigned."""
+
+
+class Tag(Record):
+    """A tag that was made on its own; tags on resources live on the resource."""
+
+    name: str
+
+
+class Zone(Record):
+    """A Cloudflare zone."""
+
+    id: str
+    name: str
+    created_on: str
+
+
+class DnsRecord(Record):
+    """A Cloudflare DNS record. `name` is the full name, zone included."""
+
+    id: str
+    zone_id: str
+    name: str
+    type: str
+    content: str
+    ttl: int
+    proxied: bool
+    priority: int | None = None
+    comment: str | None = None
+    tags: tuple[str, ...] = ()
+    settings: dict[str, Any] = {}
+    data: dict[str, Any] | None = None
+    created_on: str
+    modified_on: str

@@ -1,0 +1,79 @@
+"""What `status` prints."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from localcloud.daemon import Process
+from localcloud.state import Tables
+
+
+def describe(process: Process, tables: Tables) -> dict[str, Any]:
+    """Everything `status` knows, as JSON data without secrets."""
+    return {
+        "url": process.url,
+        "pid": process.pid,
+        "clusters": [
+            {
+                "id": cluster.id,
+                "name": cluster.name,
+                "status": cluster.status,
+                "failure": cluster.failure,
+                "version": cluster.version,
+                "size": cluster.size,
+                "region": cluster.region,
+                "port": cluster.port,
+                "pool_port": cluster.pool_port,
+                "databases": list(cluster.databases),
+                "users": [user.name for user in cluster.users],
+                "pools": [pool.model_dump() for pool in cluster.pools],
+                "replicas": [
+                    {
+                        "id": replica.id,
+                        "name": replica.name,
+                        "status": replica.status,
+                        "failure": replica.failure,
+                        "size": replica.size,
+                        "port": replica.port,
+                    }
+                    for replica in tables.replicas.values()
+                    if replica.cluster_id == cluster.id
+                ],
+            }
+            for cluster in tables.clusters.values()
+        ],
+        "vpcs": [vpc.name for vpc in tables.vpcs.values()],
+        "apps": [app.name for app in tables.apps.values()],
+        "zones": [zone.name for zone in tables.zones.values()],
+    }
+
+
+def render(facts: dict[str, Any]) -> str:
+    """The facts as a table for people."""
+    rows: list[Sequence[str]] = []
+    problems: list[str] = []
+    for cluster in facts["clusters"]:
+        what = f"PostgreSQL {cluster['version']}, {cluster['size']}, {cluster['region']}"
+        rows.append(("cluster", cluster["name"], cluster["status"], str(cluster["port"] or "-"), what))
+        for pool in cluster["pools"]:
+            what = f"{pool['mode']}, {pool['size']} connections to {pool['db']} as {pool['user'] or 'any user'}"
+            rows.append(("pool", f"  {pool['name']}", cluster["status"], str(cluster["pool_port"] or "-"), what))
+        for replica in cluster["replicas"]:
+            row = ("replica", f"  {replica['name']}", replica["status"], str(replica["port"] or "-"), replica["size"])
+            rows.append(row)
+        problems += [
+            f"{item['name']}: {item['failure']}" for item in (cluster, *cluster["replicas"]) if item["failure"]
+        ]
+    lines = [f"The local cloud answers at {facts['url']} (process {facts['pid']})."]
+    lines += _table(("kind", "name", "status", "port", "what"), rows) if rows else ["It has no database clusters."]
+    for kind in ("vpcs", "apps", "zones"):
+        if facts[kind]:
+            lines.append(f"{kind}: {', '.join(facts[kind])}")
+    return "\n".join([*lines, *problems])
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (header, *rows)
+    ]

@@ -1,0 +1,137 @@
+"""The state file: all records in one JSON document, replaced as a whole before a change is answered."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from localcloud.records import (
+    AlertPolicy,
+    App,
+    Cluster,
+    DnsRecord,
+    Project,
+    Record,
+    Replica,
+    Tag,
+    UptimeAlert,
+    UptimeCheck,
+    Vpc,
+    Zone,
+)
+
+FORMAT = 1
+
+
+class StateError(Exception):
+    """The state file cannot be used. The text says which file and what to do."""
+
+
+class Tables:
+    """One dictionary of records a kind, by id (tags: by name)."""
+
+    def __init__(self) -> None:
+        self.vpcs: dict[str, Vpc] = {}
+        self.clusters: dict[str, Cluster] = {}
+        self.replicas: dict[str, Replica] = {}
+        self.apps: dict[str, App] = {}
+        self.alert_policies: dict[str, AlertPolicy] = {}
+        self.uptime_checks: dict[str, UptimeCheck] = {}
+        self.uptime_alerts: dict[str, UptimeAlert] = {}
+        self.projects: dict[str, Project] = {}
+        self.tags: dict[str, Tag] = {}
+        self.zones: dict[str, Zone] = {}
+        self.dns_records: dict[str, DnsRecord] = {}
+
+    def snapshot(self) -> dict[str, dict[str, Record]]:
+        return {name: dict(table) for name, table in vars(self).items()}
+
+    def restore(self, snapshot: dict[str, dict[str, Record]]) -> None:
+        for name, table in snapshot.items():
+            setattr(self, name, table)
+
+
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {
+    name: TypeAdapter(annotation)
+    for name, annotation in {
+        "vpcs": dict[str, Vpc],
+        "clusters": dict[str, Cluster],
+        "replicas": dict[str, Replica],
+        "apps": dict[str, App],
+        "alert_policies": dict[str, AlertPolicy],
+        "uptime_checks": dict[str, UptimeCheck],
+        "uptime_alerts": dict[str, UptimeAlert],
+        "projects": dict[str, Project],
+        "tags": dict[str, Tag],
+        "zones": dict[str, Zone],
+        "dns_records": dict[str, DnsRecord],
+    }.items()
+}
+
+
+class State:
+    """The records of one local cloud. Safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Loads `path` if it exists. Raises StateError when it does not hold what this version writes."""
+        self._path = path
+        self._lock = threading.RLock()
+        self._tables = Tables()
+        if path.exists():
+            self._load()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tables]:
+        """The tables, to read and change. Changes reach the disk when the block ends; an exception undoes them."""
+        with self._lock:
+            before = self._tables.snapshot()
+            try:
+                yield self._tables
+                if self._tables.snapshot() != before:
+                    self._save()
+            except BaseException:
+                self._tables.restore(before)
+                raise
+
+    def read(self) -> Tables:
+        """A copy of the tables as they are now. Records are frozen, so the copy stays as it is."""
+        with self._lock:
+            copy = Tables()
+            copy.restore(self._tables.snapshot())
+            return copy
+
+    def _load(self) -> None:
+        try:
+            document = json.loads(self._path.read_text("utf-8"))
+            if document.get("format") != FORMAT:
+                raise ValueError(f"it has format {document.get('format')!r}, this version reads {FORMAT}")
+            self._tables.restore(
+                {name: adapter.validate_python(document.get(name, {})) for name, adapter in _ADAPTERS.items()}
+            )
+        except (ValueError, OSError) as problem:
+            raise StateError(
+                f"{self._path}: the state cannot be read: {problem}. "
+                "Nothing was changed. `python -m localcloud reset` starts again from nothing."
+            ) from problem
+
+    def _save(self) -> None:
+        document = {"format": FORMAT} | {
+            name: adapter.dump_python(getattr(self._tables, name), mode="json") for name, adapter in _ADAPTERS.items()
+        }
+        write_private(self._path, json.dumps(document, indent=1))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Puts `text` at `path` so that a reader, or a crash, sees the old or the new file, and only we can read it."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
