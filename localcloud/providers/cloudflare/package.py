@@ -1,0 +1,220 @@
+"""The cloudflare provider: DNS records and the look-up of zones."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from localcloud.providers.cloudflare import VERSION
+from localcloud.providers.context import Context
+from localcloud.providers.http import HttpClient, checked_endpoint
+from localcloud.providers.operations import fill
+from localcloud.providers.planning import Plan
+from localcloud.providers.schema import (
+    Function,
+    Kind,
+    Mode,
+    ResourceType,
+    State,
+    boolean,
+    nested,
+    number,
+    text,
+    texts,
+)
+from localcloud.providers.servicer import Package
+
+DEFAULT_ENDPOINT = "https://api.cloudflare.com/client/v4"
+AUTOMATIC_TTL = 1
+RECORD_TYPES = tuple(
+    "A AAAA CNAME MX NS OPENPGPKEY PTR TXT CAA CERT DNSKEY DS HTTPS LOC NAPTR SMIMEA SRV SSHFP SVCB TLSA URI".split()
+)
+SETTINGS = ("flattenCname", "ipv4Only", "ipv6Only")
+DATA_TEXTS = (
+    "tag value certificate publicKey digest target latDirection longDirection regex replacement service fingerprint"
+).split()
+DATA_NUMBERS = (
+    "flags algorithm keyTag type protocol digestType priority altitude latDegrees latMinutes latSeconds longDegrees "
+    "longMinutes longSeconds precisionHorz precisionVert size order preference matchingType selector usage port weight"
+).split()
+
+
+def connect(config: Mapping[str, str], stopped: Callable[[], bool]) -> HttpClient:
+    """The client for a provider configuration. Raises ValueError where no token is given or the URL is none."""
+    token = config.get("apiToken") or os.environ.get("CLOUDFLARE_API_TOKEN")
+    if not token:
+        raise ValueError(
+            "no API token: set cloudflare:apiToken (as a secret) or CLOUDFLARE_API_TOKEN; the local cloud takes any value"
+        )
+    endpoint = config.get("baseUrl") or os.environ.get("CLOUDFLARE_BASE_URL") or DEFAULT_ENDPOINT
+    return HttpClient(
+        checked_endpoint(endpoint, "cloudflare:baseUrl"),
+        token,
+        f"trellis-cloudflare/{VERSION}",
+        describe=describe,
+        stopped=stopped,
+    )
+
+
+def describe(body: Any) -> tuple[str, str]:
+    """Cloudflare's messages, each with its code. It gives no request id in the body."""
+    errors = body.get("errors") if isinstance(body, Mapping) else None
+    return "; ".join(f"{error.get('message', '')} ({error.get('code', '?')})" for error in errors or []), ""
+
+
+def _same_name(kept: str, given: str) -> bool:
+    """The API gives a record's full name back where a program may give the part before the zone's, or "@"."""
+    kept, given = kept.rstrip("."), given.rstrip(".")
+    return kept == given or (given == "@" and "." in kept) or kept.startswith(f"{given}.")
+
+
+def _same_target(kept: str, given: str) -> bool:
+    return kept.rstrip(".").lower() == given.rstrip(".").lower()
+
+
+def _same_flags(kept: Any, given: Any) -> bool:
+    return str(kept) == str(given)
+
+
+def _verify(inputs: State) -> dict[str, str]:
+    if inputs.get("proxied") is True and inputs.get("ttl") != AUTOMATIC_TTL:
+        return {"ttl": f"ttl must be {AUTOMATIC_TTL} where proxied is true: Cloudflare sets it itself"}
+    if inputs.get("content") and inputs.get("data"):
+        return {"data": "give content or data, not both"}
+    return {}
+
+
+def _body(plan: Plan) -> dict[str, Any]:
+    from localcloud.providers.operations import known
+    from localcloud.providers.values import encode
+
+    state = known(plan.state)
+    if plan.get("type") == "CNAME":
+        state["settings"] = {name: False for name in SETTINGS} | (state.get("settings") or {})
+    return encode(plan.type.properties, state)
+
+
+def _settle(_context: Context, _plan: Plan, state: State, answer: Mapping[str, Any]) -> None:
+    name = state["name"]
+    _fill(state, answer)
+    state["name"] = name
+
+
+def _finish(_context: Context, state: State, answer: Mapping[str, Any]) -> None:
+    _fill(state, answer)
+
+
+def _fill(state: State, answer: Mapping[str, Any]) -> None:
+    for name in ("name", "type", "content", "ttl", "proxied", "proxiable", "priority", "comment"):
+        if answer.get(name) is not None:
+            state[name] = answer[name]
+    if not answer.get("comment"):
+        state.pop("comment", None)
+    for name in ("createdOn", "modifiedOn", "commentModifiedOn", "tagsModifiedOn"):
+        state[name] = answer.get(re.sub(r"O", "_o", re.sub(r"M", "_m", name)).replace("_on", "_on"))
+    state["tags"] = sorted(answer.get("tags") or [])
+    state["meta"] = json.dumps(answer.get("meta") or {}, separators=(",", ":"))
+    if state.get("type") == "CNAME":
+        found = answer.get("settings") or {}
+        keys = {"flattenCname": "flatten_cname", "ipv4Only": "ipv4_only", "ipv6Only": "ipv6_only"}
+        state["settings"] = {name: bool(found.get(key)) for name, key in keys.items()}
+    for name in [name for name, value in state.items() if value is None]:
+        del state[name]
+
+
+def _adopt(identity: str) -> State:
+    zone, slash, record = identity.partition("/")
+    if not slash:
+        raise ValueError(
+            f"give the zone's and the record's id joined with a slash, as in ZONE/RECORD; not {identity!r}"
+        )
+    return {"id": record, "zoneId": zone}
+
+
+RECORD = ResourceType(
+    token="cloudflare:index/dnsRecord:DnsRecord",  # noqa: S106
+    noun="DNS record",
+    collection="/zones/{zoneId}/dns_records",
+    item="/zones/{zoneId}/dns_records/{id}",
+    root="result",
+    update_method="PUT",
+    adopt=_adopt,
+    received=False,
+    read_after_create=False,
+    properties=(
+        text("zoneId", Mode.REQUIRED, replace=True, sent=False),
+        text("name", Mode.REQUIRED, same=_same_name),
+        text("type", Mode.REQUIRED, replace=True, choices=RECORD_TYPES),
+        text("comment"),
+        text("content", Mode.OPTIONAL_COMPUTED, same=_same_target),
+        number("priority", within=(0, 65535)),
+        nested(
+            "data",
+            (
+                *(text(name) for name in DATA_TEXTS),
+                *(number(name, same=_same_flags) for name in DATA_NUMBERS),
+            ),
+        ),
+        boolean("privateRouting"),
+        boolean("includeShadowMetadata", sent=False),
+        boolean("proxied", default=False, keep_empty=True),
+        number("ttl", Mode.REQUIRED),
+        texts("tags", Kind.SET, Mode.OPTIONAL_COMPUTED),
+        nested(
+            "settings",
+            tuple(boolean(name, Mode.OPTIONAL_COMPUTED, keep_empty=True) for name in SETTINGS),
+            Mode.OPTIONAL_COMPUTED,
+        ),
+        text("commentModifiedOn", Mode.COMPUTED),
+        text("createdOn", Mode.COMPUTED),
+        text("meta", Mode.COMPUTED),
+        text("modifiedOn", Mode.COMPUTED),
+        boolean("proxiable", Mode.COMPUTED),
+        text("tagsModifiedOn", Mode.COMPUTED),
+    ),
+    body=_body,
+    verify=_verify,
+    settle=_settle,
+    finish=_finish,
+)
+
+
+def camel_case(value: Any) -> Any:
+    """An API's JSON with Pulumi's names, what is null left out."""
+    if isinstance(value, Mapping):
+        return {
+            re.sub(r"_(\w)", lambda match: match[1].upper(), key): camel_case(inner)
+            for key, inner in value.items()
+            if inner is not None
+        }
+    return [camel_case(inner) for inner in value] if isinstance(value, list) else value
+
+
+def get_zone(context: Context, arguments: State) -> State:
+    """The zone of an id, or the only one a filter finds. Raises LookupError where a filter finds none or several."""
+    zone, wanted = arguments.get("zoneId"), arguments.get("filter")
+    if wanted:
+        query = {name: wanted[name] for name in ("direction", "match", "name", "order", "status") if name in wanted}
+        query |= {f"account.{name}": value for name, value in (wanted.get("account") or {}).items()}
+        query |= {"type": ",".join(wanted["types"])} if wanted.get("types") else {}
+        found = context.api.get(f"/zones?{urllib.parse.urlencode(query)}")["result"]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} zones match the filter {query}; exactly one must")
+        zone = found[0]["id"]
+    if not zone:
+        raise ValueError("give zoneId or filter")
+    result = camel_case(context.api.get(fill("/zones/{zone}", {"zone": zone}))["result"])
+    return {**result, "id": zone, "zoneId": zone, **({"filter": wanted} if wanted else {})}
+
+
+PACKAGE = Package(
+    name="cloudflare",
+    version=VERSION,
+    connect=connect,
+    resources=(RECORD,),
+    functions=(Function(token="cloudflare:index/getZone:getZone", call=get_zone),),  # noqa: S106
+)

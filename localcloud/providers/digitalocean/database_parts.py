@@ -1,0 +1,235 @@
+"""What lives in a database cluster: databases, users, trusted sources, pools, the CA."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from localcloud.providers.context import Context
+from localcloud.providers.digitalocean.connections import connection_properties, set_connections
+from localcloud.providers.operations import fill
+from localcloud.providers.planning import Plan
+from localcloud.providers.schema import Kind, Mode, ResourceType, State, integer, objects, text
+from localcloud.providers.values import from_base64, sort_set
+
+NEVER = "0001-01-01T00:00:00Z"
+_counter = itertools.count(1)
+
+
+def unique_id(prefix: str) -> str:
+    """An id for what the API gives none: time and a counter after the prefix."""
+    now = datetime.datetime.now(datetime.UTC)
+    return f"{prefix}{now:%Y%m%d%H%M%S}{now.microsecond // 100:04d}{next(_counter):08x}"
+
+
+def of_cluster(kind: str) -> Callable[[State, Mapping[str, Any]], str]:
+    """The ids of what belongs to a cluster and has no id of its own."""
+    return lambda state, answer: f"{state['clusterId']}/{kind}{answer['name']}"
+
+
+def adopted(kind: str) -> Callable[[str], State]:
+    """What to read for an id given to import: the cluster's id and the name, joined with a comma."""
+
+    def adopt(identity: str) -> State:
+        cluster, comma, name = identity.partition(",")
+        if not comma:
+            raise ValueError(f"give the cluster's id and the name joined with a comma, as in ID,NAME; not {identity!r}")
+        return {"id": f"{cluster}/{kind}{name}", "clusterId": cluster, "name": name}
+
+    return adopt
+
+
+CLUSTER_ID = text("clusterId", Mode.REQUIRED, replace=True, sent=False, received=False)
+NAME = text("name", Mode.REQUIRED, autonamed=True, replace=True)
+
+DATABASE = ResourceType(
+    token="digitalocean:index/databaseDb:DatabaseDb",  # noqa: S106
+    noun="database",
+    collection="/v2/databases/{clusterId}/dbs",
+    item="/v2/databases/{clusterId}/dbs/{name}",
+    root="db",
+    identify=of_cluster("database/"),
+    adopt=adopted("database/"),
+    properties=(CLUSTER_ID, NAME),
+)
+
+
+def _user_body(plan: Plan) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": plan.get("name")}
+    if plan.get("mysqlAuthPlugin"):
+        body["mysql_settings"] = {"auth_plugin": plan.get("mysqlAuthPlugin")}
+    if plan.get("settings"):
+        body["settings"] = _settings(plan)
+    return body
+
+
+def _settings(plan: Plan) -> dict[str, Any]:
+    found = plan.get("settings")[0] if plan.get("settings") else {}
+    lists = {
+        "acl": [{key: rule[key] for key in ("permission", "topic")} for rule in found.get("acls") or []],
+        "opensearch_acl": [
+            {key: rule[key] for key in ("index", "permission")} for rule in found.get("opensearchAcls") or []
+        ],
+    }
+    return {key: rules for key, rules in lists.items() if rules}
+
+
+def _user_update(context: Context, plan: Plan) -> None:
+    path = fill(USER.item, plan.state)
+    if plan.changed("mysqlAuthPlugin"):
+        plugin = plan.get("mysqlAuthPlugin") or "caching_sha2_password"
+        context.api.call("POST", f"{path}/reset_auth", {"mysql_settings": {"auth_plugin": plugin}})
+    if plan.changed("settings"):
+        context.api.call("PUT", path, {"settings": _settings(plan)} if plan.get("settings") else {})
+
+
+def _user_facts(_context: Context, state: State, answer: Mapping[str, Any]) -> None:
+    state["role"] = answer.get("role") or "normal"
+    for name, key in (("password", "password"), ("accessCert", "access_cert"), ("accessKey", "access_key")):
+        if answer.get(key):
+            state[name] = answer[key]
+    if answer.get("mysql_settings"):
+        state["mysqlAuthPlugin"] = answer["mysql_settings"].get("auth_plugin", "")
+
+
+def _user_settle(context: Context, _plan: Plan, state: State, answer: Mapping[str, Any]) -> None:
+    _user_facts(context, state, answer)
+    state.setdefault("settings", [])
+
+
+USER = ResourceType(
+    token="digitalocean:index/databaseUser:DatabaseUser",  # noqa: S106
+    noun="database user",
+    collection="/v2/databases/{clusterId}/users",
+    item="/v2/databases/{clusterId}/users/{name}",
+    root="user",
+    # The API loses one of two users made side by side.
+    lock="users/{clusterId}",
+    identify=of_cluster("user/"),
+    adopt=adopted("user/"),
+    properties=(
+        CLUSTER_ID,
+        NAME,
+        text(
+            "mysqlAuthPlugin",
+            received=False,
+            choices=("mysql_native_password", "caching_sha2_password"),
+            same=lambda old, new: old == "caching_sha2_password" and new == "",
+        ),
+        objects(
+            "settings",
+            (
+                objects(
+                    "acls",
+                    (
+                        text("id", Mode.COMPUTED),
+                        text("topic", Mode.REQUIRED),
+                        text("permission", Mode.REQUIRED, choices=("admin", "consume", "produce", "produceconsume")),
+                    ),
+                    wire="acl",
+                ),
+                objects(
+                    "opensearchAcls",
+                    (
+                        text("index", Mode.REQUIRED),
+                        text("permission", Mode.REQUIRED, choices=("deny", "admin", "read", "write", "readwrite")),
+                    ),
+                    wire="opensearch_acl",
+                ),
+            ),
+            received=False,
+        ),
+        text("role", Mode.COMPUTED, received=False),
+        text("password", Mode.COMPUTED, secret=True, received=False),
+        text("accessCert", Mode.COMPUTED, secret=True, received=False),
+        text("accessKey", Mode.COMPUTED, secret=True, received=False),
+    ),
+    body=_user_body,
+    settle=_user_settle,
+    finish=_user_facts,
+    update=_user_update,
+    read_after_create=False,
+)
+
+
+def _put_rules(context: Context, state: State, rules: list[Mapping[str, Any]]) -> None:
+    """Replaces the whole list of trusted sources. The API wants every field of a rule, also those it fills in."""
+    body = [
+        {
+            "uuid": rule.get("uuid") or "",
+            "cluster_uuid": "",
+            "type": rule["type"],
+            "value": rule["value"],
+            "created_at": NEVER,
+        }
+        for rule in rules
+    ]
+    context.api.call("PUT", fill(FIREWALL.item, state), {"rules": body})
+
+
+def _given_rules(plan: Plan) -> list[Mapping[str, Any]]:
+    return [{name: value for name, value in rule.items() if isinstance(value, str)} for rule in plan.get("rules")]
+
+
+def _firewall_create(context: Context, plan: Plan) -> tuple[str, Mapping[str, Any]]:
+    _put_rules(context, plan.state, _given_rules(plan))
+    return unique_id(f"{plan.get('clusterId')}-"), {}
+
+
+FIREWALL = ResourceType(
+    token="digitalocean:index/databaseFirewall:DatabaseFirewall",  # noqa: S106
+    noun="trusted sources",
+    item="/v2/databases/{clusterId}/firewall",
+    adopt=lambda identity: {"id": unique_id(f"{identity}-"), "clusterId": identity},
+    properties=(
+        CLUSTER_ID,
+        objects(
+            "rules",
+            (
+                text("type", Mode.REQUIRED, choices=("ip_addr", "droplet", "k8s", "tag", "app")),
+                text("value", Mode.REQUIRED),
+                text("uuid", Mode.COMPUTED),
+                text("createdAt", Mode.COMPUTED),
+            ),
+            Kind.SET,
+            Mode.REQUIRED,
+        ),
+    ),
+    create=_firewall_create,
+    update=lambda context, plan: _put_rules(context, plan.state, _given_rules(plan)),
+    delete=lambda context, state: _put_rules(context, state, []),
+)
+
+POOL = ResourceType(
+    token="digitalocean:index/databaseConnectionPool:DatabaseConnectionPool",  # noqa: S106
+    noun="connection pool",
+    collection="/v2/databases/{clusterId}/pools",
+    item="/v2/databases/{clusterId}/pools/{name}",
+    root="pool",
+    identify=of_cluster(""),
+    adopt=adopted(""),
+    properties=(
+        CLUSTER_ID,
+        text("name", Mode.REQUIRED, autonamed=True, replace=True, within=(3, 63)),
+        text("user", replace=True, keep_empty=True),
+        text("mode", Mode.REQUIRED, replace=True, choices=("session", "transaction", "statement")),
+        integer("size", Mode.REQUIRED, replace=True),
+        text("dbName", Mode.REQUIRED, wire="db", replace=True),
+        *connection_properties(owner=False),
+    ),
+    finish=lambda _context, state, answer: set_connections(state, answer, owner=False),
+)
+
+
+def get_ca(context: Context, arguments: State) -> State:
+    """The certificate of a cluster's certificate authority, as PEM."""
+    cluster = arguments["clusterId"]
+    answer = context.api.get(fill("/v2/databases/{clusterId}/ca", arguments))
+    return {"id": cluster, "clusterId": cluster, "certificate": from_base64(answer["ca"]["certificate"])}
+
+
+def sorted_rules(rules: list[Any]) -> list[Any]:
+    """Trusted sources in the order the state keeps them."""
+    return sort_set(FIREWALL.by_name["rules"], rules)

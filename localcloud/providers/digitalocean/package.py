@@ -1,0 +1,22 @@
+"""The digitalocean provider: every resource type and function it has."""
+
+from localcloud.providers.digitalocean import VERSION, vpc
+from localcloud.providers.digitalocean.api import connect
+from localcloud.providers.digitalocean.database_cluster import CLUSTER
+from localcloud.providers.digitalocean.database_parts import DATABASE, FIREWALL, POOL, USER, get_ca
+from localcloud.providers.digitalocean.database_replica import REPLICA
+from localcloud.providers.digitalocean.monitoring import ALERT, UPTIME_ALERT, UPTIME_CHECK
+from localcloud.providers.digitalocean.tags import TAG
+from localcloud.providers.schema import Function
+from localcloud.providers.servicer import Package
+
+PACKAGE = Package(
+    name="digitalocean",
+    version=VERSION,
+    connect=connect,
+    resources=(vpc.VPC, CLUSTER, DATABASE, USER, FIREWALL, POOL, REPLICA, ALERT, UPTIME_CHECK, UPTIME_ALERT, TAG),
+    functions=(
+        Function(token="digitalocean:index/getDatabaseCa:getDatabaseCa", call=get_ca, required=("clusterId",)),  # noqa: S106
+        Function(token="digitalocean:index/getVpc:getVpc", call=vpc.get_vpc),  # noqa: S106
+    ),
+)

@@ -1,0 +1,57 @@
+"""Tags of a resource, added and taken off one by one as the API has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localcloud.providers.context import Context
+from localcloud.providers.http import quoted
+from localcloud.providers.planning import Plan
+from localcloud.providers.schema import Kind, Mode, Property, ResourceType, integer, text, texts
+
+COUNTS = {
+    "dropletsCount": "droplets",
+    "imagesCount": "images",
+    "volumesCount": "volumes",
+    "volumeSnapshotsCount": "volume_snapshots",
+    "databasesCount": "databases",
+}
+
+
+def tags(*, replace: bool = False, keep_empty: bool = False) -> Property:
+    """The tags property of a resource."""
+    return texts("tags", Kind.SET, replace=replace, keep_empty=keep_empty)
+
+
+def set_tags(context: Context, plan: Plan, resource_type: str) -> None:
+    """Takes off the tags that are not planned any more and adds the new ones."""
+    target = {"resources": [{"resource_id": plan.id, "resource_type": resource_type}]}
+    before, after = set(plan.was("tags")), set(plan.get("tags"))
+    for name in sorted(before - after):
+        context.api.call("DELETE", f"/v2/tags/{quoted(name)}/resources", target)
+    for name in sorted(after - before):
+        context.api.call("POST", "/v2/tags", {"name": name})
+        context.api.call("POST", f"/v2/tags/{quoted(name)}/resources", target)
+
+
+def _finish(_context: Context, state: dict[str, Any], answer: Any) -> None:
+    counts = answer.get("resources") or {}
+    state["totalResourceCount"] = counts.get("count", 0)
+    for name, key in COUNTS.items():
+        state[name] = (counts.get(key) or {}).get("count", 0)
+
+
+TAG = ResourceType(
+    token="digitalocean:index/tag:Tag",  # noqa: S106
+    noun="tag",
+    collection="/v2/tags",
+    item="/v2/tags/{id}",
+    root="tag",
+    identify=lambda _state, answer: str(answer["name"]),
+    properties=(
+        text("name", Mode.REQUIRED, autonamed=True, replace=True),
+        integer("totalResourceCount", Mode.COMPUTED, received=False),
+        *(integer(name, Mode.COMPUTED, received=False) for name in COUNTS),
+    ),
+    finish=_finish,
+)

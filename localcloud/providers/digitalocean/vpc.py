@@ -1,0 +1,83 @@
+"""VPCs."""
+
+from __future__ import annotations
+
+from localcloud.providers.context import Context
+from localcloud.providers.http import ApiError
+from localcloud.providers.operations import fill
+from localcloud.providers.planning import Plan
+from localcloud.providers.schema import Mode, ResourceType, State, boolean, text
+from localcloud.providers.values import decode, go_time
+
+DELETE_TIMEOUT_SECONDS = 120.0
+
+
+def _update(context: Context, plan: Plan) -> None:
+    if plan.changed("name", "description"):
+        body = {"name": plan.get("name"), "description": plan.get("description"), "default": plan.get("default")}
+        context.api.call("PUT", fill(VPC.item, plan.state), {k: v for k, v in body.items() if v != ""})
+
+
+def _delete(context: Context, state: State) -> None:
+    """Members leave a VPC some time after they are deleted, so a refusal is tried again."""
+    refused: list[ApiError] = []
+
+    def gone() -> bool:
+        try:
+            context.api.call("DELETE", fill(VPC.item, state))
+        except ApiError as error:
+            if error.status in (403, 409):
+                refused.append(error)
+                return False
+            raise
+        return True
+
+    if gone():
+        return
+    try:
+        context.wait("the VPC's members to leave it", gone, interval=2.0, timeout=DELETE_TIMEOUT_SECONDS)
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}: {refused[-1]}") from None
+
+
+VPC = ResourceType(
+    token="digitalocean:index/vpc:Vpc",  # noqa: S106
+    noun="VPC",
+    collection="/v2/vpcs",
+    item="/v2/vpcs/{id}",
+    root="vpc",
+    # Ranges are given out by region: two requests side by side can be given the same one.
+    lock="vpc/{region}",
+    properties=(
+        text("name", Mode.REQUIRED, autonamed=True),
+        text("region", Mode.REQUIRED, replace=True),
+        text("description", within=(0, 255)),
+        text("ipRange", Mode.OPTIONAL_COMPUTED, replace=True),
+        text("vpcUrn", Mode.COMPUTED, wire="urn"),
+        boolean("default", Mode.COMPUTED),
+        text("createdAt", Mode.COMPUTED, decode=go_time),
+    ),
+    update=_update,
+    delete=_delete,
+)
+
+
+def get_vpc(context: Context, arguments: State) -> State:
+    """The VPC of an id or a name, or the default one of a region. Raises LookupError where there is not exactly one."""
+    given = [name for name in ("id", "region", "name") if arguments.get(name)]
+    if len(given) != 1:
+        raise ValueError("give exactly one of id, name and region")
+    if given == ["id"]:
+        found = context.api.get(fill(VPC.item, arguments))["vpc"]
+    else:
+        key, value = given[0], arguments[given[0]]
+        matching = [
+            vpc
+            for vpc in context.pages("/v2/vpcs", "vpcs")
+            if vpc.get(key) == value and (key == "name" or vpc.get("default"))
+        ]
+        if len(matching) != 1:
+            what = f"named {value}" if key == "name" else f"that is the default of {value}"
+            raise LookupError(f"there are {len(matching)} VPCs {what}; one is needed")
+        found = matching[0]
+    return {"id": found["id"], **decode(VPC.properties, found)}

@@ -1,0 +1,142 @@
+"""Puts the provider plugins where Pulumi looks for them: the official ones where there are any, else the bundled ones.
+
+python -m localcloud.providers.install --pulumi-home DIR [--official DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from localcloud.providers.cloudflare import VERSION as CLOUDFLARE
+from localcloud.providers.digitalocean import VERSION as DIGITALOCEAN
+from localcloud.providers.random import VERSION as RANDOM
+
+VERSIONS = {"digitalocean": DIGITALOCEAN, "cloudflare": CLOUDFLARE, "random": RANDOM}
+MARK = "# The bundled plugin, written by localcloud.providers.install."
+WRAPPER = """#!/bin/sh
+{mark}
+PYTHONPATH={root}${{PYTHONPATH:+:$PYTHONPATH}}
+export PYTHONPATH
+exec {python} -m localcloud.providers.{name} "$@"
+"""
+
+
+class Action(Enum):
+    """What was done for a plugin."""
+
+    KEPT = "an official plugin is installed"
+    LINKED = "linked the official plugin"
+    BUNDLED = "installed the bundled plugin"
+    UNCHANGED = "the bundled plugin is installed"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A plugin and how it came to be there. path: its folder among Pulumi's plugins."""
+
+    name: str
+    version: str
+    action: Action
+    path: Path
+
+
+def install(pulumi_home: Path, official: Path) -> list[Installed]:
+    """Makes each plugin available in pulumi_home/plugins; a second call changes nothing.
+
+    An official plugin of the same major version is used where it is in pulumi_home already or in `official`.
+    Raises OSError where the folder cannot be written.
+    """
+    plugins = pulumi_home / "plugins"
+    plugins.mkdir(parents=True, exist_ok=True)
+    return [_install(name, version, plugins, official) for name, version in VERSIONS.items()]
+
+
+def _install(name: str, version: str, plugins: Path, official: Path) -> Installed:
+    kept = _official(name, version, plugins)
+    if kept is not None:
+        _remove_bundled(name, plugins)
+        return Installed(name, kept.name.partition("-v")[2], Action.KEPT, kept)
+    found = _official(name, version, official) if official.resolve() != plugins.resolve() else None
+    if found is not None:
+        _remove_bundled(name, plugins)
+        link = plugins / found.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(found.resolve(), target_is_directory=True)
+        return Installed(name, found.name.partition("-v")[2], Action.LINKED, link)
+    return _bundle(name, version, plugins)
+
+
+def _bundle(name: str, version: str, plugins: Path) -> Installed:
+    folder = plugins / f"resource-{name}-v{version}"
+    root = Path(__file__).resolve().parents[2]
+    text = WRAPPER.format(mark=MARK, root=shlex.quote(str(root)), python=shlex.quote(sys.executable), name=name)
+    wrapper = folder / f"pulumi-resource-{name}"
+    if _is_bundled(folder) and wrapper.read_text() == text and wrapper.stat().st_mode & 0o111:
+        return Installed(name, version, Action.UNCHANGED, folder)
+    _remove_bundled(name, plugins)
+    if folder.is_symlink():
+        folder.unlink()
+    folder.mkdir(exist_ok=True)
+    wrapper.write_text(text)
+    wrapper.chmod(0o755)
+    # A folder with its lock file beside it is one that Pulumi takes for half installed.
+    (plugins / f"{folder.name}.partial").unlink(missing_ok=True)
+    return Installed(name, version, Action.BUNDLED, folder)
+
+
+def _official(name: str, version: str, plugins: Path) -> Path | None:
+    """The newest official plugin of this major version in a plugins folder."""
+    major = version.partition(".")[0]
+    candidates: list[tuple[tuple[int, ...], Path]] = []
+    for folder in plugins.glob(f"resource-{name}-v{major}.*") if plugins.is_dir() else []:
+        matched = re.fullmatch(rf"resource-{name}-v(\d+)\.(\d+)\.(\d+)", folder.name)
+        executable = folder / f"pulumi-resource-{name}"
+        half_done = (plugins / f"{folder.name}.partial").exists()
+        if matched and executable.is_file() and not half_done and not _is_bundled(folder):
+            candidates.append((tuple(int(part) for part in matched.groups()), folder))
+    return max(candidates)[1] if candidates else None
+
+
+def _remove_bundled(name: str, plugins: Path) -> None:
+    for folder in plugins.glob(f"resource-{name}-v*"):
+        if folder.is_dir() and _is_bundled(folder) and not folder.is_symlink():
+            shutil.rmtree(folder)
+
+
+def _is_bundled(folder: Path) -> bool:
+    for executable in folder.glob("pulumi-resource-*"):
+        with executable.open("rb") as file:
+            return MARK.encode() in file.read(4096)
+    return False
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m localcloud.providers.install", description=__doc__)
+    parser.add_argument("--pulumi-home", type=Path, required=True, help="Pulumi's home folder (PULUMI_HOME)")
+    parser.add_argument(
+        "--official",
+        type=Path,
+        default=Path.home() / ".pulumi" / "plugins",
+        help="a plugins folder that may hold official plugins (default: %(default)s)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        for plugin in install(options.pulumi_home, options.official):
+            print(f"{plugin.name} {plugin.version}: {plugin.action.value} ({plugin.path})")
+    except OSError as error:
+        print(f"{options.pulumi_home}: the plugins cannot be installed there: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""Create, read, update and delete of any resource type, from its description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from string import Formatter
+from typing import Any
+
+from localcloud.providers.checking import DEFAULTS
+from localcloud.providers.context import Context
+from localcloud.providers.http import ApiError, quoted
+from localcloud.providers.planning import Plan
+from localcloud.providers.schema import Kind, Property, ResourceType, State
+from localcloud.providers.values import decode, encode, has_unknown, is_empty
+
+
+class GoneError(Exception):
+    """The resource does not exist any more."""
+
+
+class IncompleteError(Exception):
+    """A resource exists, but a later step of making it failed.
+
+    id, state: what is known of it; it must be kept so that nothing is orphaned.
+    """
+
+    def __init__(self, message: str, identity: str, state: State) -> None:
+        super().__init__(message)
+        self.id = identity
+        self.state = state
+
+
+def fill(template: str, state: Mapping[str, Any]) -> str:
+    """A path from its template, each value as one segment."""
+    names = [name for _, name, _, _ in Formatter().parse(template) if name]
+    return template.format_map({name: quoted(state.get(name, "")) for name in names})
+
+
+def one_at_a_time(context: Context, resource: ResourceType, state: State) -> AbstractContextManager[Any]:
+    """Holds the lock of a resource type that has one."""
+    return context.lock(fill(resource.lock, state)) if resource.lock else nullcontext()
+
+
+def request_body(plan: Plan) -> dict[str, Any]:
+    """The body of a create or update request."""
+    if plan.type.body is not None:
+        return plan.type.body(plan)
+    return encode(plan.type.properties, known(plan.state))
+
+
+def known(state: Mapping[str, Any]) -> State:
+    """The part of a state that is known already."""
+    return {name: value for name, value in state.items() if not has_unknown(value)}
+
+
+def create(context: Context, plan: Plan) -> State:
+    """Makes the resource and reads it back.
+
+    Raises ApiError where nothing was made, IncompleteError where it was made but is not as planned.
+    """
+    resource = plan.type
+    with one_at_a_time(context, resource, plan.state):
+        if resource.create is not None:
+            identity, answer = resource.create(context, plan)
+        else:
+            answer = context.api.call(resource.create_method, fill(resource.collection, plan.state), request_body(plan))
+            answer = answer[resource.root] if resource.root else answer or {}
+            identity = resource.identify(plan.state, answer)
+    state = {**known(plan.state), "id": identity}
+    try:
+        if resource.settle is not None:
+            resource.settle(context, plan, state, answer)
+        return read(context, resource, state) if resource.read_after_create else state
+    except (ApiError, TimeoutError, RuntimeError, GoneError) as error:
+        raise IncompleteError(str(error) or "it is gone already", identity, state) from error
+
+
+def read(context: Context, resource: ResourceType, state: State) -> State:
+    """The state of what is there. Raises GoneError where nothing is, and ApiError."""
+    try:
+        if resource.read is not None:
+            answer: Mapping[str, Any] = resource.read(context, state)
+        else:
+            answer = context.api.get(fill(resource.item, state))
+            answer = answer[resource.root] if resource.root else answer
+    except ApiError as error:
+        if error.status == 404:
+            raise GoneError from error
+        raise
+    found = {**state, **(decode(resource.properties, answer) if resource.received else {})}
+    if resource.finish is not None:
+        resource.finish(context, found, answer)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def update(context: Context, plan: Plan) -> State:
+    """Brings the resource to the planned state and reads it back. Raises ApiError, GoneError, TimeoutError."""
+    resource = plan.type
+    try:
+        if resource.update is not None:
+            resource.update(context, plan)
+        elif resource.update_method:
+            context.api.call(resource.update_method, fill(resource.item, plan.state), request_body(plan))
+    except ApiError as error:
+        if error.status == 404:
+            raise GoneError from error
+        raise
+    return read(context, resource, known(plan.state))
+
+
+def delete(context: Context, resource: ResourceType, state: State) -> None:
+    """Deletes; what is gone already is a success. Raises ApiError and TimeoutError."""
+    try:
+        with one_at_a_time(context, resource, state):
+            if resource.delete is not None:
+                resource.delete(context, state)
+            elif resource.item:
+                context.api.call("DELETE", fill(resource.item, state))
+    except ApiError as error:
+        if error.status != 404:
+            raise
+
+
+def imported_inputs(resource: ResourceType, state: Mapping[str, Any]) -> State:
+    """The inputs that would give this state, for a resource taken over rather than created."""
+    inputs = _inputs_of(resource.properties, state)
+    return {**inputs, DEFAULTS: []}
+
+
+def _inputs_of(fields: tuple[Property, ...], state: Mapping[str, Any]) -> State:
+    inputs: State = {}
+    for item in fields:
+        value = state.get(item.name)
+        if not item.is_input or is_empty(value):
+            continue
+        inputs[item.name] = _input_value(item, value)
+    return inputs
+
+
+def _input_value(item: Property, value: Any) -> Any:
+    if item.kind is Kind.OBJECT:
+        return {**_inputs_of(item.fields, value), DEFAULTS: []}
+    if item.kind in (Kind.LIST, Kind.SET) and item.fields:
+        return [{**_inputs_of(item.fields, inner), DEFAULTS: []} for inner in value]
+    return value
+
+
+def refreshed_inputs(resource: ResourceType, inputs: Mapping[str, Any], state: Mapping[str, Any]) -> State:
+    """The old inputs with the values that are there now; nothing is added that the program did not give."""
+    return _refreshed(resource.properties, inputs, state)
+
+
+def _refreshed(fields: tuple[Property, ...], inputs: Mapping[str, Any], state: Mapping[str, Any]) -> State:
+    fresh: State = {}
+    for name, value in inputs.items():
+        item = next((field for field in fields if field.name == name), None)
+        if item is None:
+            if value:
+                fresh[name] = value
+        elif name in state:
+            fresh[name] = _refreshed_value(item, value, state[name])
+    return fresh
+
+
+def _refreshed_value(item: Property, value: Any, now: Any) -> Any:
+    if item.kind is Kind.OBJECT and isinstance(now, Mapping):
+        return _refreshed(item.fields, value, now)
+    if item.kind in (Kind.LIST, Kind.SET) and item.fields:
+        if len(value) != len(now):
+            return [_inputs_of(item.fields, inner) for inner in now]
+        return [_refreshed(item.fields, old, inner) for old, inner in zip(value, now, strict=True)]
+    return now

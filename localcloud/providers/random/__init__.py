@@ -1,0 +1,3 @@
+"""Random passwords, identifiers and strings, as the official plugin 4.21.4 has them."""
+
+VERSION = "4.21.4"
