@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from localcloud.servers import initdb, logins, ports
+from localcloud.servers import folders, initdb, logins, ports
 from localcloud.servers.access import networks
 from localcloud.servers.certificates import CertificateAuthority
 from localcloud.servers.errors import AlreadyExists, NotRunning
 from localcloud.servers.limits import check_connections, check_pools
+from localcloud.servers.nodes import Nodes
 from localcloud.servers.pgbouncer import Pooler, PoolerSettings
-from localcloud.servers.postgresql import RESERVED_CONNECTIONS, NodeSettings, PostgresServer
-from localcloud.servers.replica import Replica, copy_primary, drop_slot, remove_node
+from localcloud.servers.postgresql import RESERVED_CONNECTIONS, NodeSettings
+from localcloud.servers.replica import Replica
+from localcloud.servers.replicas import Replicas
 from localcloud.servers.specs import ClusterSpec, PoolSpec
 from localcloud.servers.state import CLUSTER_FILE, ClusterState, ReplicaState, Secrets
 from localcloud.servers.tools import Tools
@@ -34,23 +36,26 @@ class Cluster:
     ) -> None:
         self.folder = folder
         self._state = state
-        self._secrets = secrets
-        self._tools = tools
-        self._authority = authority
         self._lock = threading.RLock()
-        self._account = tools.owner()
-        self._server = self._node(folder, f"PostgreSQL of cluster {state.id}", state.id, state.port)
+        self._nodes = Nodes.of(state, secrets, tools, authority)
+        self._server = self._nodes.primary(folder, state.port)
         self._pooler = Pooler(
             folder=folder,
             label=f"PgBouncer of cluster {state.id}",
-            hosts=self._hosts,
+            hosts=self._nodes.hosts,
             port=state.pool_port,
             server_port=state.port,
             program=tools.pgbouncer,
-            account=self._account,
+            account=self._nodes.account,
             console_password=secrets.console,
         )
-        self._replicas = {name: self._load_replica(folder / path) for name, path in state.replicas.items()}
+        self._replicas = Replicas(
+            nodes=self._nodes,
+            primary=self._server,
+            lock=self._lock,
+            folders={name: (folder / path).resolve() for name, path in state.replicas.items()},
+            remember=self._remember_replicas,
+        )
 
     @classmethod
     def exists(cls, folder: Path) -> bool:
@@ -91,7 +96,7 @@ class Cluster:
                 pool_port=pool_port,
             )
             cluster = cls(folder, state, secrets, tools, authority)
-            cluster._certify(cluster._server)
+            cluster._nodes.certify(cluster._server)
             initdb.initialise(cluster._server)
             cluster._server.start(cluster._node_settings())
             initdb.populate(cluster._server, spec, secrets.replication)
@@ -111,7 +116,7 @@ class Cluster:
     @staticmethod
     def discard(folder: Path) -> None:
         """Stop whatever runs in `folder` and remove it: a cluster, or what an interrupted creation left. Idempotent."""
-        remove_node(folder)
+        folders.remove(folder.absolute())
 
     @property
     def id(self) -> str:
@@ -148,7 +153,7 @@ class Cluster:
     @property
     def replicas(self) -> Mapping[str, Replica]:
         """The replicas by name, loaded with the cluster."""
-        return dict(self._replicas)
+        return self._replicas.by_name()
 
     @property
     def logs(self) -> Mapping[str, Path]:
@@ -171,7 +176,8 @@ class Cluster:
                 if self._server.process() is None:
                     began.append(self._server.stop)
                 self._server.start(self._node_settings())
-                for replica in self._replicas.values():
+                self._replicas.drop_stale_slots()
+                for replica in self._replicas:
                     if not replica.running():
                         began.append(replica.stop)
                     replica.start()
@@ -188,16 +194,19 @@ class Cluster:
         with self._lock:
             self._pooler.stop()
             self._server.stop()
-            for replica in self._replicas.values():
+            for replica in self._replicas:
                 replica.stop()
 
     def destroy(self) -> None:
         """Stop everything, replicas included, and remove every file of the cluster. Idempotent."""
         with self._lock:
-            if self.folder.exists():
-                self.stop()
-            for replica in self.replicas.values():
+            if not self.folder.exists():
+                return
+            self.stop()
+            for replica in self._replicas:
                 replica.destroy()
+            # First: a cluster that is half removed must not pass for a complete one.
+            (self.folder / CLUSTER_FILE).unlink(missing_ok=True)
             self.discard(self.folder)
 
     def resize(self, max_connections: int) -> None:
@@ -209,7 +218,7 @@ class Cluster:
         check_connections(max_connections)
         with self._lock:
             # Before the primary: a standby that has fewer connections than its primary stops replaying.
-            for replica in self._replicas.values():
+            for replica in self._replicas:
                 replica.make_room_for(max_connections)
             self._save(replace(self._state, max_connections=max_connections))
             if self._server.process() is None:
@@ -300,87 +309,26 @@ class Cluster:
         folder = folder.absolute()
         check_connections(max_connections)
         with self._lock:
-            if name in self._replicas or (folder / CLUSTER_FILE).exists():
+            if name in self.replicas:
                 raise AlreadyExists(f"Cluster {self.id} has a replica {name!r} already. Nothing was changed.")
             if self._server.process() is None:
                 raise NotRunning(f"{self._server.label} is not running, so it cannot be copied. Start it first.")
-            program = self._tools.basebackup(self.version)
-            self.discard(folder)
-            self._account.private_folder(folder)
-            try:
-                self._account.check_reach(folder / "data")
-                (port,) = ports.choose(self._hosts, 1)
-                state = ReplicaState(
-                    name=name,
-                    port=port,
-                    max_connections=max_connections,
-                    slots=max(max_connections, self.max_connections),
-                    trusted_sources=self.trusted_sources,
-                )
-                replica = self._replica(folder, state)
-                server = self._replica_server(folder, state)
-                self._certify(server)
-                copy_primary(self._server, server, name, program, self._secrets.replication)
-                state.save(folder, self._account)
-                replica.start()
-                self._replicas[name] = replica
-                self._save_replicas()
-            except BaseException:
-                self.discard(folder)
-                self._replicas.pop(name, None)
-                drop_slot(self._server, name)
-                raise
-            return replica
+            state = ReplicaState(
+                name=name,
+                port=self._replicas.choose_port(),
+                max_connections=max_connections,
+                slots=max(max_connections, self.max_connections),
+                trusted_sources=self.trusted_sources,
+            )
+            return self._replicas.create(folder, state)
 
-    @property
-    def _hosts(self) -> tuple[str, str]:
-        return (self._state.public_host, self._state.private_host)
-
-    def _node(self, folder: Path, label: str, name: str, port: int) -> PostgresServer:
-        return PostgresServer(
-            folder=folder,
-            label=label,
-            name=name,
-            hosts=self._hosts,
-            port=port,
-            installation=self._tools.installation(self._state.version),
-            account=self._account,
-            superuser_password=self._secrets.superuser,
-        )
-
-    def _replica_server(self, folder: Path, state: ReplicaState) -> PostgresServer:
-        label = f"Replica {state.name!r} of cluster {self.id}"
-        return self._node(folder, label, f"{self.id}/{state.name}", state.port)
-
-    def _replica(self, folder: Path, state: ReplicaState) -> Replica:
-        return Replica(
-            state=state,
-            server=self._replica_server(folder, state),
-            primary=self._server,
-            lock=self._lock,
-            forget=self._forget,
-        )
-
-    def _load_replica(self, folder: Path) -> Replica:
-        return self._replica(folder.resolve(), ReplicaState.load(folder))
-
-    def _forget(self, name: str) -> None:
-        self._replicas.pop(name, None)
-        if self.folder.exists():
-            self._save_replicas()
-
-    def _save_replicas(self) -> None:
-        folders = {name: os.path.relpath(replica.folder, self.folder) for name, replica in self._replicas.items()}
-        self._save(replace(self._state, replicas=folders))
+    def _remember_replicas(self, folders: Mapping[str, Path]) -> None:
+        relative = {name: os.path.relpath(folder, self.folder) for name, folder in folders.items()}
+        self._save(replace(self._state, replicas=relative))
 
     def _save(self, state: ClusterState) -> None:
-        state.save(self.folder, self._account)
+        state.save(self.folder, self._nodes.account)
         self._state = state
-
-    def _certify(self, server: PostgresServer) -> None:
-        issued = self._authority.issue(server.name, (*self._hosts, "localhost"))
-        self._account.write(server.folder / "server.crt", issued.certificate)
-        self._account.write(server.folder / "server.key", issued.key)
 
     def _node_settings(self) -> NodeSettings:
         return NodeSettings(

@@ -97,7 +97,8 @@ class PostgresServer:
             pid = int((self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
         except (FileNotFoundError, ValueError):
             return None
-        return next((process for process in processes.within(self.data) if process.pid == pid), None)
+        process = Process.of(pid)
+        return process if process is not None and process.works_in(self.data) else None
 
     def configure(self, settings: NodeSettings) -> None:
         """Write the configuration files; a running server must be reloaded or restarted to follow them."""

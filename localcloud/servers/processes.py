@@ -43,6 +43,15 @@ class Process:
     def alive(self) -> bool:
         return Process.of(self.pid) == self
 
+    def works_in(self, folder: Path) -> bool:
+        """Whether the working directory is `folder` or lies inside it."""
+        try:
+            directory = str(Path(f"/proc/{self.pid}/cwd").readlink()).removesuffix(" (deleted)")
+        except OSError:  # ended meanwhile, or another account's: not one of ours
+            return False
+        root = str(folder.resolve())
+        return directory == root or directory.startswith(f"{root}/")
+
     def signal(self, number: int) -> None:
         if self.alive():
             try:
@@ -71,20 +80,8 @@ class Process:
 
 def within(folder: Path) -> tuple[Process, ...]:
     """The processes whose working directory is `folder` or lies inside it."""
-    root = str(folder.resolve())
-    found = []
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        try:
-            directory = str(Path(entry.path, "cwd").readlink()).removesuffix(" (deleted)")
-        except OSError:  # ended meanwhile, or another account's: not one of ours
-            continue
-        if directory == root or directory.startswith(f"{root}/"):
-            process = Process.of(int(entry.name))
-            if process is not None:
-                found.append(process)
-    return tuple(found)
+    candidates = (Process.of(int(entry.name)) for entry in os.scandir("/proc") if entry.name.isdigit())
+    return tuple(process for process in candidates if process is not None and process.works_in(folder))
 
 
 def stop_within(folder: Path) -> None:

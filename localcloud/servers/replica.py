@@ -1,8 +1,5 @@
 """One read-only node: a hot standby that streams from a cluster's primary."""
 
-import hashlib
-import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,15 +7,13 @@ from pathlib import Path
 
 import psycopg
 
-from localcloud.servers import processes, sockets
-from localcloud.servers.access import REPLICATION_USER, networks
-from localcloud.servers.errors import NotRunning, ServerError, StartFailed
-from localcloud.servers.postgresql import RESERVED_CONNECTIONS, NodeSettings, PostgresServer, Upstream
-from localcloud.servers.processes import clean_environment
+from localcloud.servers.access import networks
+from localcloud.servers.errors import NotRunning
+from localcloud.servers.folders import remove
+from localcloud.servers.postgresql import RESERVED_CONNECTIONS, NodeSettings, PostgresServer
+from localcloud.servers.replication import slot_name, upstream
 from localcloud.servers.specs import ReplicaStatus
 from localcloud.servers.state import ReplicaState
-
-PASSFILE = "primary.pgpass"
 
 
 class Replica:
@@ -87,10 +82,9 @@ class Replica:
         with self._lock:
             if self.folder.exists():
                 self._server.stop()
-            remove_node(self.folder)
+            # First: a cluster must not list a replica that is half removed.
             self._forget(self.name)
-            if self._primary.process() is not None:
-                drop_slot(self._primary, self.name)
+            remove(self.folder)
 
     def resize(self, max_connections: int) -> None:
         """Restart with a new connection limit. Clients of the replica are disconnected."""
@@ -148,77 +142,5 @@ class Replica:
             slots=self._state.slots,
             usable=self._state.max_connections - RESERVED_CONNECTIONS,
             trusted_sources=self._state.trusted_sources,
-            upstream=Upstream(
-                sockets=self._primary.sockets,
-                port=self._primary.port,
-                user=REPLICATION_USER,
-                passfile=self.folder / PASSFILE,
-                slot=slot_name(self.name),
-            ),
+            upstream=upstream(self._primary, self.folder, self.name),
         )
-
-
-def copy_primary(primary: PostgresServer, server: PostgresServer, name: str, program: Path, password: str) -> None:
-    """Fill a replica's data directory from the running primary, over a replication slot. Raises StartFailed."""
-    account = server.account
-    passfile = server.folder / PASSFILE
-    account.write(passfile, f"*:*:*:{REPLICATION_USER}:{password}\n")
-    drop_slot(primary, name)
-    with primary.connect() as connection:
-        connection.execute("SELECT pg_create_physical_replication_slot(%s, true)", [slot_name(name)])
-    command = [
-        str(program),
-        f"--pgdata={server.data}",
-        f"--host={primary.sockets}",
-        f"--port={primary.port}",
-        f"--username={REPLICATION_USER}",
-        "--no-password",
-        "--wal-method=stream",
-        f"--slot={slot_name(name)}",
-        "--checkpoint=fast",
-    ]
-    # Run as the local cloud itself: the program may lie where the servers' account cannot go.
-    result = subprocess.run(
-        command,
-        cwd=server.folder,
-        env=clean_environment({"PGPASSFILE": str(passfile)}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        start_new_session=True,
-    )
-    if result.returncode != 0:
-        raise StartFailed(f"{server.label}: the copy of the primary failed.\n{result.stderr.strip()}")
-    account.own_tree(server.data)
-
-
-def slot_name(replica: str) -> str:
-    """Replication slots allow fewer characters than replicas' names."""
-    return f"replica_{hashlib.sha256(replica.encode()).hexdigest()[:16]}"
-
-
-def drop_slot(primary: PostgresServer, replica: str) -> None:
-    """Drop the replica's slot, if there is one, so that the primary no longer keeps WAL for it."""
-    try:
-        with primary.connect() as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
-                " WHERE slot_name = %s AND active_pid IS NOT NULL",
-                [slot_name(replica)],
-            )
-            connection.execute(
-                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
-                [slot_name(replica)],
-            )
-    except psycopg.Error as error:
-        raise ServerError(f"{primary.label} keeps the replication slot of replica {replica!r}: {error}") from error
-
-
-def remove_node(folder: Path) -> None:
-    """End what still runs in a node's folder and remove the folder and its sockets. Idempotent."""
-    if folder.exists():
-        processes.stop_within(folder)
-        shutil.rmtree(folder)
-    sockets.remove(folder)

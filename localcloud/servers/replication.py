@@ -1,0 +1,85 @@
+"""Copying a primary, and the slots by which it keeps the WAL its replicas still need."""
+
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+
+from localcloud.servers.access import REPLICATION_USER
+from localcloud.servers.errors import ServerError, StartFailed
+from localcloud.servers.postgresql import PostgresServer, Upstream
+from localcloud.servers.processes import clean_environment
+
+PASSFILE = "primary.pgpass"
+
+
+def slot_name(replica: str) -> str:
+    """Replication slots allow fewer characters than replicas' names."""
+    return f"replica_{hashlib.sha256(replica.encode()).hexdigest()[:16]}"
+
+
+def upstream(primary: PostgresServer, folder: Path, replica: str) -> Upstream:
+    """How the replica in `folder` reaches its primary."""
+    return Upstream(
+        sockets=primary.sockets,
+        port=primary.port,
+        user=REPLICATION_USER,
+        passfile=folder / PASSFILE,
+        slot=slot_name(replica),
+    )
+
+
+def copy_primary(primary: PostgresServer, server: PostgresServer, replica: str, program: Path, password: str) -> None:
+    """Fill a replica's data directory from the running primary, over a slot of its own. Raises StartFailed."""
+    account = server.account
+    source = upstream(primary, server.folder, replica)
+    account.write(source.passfile, f"*:*:*:{source.user}:{password}\n")
+    with primary.connect() as connection:
+        connection.execute("SELECT pg_create_physical_replication_slot(%s, true)", [source.slot])
+    command = [
+        str(program),
+        f"--pgdata={server.data}",
+        f"--host={source.sockets}",
+        f"--port={source.port}",
+        f"--username={source.user}",
+        "--no-password",
+        "--wal-method=stream",
+        f"--slot={source.slot}",
+        "--checkpoint=fast",
+    ]
+    # Run as the local cloud itself: the program may lie where the servers' account cannot go.
+    result = subprocess.run(
+        command,
+        cwd=server.folder,
+        env=clean_environment({"PGPASSFILE": str(source.passfile)}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        start_new_session=True,
+    )
+    if result.returncode != 0:
+        raise StartFailed(f"{server.label}: the copy of the primary failed.\n{result.stderr.strip()}")
+    account.own_tree(server.data)
+
+
+def drop_slots_except(primary: PostgresServer, replicas: Sequence[str]) -> None:
+    """Drop the slots of replicas that are no more, so that the primary does not keep WAL for them."""
+    kept = [slot_name(replica) for replica in replicas]
+    try:
+        with primary.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+                " WHERE slot_name LIKE 'replica\\_%%' AND slot_name <> ALL(%s) AND active_pid IS NOT NULL",
+                [kept],
+            )
+            connection.execute(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+                " WHERE slot_name LIKE 'replica\\_%%' AND slot_name <> ALL(%s)",
+                [kept],
+            )
+    except psycopg.Error as error:
+        raise ServerError(f"{primary.label} keeps the replication slot of a replica that is gone: {error}") from error
