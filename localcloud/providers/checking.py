@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud.providers.schema import Kind, Mode, Property, ResourceType, State
-from localcloud.providers.values import UNKNOWN
+from localcloud.providers.values import UNKNOWN, is_empty
 
 DEFAULTS = "__defaults"
 SCALARS = {Kind.STRING: str, Kind.INTEGER: int, Kind.NUMBER: (int, float), Kind.BOOLEAN: bool}
@@ -79,7 +79,7 @@ def _check_fields(
         value = given.get(item.name) if item.is_input else None
         if value is not None:
             inputs[item.name] = _check_value(item, value, _at(path, item.name), failures)
-        elif item.default is not None:
+        elif not is_empty(item.default):
             inputs[item.name] = item.default
             defaulted.append(item.name)
     return inputs, defaulted

@@ -12,7 +12,7 @@ from localcloud.providers.context import Context
 from localcloud.providers.http import ApiError, quoted
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import Kind, Property, ResourceType, State
-from localcloud.providers.values import decode, encode, has_unknown, is_empty
+from localcloud.providers.values import canonical, decode, encode, has_unknown, is_empty
 
 
 class GoneError(Exception):
@@ -167,7 +167,22 @@ def _refreshed_value(item: Property, value: Any, now: Any) -> Any:
     if item.kind is Kind.OBJECT and isinstance(now, Mapping):
         return _refreshed(item.fields, value, now)
     if item.kind in (Kind.LIST, Kind.SET) and item.fields:
+        if item.kind is Kind.SET:
+            return _refreshed_set(item, value, now)
         if len(value) != len(now):
             return [_inputs_of(item.fields, inner) for inner in now]
         return [_refreshed(item.fields, old, inner) for old, inner in zip(value, now, strict=True)]
     return now
+
+
+def _refreshed_set(item: Property, value: list[Any], now: list[Any]) -> list[Any]:
+    """Old elements that are still there keep their place; those that are gone drop out; new ones follow."""
+    left = list(now)
+    fresh = []
+    for old in value:
+        given = [field for field in item.fields if field.name in old]
+        found = next((inner for inner in left if canonical(given, inner) == canonical(given, old)), None)
+        if found is not None:
+            left.remove(found)
+            fresh.append(_refreshed(item.fields, old, found))
+    return fresh + [_inputs_of(item.fields, inner) for inner in left]

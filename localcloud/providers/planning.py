@@ -106,6 +106,8 @@ def _plan_value(result: Plan, item: Property, prior: Any, config: Any, path: str
     if item.mode is Mode.COMPUTED or (config is None and item.is_computed):
         return UNKNOWN if creating else copy.deepcopy(prior)
     if config is None:
+        config = item.default
+    if config is None:
         if not is_empty(prior):
             _note(result, item, path, Change.DELETE)
         return None if is_empty(prior) or item.kind is Kind.OBJECT else _cleared(item)
@@ -130,6 +132,8 @@ def _cleared(item: Property) -> Any:
 
 def _plan_scalar(result: Plan, item: Property, prior: Any, config: Any, path: str) -> Any:
     value = item.normalise(config) if item.normalise else config
+    if prior is not None and item.normalise and item.normalise(prior) == value:
+        return prior
     if prior == value and isinstance(prior, bool) == isinstance(value, bool):
         return value
     if prior is not None and item.same is not None and item.same(prior, value):

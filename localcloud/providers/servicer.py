@@ -119,7 +119,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             wishes,
         )
         return provider_pb2.CheckResponse(
-            inputs=to_struct(inputs),
+            inputs=to_struct(inputs, resource.properties),
             failures=[provider_pb2.CheckFailure(property=item.property, reason=item.reason) for item in failures],
         )
 
@@ -176,7 +176,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             else operations.refreshed_inputs(resource, inputs, found)
         )
         return provider_pb2.ReadResponse(
-            id=found["id"], properties=to_struct(found, resource.properties), inputs=to_struct(fresh)
+            id=found["id"], properties=to_struct(found, resource.properties), inputs=to_struct(fresh, resource.properties)
         )
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:

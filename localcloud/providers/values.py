@@ -172,8 +172,13 @@ def sort_set(item: Property, values: list[Any]) -> list[Any]:
 
 def canonical(fields: Iterable[Property], value: Mapping[str, Any]) -> str:
     """What tells one element of a set from another: everything that is not the API's alone."""
-    given = {item.name: value.get(item.name) for item in fields if item.is_input}
-    return json.dumps({k: None if is_empty(v) else v for k, v in given.items()}, sort_keys=True, default=repr)
+    given = {item.name: _normal(item, value.get(item.name)) for item in fields if item.is_input}
+    told = {name: None if item is UNKNOWN or is_empty(item) else item for name, item in given.items()}
+    return json.dumps(told, sort_keys=True, default=repr)
+
+
+def _normal(item: Property, value: Any) -> Any:
+    return item.normalise(value) if item.normalise is not None and isinstance(value, str) else value
 
 
 def from_base64(value: str) -> str:

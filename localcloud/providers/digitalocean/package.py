@@ -2,6 +2,7 @@
 
 from localcloud.providers.digitalocean import VERSION, vpc
 from localcloud.providers.digitalocean.api import connect
+from localcloud.providers.digitalocean.app import APP
 from localcloud.providers.digitalocean.database_cluster import CLUSTER
 from localcloud.providers.digitalocean.database_parts import DATABASE, FIREWALL, POOL, USER, get_ca
 from localcloud.providers.digitalocean.database_replica import REPLICA
@@ -14,7 +15,7 @@ PACKAGE = Package(
     name="digitalocean",
     version=VERSION,
     connect=connect,
-    resources=(vpc.VPC, CLUSTER, DATABASE, USER, FIREWALL, POOL, REPLICA, ALERT, UPTIME_CHECK, UPTIME_ALERT, TAG),
+    resources=(vpc.VPC, CLUSTER, DATABASE, USER, FIREWALL, POOL, REPLICA, APP, ALERT, UPTIME_CHECK, UPTIME_ALERT, TAG),
     functions=(
         Function(token="digitalocean:index/getDatabaseCa:getDatabaseCa", call=get_ca, required=("clusterId",)),  # noqa: S106
         Function(token="digitalocean:index/getVpc:getVpc", call=vpc.get_vpc),  # noqa: S106

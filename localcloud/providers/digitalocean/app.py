@@ -1,0 +1,196 @@
+"""Apps on App Platform: deployed, waited for, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from localcloud.providers.context import Context
+from localcloud.providers.digitalocean.app_spec import DOMAINS, SPEC
+from localcloud.providers.http import quoted
+from localcloud.providers.operations import fill, known
+from localcloud.providers.planning import Plan
+from localcloud.providers.schema import Mode, ResourceType, State, integer, objects, text
+from localcloud.providers.values import decode, encode, go_time, sort_set
+
+POLL_SECONDS = 10.0
+DEPLOYED_TIMEOUT_SECONDS = 30 * 60.0
+COMPONENTS = ("services", "workers", "jobs", "functions")
+
+
+def spec_body(spec: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The API's JSON for a spec."""
+    if not spec:
+        return {}
+    body = encode(SPEC.fields, spec)
+    if not spec.get("domainNames") and spec.get("domains"):
+        body["domains"] = [{"domain": domain} for domain in spec["domains"]]
+    return body
+
+
+def _body(plan: Plan) -> dict[str, Any]:
+    body: dict[str, Any] = {"spec": spec_body(known_spec(plan))}
+    if plan.get("projectId"):
+        body["project_id"] = plan.get("projectId")
+    return body
+
+
+def known_spec(plan: Plan) -> Mapping[str, Any] | None:
+    """The planned spec without what only the API can tell."""
+    spec: Any = _without_unknown(plan.state.get("spec"))
+    return spec if isinstance(spec, Mapping) else None
+
+
+def _without_unknown(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: kept for key, kept in ((key, _without_unknown(inner)) for key, inner in value.items()) if kept is not None
+        }
+    if isinstance(value, list):
+        return [kept for kept in map(_without_unknown, value) if kept is not None]
+    return value if known({"value": value}) else None
+
+
+def _wait_until_deployed(context: Context, plan: Plan, app: Mapping[str, Any]) -> None:
+    """Waits until every step of the deployment has succeeded.
+
+    The deployment is the one the answer names, or, where it names none, the app's newest one. Raises RuntimeError
+    with the failed steps.
+    """
+    identity = str(app["id"])
+    pending = {"id": str((app.get("pending_deployment") or {}).get("id") or "")}
+
+    def deployed() -> bool:
+        path = f"/v2/apps/{quoted(identity)}/deployments"
+        if pending["id"]:
+            deployment = context.api.get(f"{path}/{quoted(pending['id'])}")["deployment"]
+        else:
+            newest = context.api.get(f"{path}?per_page={plan.get('deploymentPerPage')}").get("deployments") or []
+            if not newest:
+                return False
+            deployment = newest[0]
+            pending["id"] = str(deployment["id"])
+        progress = deployment.get("progress") or {}
+        steps = progress.get("steps") or []
+        if all(step.get("status") == "SUCCESS" for step in steps):
+            return True
+        if progress.get("error_steps"):
+            raise RuntimeError(f"deployment {pending['id']} of app {identity} failed: {_failures(steps)}")
+        return False
+
+    what = f"app {identity} to be deployed"
+    context.wait(what, deployed, interval=POLL_SECONDS, timeout=DEPLOYED_TIMEOUT_SECONDS)
+
+
+def _failures(steps: list[Mapping[str, Any]]) -> str:
+    """Which steps failed and what each says of it, the innermost ones."""
+    told = []
+    for step in steps:
+        if step.get("status") == "ERROR":
+            inner = _failures(step.get("steps") or [])
+            reason = (step.get("reason") or {}).get("message") or ""
+            told.append(inner or f"{step.get('name', 'a step')}{': ' if reason else ''}{reason}")
+    return "; ".join(told)
+
+
+def _alert_destinations(context: Context, plan: Plan, identity: str) -> None:
+    """Tells the API who hears of each alert that names somebody."""
+    spec = known_spec(plan) or {}
+    alerts = [alert for alert in _alerts(spec) if _named(alert)]
+    if not alerts:
+        return
+    path = f"/v2/apps/{quoted(identity)}/alerts"
+    existing = context.api.get(path).get("alerts") or []
+    for alert in alerts:
+        told = alert["destinations"]
+        body = {
+            "emails": told.get("emails") or [],
+            "slack_webhooks": [
+                {"url": hook["url"], "channel": hook["channel"]} for hook in told.get("slackWebhooks") or []
+            ],
+        }
+        for found in existing:
+            if found["spec"]["rule"] == alert["rule"]:
+                context.api.call("POST", f"{path}/{quoted(found['id'])}/destinations", body)
+
+
+def _named(alert: Mapping[str, Any]) -> bool:
+    told = alert.get("destinations") or {}
+    return bool(told.get("emails") or told.get("slackWebhooks"))
+
+
+def _settle(context: Context, plan: Plan, state: State, answer: Mapping[str, Any]) -> None:
+    _wait_until_deployed(context, plan, answer)
+    _alert_destinations(context, plan, state["id"])
+
+
+def _update(context: Context, plan: Plan) -> None:
+    if plan.changed("spec"):
+        app = context.api.call("PUT", fill(APP.item, plan.state), {"spec": spec_body(known_spec(plan))})["app"]
+        _wait_until_deployed(context, plan, app)
+        _alert_destinations(context, plan, plan.id)
+
+
+def _finish(_context: Context, state: State, answer: Mapping[str, Any]) -> None:
+    state["appUrn"] = f"do:app:{state['id']}"
+    state["activeDeploymentId"] = (answer.get("active_deployment") or {}).get("id", "")
+    found = answer.get("spec") or {}
+    before = state.get("spec") or {}
+    spec = decode(SPEC.fields, found)
+    spec["domains"] = sort_set(DOMAINS, [domain["domain"] for domain in found.get("domains") or []])
+    if not before.get("domainNames"):
+        # One of the two ways to give domains is enough: the other would be sent back as if the program had.
+        spec["domainNames"] = []
+    _keep_destinations(before, spec)
+    state["spec"] = spec
+
+
+def _keep_destinations(before: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    """Who hears of an alert is not in the API's spec; what was set last is what holds."""
+    told = {alert["rule"]: alert["destinations"] for alert in _alerts(before) if alert.get("destinations")}
+    for alert in _alerts(spec):
+        if alert["rule"] in told:
+            alert["destinations"] = told[alert["rule"]]
+
+
+def _alerts(spec: Mapping[str, Any]) -> list[Any]:
+    """The alerts of an app and of its components."""
+    alerts = list(spec.get("alerts") or [])
+    for kind in COMPONENTS:
+        for component in spec.get(kind) or []:
+            alerts += component.get("alerts") or []
+    return alerts
+
+
+APP = ResourceType(
+    token="digitalocean:index/app:App",  # noqa: S106
+    noun="app",
+    collection="/v2/apps",
+    item="/v2/apps/{id}",
+    root="app",
+    properties=(
+        SPEC,
+        text("projectId", Mode.OPTIONAL_COMPUTED, replace=True),
+        objects(
+            "dedicatedIps",
+            (
+                text("ip", Mode.OPTIONAL_COMPUTED),
+                text("id", Mode.OPTIONAL_COMPUTED),
+                text("status", Mode.OPTIONAL_COMPUTED),
+            ),
+            mode=Mode.OPTIONAL_COMPUTED,
+        ),
+        integer("deploymentPerPage", default=20, received=False),
+        text("defaultIngress", Mode.COMPUTED),
+        text("liveUrl", Mode.COMPUTED),
+        text("liveDomain", Mode.COMPUTED),
+        text("activeDeploymentId", Mode.COMPUTED, received=False),
+        text("appUrn", Mode.COMPUTED, received=False),
+        text("updatedAt", Mode.COMPUTED, decode=go_time),
+        text("createdAt", Mode.COMPUTED, decode=go_time),
+    ),
+    body=_body,
+    settle=_settle,
+    finish=_finish,
+    update=_update,
+)

@@ -1,0 +1,353 @@
+"""The shape of an App Platform spec: the same names, renames and plurals as the official plugin has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from localcloud.providers.schema import (
+    Kind,
+    Mode,
+    Property,
+    boolean,
+    integer,
+    nested,
+    number,
+    objects,
+    text,
+    texts,
+)
+
+FOUND = 302
+
+
+def _general_is_unset(kind: str) -> str:
+    """GENERAL is what an unset type means; the API often leaves it out, and so does the official plugin."""
+    return "" if kind == "GENERAL" else kind
+
+
+ENVS = objects(
+    "envs",
+    (
+        text("key"),
+        text("value", secret=True),
+        text("scope", default="RUN_AND_BUILD_TIME", choices=("UNSET", "RUN_TIME", "BUILD_TIME", "RUN_AND_BUILD_TIME")),
+        text("type", Mode.OPTIONAL_COMPUTED, choices=("GENERAL", "SECRET"), normalise=_general_is_unset),
+    ),
+    Kind.SET,
+)
+
+DESTINATIONS = nested(
+    "destinations",
+    (
+        texts("emails"),
+        objects("slackWebhooks", (text("channel", Mode.REQUIRED), text("url", Mode.REQUIRED))),
+    ),
+    # Destinations are not part of a spec: they are set per alert once the app is there.
+    sent=False,
+    received=False,
+)
+
+COMPONENT_ALERTS = objects(
+    "alerts",
+    (
+        text(
+            "rule",
+            Mode.REQUIRED,
+            choices=("UNSPECIFIED_RULE", "CPU_UTILIZATION", "MEM_UTILIZATION", "RESTART_COUNT"),
+        ),
+        text("operator", Mode.REQUIRED, choices=("GREATER_THAN", "LESS_THAN", "UNSPECIFIED_OPERATOR")),
+        number("value", Mode.REQUIRED, within=(0, float("inf"))),
+        text(
+            "window",
+            Mode.REQUIRED,
+            choices=("FIVE_MINUTES", "TEN_MINUTES", "THIRTY_MINUTES", "ONE_HOUR", "UNSPECIFIED_WINDOW"),
+        ),
+        boolean("disabled", default=False),
+        DESTINATIONS,
+    ),
+)
+
+APP_ALERTS = objects(
+    "alerts",
+    (
+        text(
+            "rule",
+            Mode.REQUIRED,
+            choices=(
+                "DEPLOYMENT_FAILED",
+                "DEPLOYMENT_LIVE",
+                "DEPLOYMENT_STARTED",
+                "DEPLOYMENT_CANCELED",
+                "DOMAIN_FAILED",
+                "DOMAIN_LIVE",
+                "AUTOSCALE_FAILED",
+                "AUTOSCALE_SUCCEEDED",
+            ),
+        ),
+        boolean("disabled", default=False),
+        DESTINATIONS,
+    ),
+)
+
+LOG_DESTINATIONS = objects(
+    "logDestinations",
+    (
+        text("name", Mode.REQUIRED),
+        nested("papertrail", (text("endpoint", Mode.REQUIRED),)),
+        nested(
+            "datadog",
+            (
+                text("endpoint", default="https://http-intake.logs.datadoghq.com"),
+                text("apiKey", Mode.REQUIRED),
+            ),
+        ),
+        nested("logtail", (text("token", Mode.REQUIRED),)),
+        nested(
+            "openSearch",
+            (
+                text("endpoint"),
+                nested("basicAuth", (text("user"), text("password", secret=True)), Mode.REQUIRED),
+                text("indexName"),
+                text("clusterName"),
+            ),
+        ),
+    ),
+)
+
+
+def _origins_body(origins: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One match per kind: the API takes a list, the program gives one object."""
+    return [{kind: origins[kind]} for kind in ("exact", "prefix", "regex") if origins.get(kind)]
+
+
+def _origins_state(matches: list[Mapping[str, Any]] | None) -> dict[str, Any] | None:
+    merged: dict[str, Any] = {}
+    for match in matches or []:
+        merged.update({kind: match[kind] for kind in ("exact", "prefix", "regex") if match.get(kind)})
+    return merged or None
+
+
+CORS = nested(
+    "cors",
+    (
+        nested(
+            "allowOrigins",
+            (text("exact"), text("prefix"), text("regex")),
+            encode=_origins_body,
+            decode=_origins_state,
+        ),
+        texts("allowMethods", Kind.SET),
+        texts("allowHeaders", Kind.SET),
+        texts("exposeHeaders", Kind.SET),
+        text("maxAge"),
+        boolean("allowCredentials"),
+    ),
+)
+
+ROUTES = objects("routes", (text("path"), boolean("preservePathPrefix")), mode=Mode.OPTIONAL_COMPUTED)
+
+
+def _repository(name: str, wire: str) -> Property:
+    return nested(name, (text("repo"), text("branch"), boolean("deployOnPush")), wire=wire)
+
+
+SOURCES = (
+    nested("git", (text("repoCloneUrl"), text("branch"))),
+    _repository("github", "github"),
+    _repository("gitlab", "gitlab"),
+    _repository("bitbucket", "bitbucket"),
+)
+
+IMAGE = nested(
+    "image",
+    (
+        text("registryType", Mode.REQUIRED, choices=("UNSPECIFIED", "DOCKER_HUB", "DOCR", "GHCR")),
+        text("registry"),
+        text("repository", Mode.REQUIRED),
+        text("tag"),
+        text("digest"),
+        objects(
+            "deployOnPushes",
+            (boolean("enabled"),),
+            mode=Mode.OPTIONAL_COMPUTED,
+            wire="deploy_on_push",
+            single=True,
+        ),
+        text("registryCredentials", secret=True),
+    ),
+)
+
+
+def _health_check(name: str) -> Property:
+    return nested(
+        name,
+        (
+            integer("port", within=(1, 65535)),
+            text("httpPath"),
+            integer("initialDelaySeconds"),
+            integer("periodSeconds"),
+            integer("timeoutSeconds"),
+            integer("successThreshold"),
+            integer("failureThreshold"),
+        ),
+    )
+
+
+def _termination(*, drain: bool = False) -> Property:
+    grace = integer("gracePeriodSeconds", within=(1, 600))
+    return nested("termination", (grace, integer("drainSeconds", within=(1, 110))) if drain else (grace,))
+
+
+AUTOSCALING = nested(
+    "autoscaling",
+    (
+        integer("minInstanceCount", Mode.REQUIRED, within=(1, float("inf"))),
+        integer("maxInstanceCount", Mode.REQUIRED, within=(1, float("inf"))),
+        nested("metrics", (nested("cpu", (integer("percent", Mode.REQUIRED, within=(1, 100)),)),), Mode.REQUIRED),
+    ),
+)
+
+SOURCE_COMPONENT = (text("name", Mode.REQUIRED), *SOURCES, ENVS, text("sourceDir"))
+BUILT_COMPONENT = (*SOURCE_COMPONENT, text("environmentSlug"), text("dockerfilePath"), text("buildCommand"))
+OBSERVED = (COMPONENT_ALERTS, LOG_DESTINATIONS)
+INSTANCES = (text("runCommand"), text("instanceSizeSlug"), integer("instanceCount"), IMAGE)
+
+SERVICES = objects(
+    "services",
+    (
+        *BUILT_COMPONENT,
+        *OBSERVED,
+        *INSTANCES,
+        integer("httpPort", Mode.OPTIONAL_COMPUTED),
+        _health_check("healthCheck"),
+        _health_check("livenessHealthCheck"),
+        ROUTES,
+        texts("internalPorts", Kind.SET, Mode.OPTIONAL_COMPUTED, of=Kind.INTEGER),
+        CORS,
+        AUTOSCALING,
+        _termination(drain=True),
+    ),
+)
+STATIC_SITES = objects(
+    "staticSites",
+    (
+        *BUILT_COMPONENT,
+        text("outputDir"),
+        text("indexDocument"),
+        text("errorDocument"),
+        text("catchallDocument"),
+        ROUTES,
+        CORS,
+    ),
+)
+WORKERS = objects(
+    "workers",
+    (
+        *BUILT_COMPONENT,
+        *OBSERVED,
+        *INSTANCES,
+        _health_check("livenessHealthCheck"),
+        AUTOSCALING,
+        _termination(),
+    ),
+)
+JOBS = objects(
+    "jobs",
+    (
+        *BUILT_COMPONENT,
+        *OBSERVED,
+        *INSTANCES,
+        text("kind", default="UNSPECIFIED", choices=("UNSPECIFIED", "PRE_DEPLOY", "POST_DEPLOY", "FAILED_DEPLOY")),
+        _termination(),
+    ),
+)
+FUNCTIONS = objects("functions", (*SOURCE_COMPONENT, *OBSERVED, ROUTES, CORS))
+
+DATABASES = objects(
+    "databases",
+    (
+        text("name"),
+        text(
+            "engine",
+            choices=("UNSET", "MYSQL", "PG", "REDIS", "MONGODB", "KAFKA", "OPENSEARCH", "VALKEY"),
+        ),
+        text("version"),
+        boolean("production"),
+        text("clusterName"),
+        text("dbName"),
+        text("dbUser"),
+    ),
+)
+
+DOMAIN_NAMES = objects(
+    "domainNames",
+    (
+        text("name", Mode.REQUIRED, wire="domain"),
+        text("type", Mode.OPTIONAL_COMPUTED, choices=("DEFAULT", "PRIMARY", "ALIAS")),
+        boolean("wildcard", Mode.OPTIONAL_COMPUTED),
+        text("zone"),
+    ),
+    mode=Mode.OPTIONAL_COMPUTED,
+    wire="domains",
+)
+DOMAINS = texts("domains", Kind.SET, Mode.OPTIONAL_COMPUTED, sent=False, received=False)
+
+INGRESS = nested(
+    "ingress",
+    (
+        objects(
+            "rules",
+            (
+                nested(
+                    "match",
+                    (
+                        nested("path", (text("prefix", keep_empty=True),)),
+                        nested("authority", (text("exact", keep_empty=True),)),
+                    ),
+                ),
+                CORS,
+                nested("component", (text("name"), boolean("preservePathPrefix"), text("rewrite"))),
+                nested(
+                    "redirect",
+                    (
+                        text("uri"),
+                        text("authority"),
+                        integer("port"),
+                        text("scheme"),
+                        integer("redirectCode", default=FOUND),
+                    ),
+                ),
+            ),
+        ),
+        nested("secureHeader", (text("key", keep_empty=True), text("value"))),
+    ),
+    Mode.OPTIONAL_COMPUTED,
+)
+
+SPEC = nested(
+    "spec",
+    (
+        text("name", Mode.REQUIRED, within=(2, 32)),
+        text("region"),
+        boolean("disableEdgeCache", default=False),
+        boolean("disableEmailObfuscation", default=False),
+        boolean("enhancedThreatControlEnabled", default=False),
+        DOMAIN_NAMES,
+        texts("features", Kind.SET, Mode.OPTIONAL_COMPUTED),
+        DOMAINS,
+        SERVICES,
+        STATIC_SITES,
+        WORKERS,
+        JOBS,
+        FUNCTIONS,
+        DATABASES,
+        ENVS,
+        APP_ALERTS,
+        INGRESS,
+        objects("egresses", (text("type", choices=("AUTOASSIGN", "DEDICATED_IP")),), wire="egress", single=True),
+        nested("maintenance", (boolean("enabled"), boolean("archive"), text("offlinePageUrl"))),
+        objects("vpcs", (text("id", Mode.REQUIRED),), wire="vpc", single=True),
+    ),
+    received=False,
+)
