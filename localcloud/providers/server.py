@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+import threading
 from concurrent import futures
 
 import grpc
@@ -12,6 +13,7 @@ from localcloud.providers.servicer import Package, Servicer
 
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
 WORKERS = 64
+GRACE_SECONDS = 2.0
 
 
 def main(package: Package) -> None:
@@ -25,10 +27,16 @@ def main(package: Package) -> None:
     ]
     # Each operation waits in a thread of its own, so there must be more of them than resources made side by side.
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=WORKERS), options=options)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(package), server)
+    servicer = Servicer(package)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    ended = threading.Event()
+    # The engine ends a plugin it is done with by an interrupt; one that takes its time is reported as broken.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    server.wait_for_termination()
+    ended.wait()
+    servicer.cancel()
+    server.stop(grace=GRACE_SECONDS).wait()

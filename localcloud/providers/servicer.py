@@ -63,6 +63,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._context: Context | None = None
         self._lock = threading.Lock()
 
+    def cancel(self) -> None:
+        """Ends every wait; what is waited for goes on without us."""
+        self._cancelled.set()
+
     # -- the provider itself
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -84,7 +88,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(supportsPreview=True, supports_autonaming_configuration=True)
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
-        self._cancelled.set()
+        self.cancel()
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
