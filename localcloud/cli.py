@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import shutil
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from localcloud import daemon, servers
+from localcloud.deployments import environment
 from localcloud.options import (
     DEFAULT_PORT,
     PGBOUNCER_VARIABLE,
@@ -27,6 +29,7 @@ from localcloud.options import (
 from localcloud.report import describe, render
 from localcloud.serve import AlreadyServed, PortTaken, check_port, serve
 from localcloud.state import State, StateError
+from localcloud.vault import Vault
 
 NOT_RUNNING = 3
 """Exit status of `status` when no local cloud serves the folder."""
@@ -161,6 +164,24 @@ def _server_logs(arguments: argparse.Namespace, layout: Layout) -> dict[str, Pat
     return found
 
 
+def _env(arguments: argparse.Namespace) -> int:
+    layout = Layout(state=state_folder(arguments.state))
+    tables = State(layout.records).read()
+    app = next((app for app in tables.apps.values() if app.name == arguments.app), None)
+    if app is None:
+        names = ", ".join(app.name for app in tables.apps.values()) or "none"
+        raise OptionError(f"There is no app called {arguments.app} in {layout.state}. There are: {names}.")
+    try:
+        variables = environment(app, arguments.component, Vault(layout.key))
+    except LookupError as problem:
+        raise OptionError(str(problem)) from problem
+    if arguments.json:
+        print(json.dumps(variables, indent=2))
+    else:
+        print("\n".join(f"export {key}={shlex.quote(value)}" for key, value in variables.items()))
+    return 0
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     serve(_options(arguments))
     return 0
@@ -221,5 +242,9 @@ def _parser() -> argparse.ArgumentParser:
     logs = add("logs", _logs, "show a log: api, journal, or CLUSTER/postgresql and CLUSTER/pgbouncer")
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
     logs.add_argument("what", nargs="?", default="api", metavar="LOG", help="which log (api)")
+    env = add("env", _env, "print the environment of a deployed app's component, as shell code or JSON")
+    env.add_argument("app", metavar="APP", help="name of the app")
+    env.add_argument("component", nargs="?", default="", metavar="COMPONENT", help="its component, if it has several")
+    env.add_argument("--json", action="store_true", help="print JSON")
     add("serve", _serve, "serve in the foreground; what `start` runs")
     return parser

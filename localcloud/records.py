@@ -151,13 +151,17 @@ class Replica(Record):
 
 
 class Deployment(Record):
-    """One roll-out of an app. `spec` still holds sealed secrets; `failure` is empty when it went live."""
+    """One roll-out of an app. `spec` holds sealed secrets; `failure` is empty when it went live.
+
+    environments: component to the variables it got, references resolved, every value sealed.
+    """
 
     id: str
     spec: dict[str, Any]
     cause: str
     created_at: str
     updated_at: str
+    environments: dict[str, dict[str, str]] = {}
     failure: str = ""
 
 

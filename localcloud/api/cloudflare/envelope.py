@@ -1,8 +1,9 @@
 """Cloudflare's envelope around every answer."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from localcloud.api.call import Reply
+from localcloud.api.call import Call, Reply
 from localcloud.api.errors import ApiError
 
 _NEVER_RETRY = {"x-should-retry": "false"}
@@ -17,8 +18,27 @@ class CloudflareError(ApiError):
         self.code = code
 
 
-def success(result: Any, status: int = 200, **more: Any) -> Reply:
-    return Reply(status=status, body={"success": True, "errors": [], "messages": [], "result": result, **more})
+def success(result: Any, **more: Any) -> Reply:
+    return Reply(body={"success": True, "errors": [], "messages": [], "result": result, **more})
+
+
+def listing(call: Call, items: Sequence[Any], default_per_page: int) -> Reply:
+    """The page of `items` the query asks for. Numbers that make no sense count as the defaults."""
+    per_page = _positive(call.query.get("per_page", ""), default_per_page)
+    number = _positive(call.query.get("page", ""), 1)
+    shown = list(items[(number - 1) * per_page : number * per_page])
+    info = {
+        "page": number,
+        "per_page": per_page,
+        "count": len(shown),
+        "total_count": len(items),
+        "total_pages": -(-len(items) // per_page),
+    }
+    return success(shown, result_info=info)
+
+
+def _positive(text: str, default: int) -> int:
+    return int(text) if text.isdigit() and int(text) > 0 else default
 
 
 def failure(error: ApiError) -> Reply:

@@ -71,7 +71,9 @@ def cluster(record: Cluster) -> dict[str, Any]:
         "private_connection": connection(PRIVATE_HOST, record.port, DEFAULT_DATABASE, record.admin),
     }
     if record.autoscale is not None:
+        # The OpenAPI document has the first, DigitalOcean's Go client reads the second.
         shown["autoscale"] = {"storage": record.autoscale.model_dump(exclude_none=True)}
+        shown["storage_autoscale"] = shown["autoscale"]["storage"]
     return shown
 
 
