@@ -1,0 +1,40 @@
+"""Trying again after a lock timeout, a deadlock or a serialisation failure."""
+
+import time
+
+from migrator.errors import MigrationError
+from migrator.options import Options
+from migrator.wire import ServerError
+
+_LONGEST_DELAY = 30.0
+
+
+class Retry:
+    """The tries left for one migration."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._delay = options.retry_delay
+        self._used = 0
+
+    def pause(self, cause: ServerError, error: MigrationError) -> bool:
+        """Wait before the next try; False, at once, when there is none: tries used up, or the error is of no such kind.
+
+        The error then says how often it was tried.
+        """
+        if cause.lost or not cause.retryable:
+            return False
+        if self._used >= self._options.retries:
+            error.hint = (
+                f"Tried {self._used + 1} times. Something holds a lock the migration needs: pg_stat_activity shows who,"
+                " most often a transaction left open. Or raise lock_timeout."
+            )
+            return False
+        self._used += 1
+        self._options.tell(
+            f"{error.place}: {cause.message} (SQLSTATE {cause.sqlstate}); trying again in {self._delay:g} s,"
+            f" {self._used} of {self._options.retries}."
+        )
+        time.sleep(self._delay)
+        self._delay = min(self._delay * 2, _LONGEST_DELAY)
+        return True

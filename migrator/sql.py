@@ -1,0 +1,255 @@
+"""Where one SQL statement ends and the next begins, as PostgreSQL's own lexer and psql see it.
+
+The rules are those of src/backend/parser/scan.l and src/fe_utils/psqlscan.l of PostgreSQL 17: quotes, escape strings,
+dollar quotes, nested comments, parentheses (a rule's body holds semicolons) and BEGIN ATOMIC bodies.
+"""
+
+import re
+import string
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_HEAD = 32
+
+# Only ASCII letters fold in a PostgreSQL identifier.
+_CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
+
+# What a word may be made of: every character beyond ASCII counts as a letter in PostgreSQL.
+_LETTER = r"A-Za-z_\x80-\U0010ffff"
+_TOKEN = re.compile(
+    rf"""(?P<word>[{_LETTER}][{_LETTER}0-9$]*)
+    |(?P<filler>[^{_LETTER}'"$\-/;()\\.]+)
+    |(?P<dot>\.)
+    |(?P<open>\()|(?P<close>\))
+    |(?P<string>')|(?P<identifier>")|(?P<dollar>\$)
+    |(?P<line_comment>--)|(?P<block_comment>/\*)
+    |(?P<semicolon>;)
+    |(?P<backslash>\\)
+    |(?P<operator>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+# The same without words: enough once a statement's head is known, and several times faster on a long INSERT.
+_COARSE = re.compile(
+    r"""(?P<filler>[^'"$\-/;()\\]+)
+    |(?P<open>\()|(?P<close>\))
+    |(?P<string>')|(?P<identifier>")|(?P<dollar>\$)
+    |(?P<line_comment>--)|(?P<block_comment>/\*)
+    |(?P<semicolon>;)
+    |(?P<backslash>\\)
+    |(?P<operator>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_WORD_CHARACTER = re.compile(rf"[{_LETTER}0-9$]")
+_DOLLAR_TAG = re.compile(rf"\$(?:[{_LETTER}][{_LETTER}0-9]*)?\$")
+_LINE_END = re.compile(r"[\r\n]")
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_ESCAPE_EDGE = re.compile(r"[\\']")
+# SQL joins two strings that only a line end parts, and the second goes on by the first one's rules.
+_CONTINUED = re.compile(r"[ \t\f\v]*[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*)*'")
+
+# Only these statements are looked at past their first word.
+_STATEMENTS_OF_INTEREST = frozenset(
+    "ABORT ALTER BEGIN CALL CLUSTER COMMIT COPY CREATE DISCARD DO DROP END PREPARE REINDEX RELEASE RESET ROLLBACK"
+    " SAVEPOINT SET START VACUUM".split()
+)
+
+
+class Statement(NamedTuple):
+    """One statement.
+
+    start: offset of its first character that is neither space nor comment.
+    end: offset past its semicolon, or past the last character of the text.
+    head: its first words outside parentheses, at most 32: unquoted ones in capitals, quoted identifiers with their
+        quotes, dots for themselves; inside the parentheses of a REINDEX too. Only the first word for statements that
+        need no second look.
+    """
+
+    start: int
+    end: int
+    head: tuple[str, ...]
+
+
+class SqlError(Exception):
+    """Text that cannot be split: message, and the offset where the trouble begins."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+
+
+def split(text: str, standard_conforming_strings: bool = True) -> Iterator[Statement]:
+    """The statements of a text, one after another; comments and lone semicolons are not statements.
+
+    Raises SqlError for a quote, dollar quote, comment or parenthesis that is never closed, for a psql command, and for
+    a COPY that reads from or writes to the client: what follows it would not be SQL.
+    """
+    position = 0
+    while position < len(text):
+        statement, position = _next_statement(text, position, standard_conforming_strings)
+        if statement is not None:
+            yield statement
+
+
+def _next_statement(text: str, position: int, conforming: bool) -> tuple[Statement | None, int]:
+    """Read up to the next semicolon that ends a statement."""
+    start = -1
+    head: list[str] = []
+    opened: list[int] = []
+    body = 0
+    previous = ""
+    pattern = _TOKEN
+    while match := pattern.match(text, position):
+        kind, begin, position = match.lastgroup, position, match.end()
+        if kind == "line_comment":
+            found = _LINE_END.search(text, position)
+            position = found.end() if found else len(text)
+            continue
+        if kind == "block_comment":
+            position = _past_comment(text, begin)
+            continue
+        if kind == "semicolon" and not opened and body == 0:
+            return (None if start < 0 else _finish(start, position, head)), position
+        if start < 0:
+            begin += len(match[0]) - len(match[0].lstrip())
+            if begin == position:
+                continue
+            start = begin
+        if kind == "word":
+            word = match[0].translate(_CAPITALS)
+            if not opened and _has_body(head):
+                body = _body_depth(body, previous, word)
+            if len(head) < _HEAD and (not opened or head[:1] == ["REINDEX"]):
+                head.append(word)
+            if head[:1] and (head[0] not in _STATEMENTS_OF_INTEREST or (len(head) == _HEAD and not _has_body(head))):
+                pattern = _COARSE
+            previous = word
+        elif kind == "string":
+            position = _past_string(text, begin, conforming)
+        elif kind == "identifier":
+            position = _past_identifier(text, begin)
+            if not opened and len(head) < _HEAD:
+                head.append(text[begin:position])
+        elif kind == "dot":
+            if not opened and len(head) < _HEAD:
+                head.append(".")
+        elif kind == "dollar":
+            position = _past_dollar(text, begin)
+        elif kind == "open":
+            opened.append(begin)
+        elif kind == "close" and opened:
+            opened.pop()
+        elif kind == "backslash":
+            raise SqlError(_meta_command(text, begin), begin)
+    if opened:
+        raise SqlError("this parenthesis is never closed", opened[-1])
+    if body:
+        raise SqlError("the BEGIN ATOMIC body of this statement has no END", start)
+    return (None if start < 0 else _finish(start, len(text), head)), len(text)
+
+
+def _finish(start: int, end: int, head: list[str]) -> Statement:
+    if head[:1] == ["COPY"]:
+        for index, word in enumerate(head[:-1]):
+            if (word, head[index + 1]) == ("FROM", "STDIN"):
+                raise SqlError(
+                    "COPY ... FROM STDIN takes its rows from the client, which only psql and pg_restore can send."
+                    " Write the rows as INSERT (pg_dump --inserts does)",
+                    start,
+                )
+            if (word, head[index + 1]) == ("TO", "STDOUT"):
+                raise SqlError(
+                    "COPY ... TO STDOUT sends rows to the client; a migration has nowhere to put them", start
+                )
+    return Statement(start, end, tuple(head))
+
+
+def _has_body(head: list[str]) -> bool:
+    """Whether BEGIN ATOMIC may follow: in CREATE [OR REPLACE] FUNCTION or PROCEDURE."""
+    kind = head[3:4] if head[1:3] == ["OR", "REPLACE"] else head[1:2]
+    return head[:1] == ["CREATE"] and kind in (["FUNCTION"], ["PROCEDURE"])
+
+
+def _body_depth(depth: int, previous: str, word: str) -> int:
+    """How deep in BEGIN ATOMIC and CASE blocks after this word."""
+    if (previous, word) == ("BEGIN", "ATOMIC") or (word == "CASE" and depth):
+        return depth + 1
+    return depth - 1 if word == "END" and depth else depth
+
+
+def _past_comment(text: str, start: int) -> int:
+    depth = 0
+    for edge in _COMMENT_EDGE.finditer(text, start):
+        depth += 1 if edge[0] == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    raise SqlError("this comment is never closed: a */ is missing", start)
+
+
+def _past_identifier(text: str, start: int) -> int:
+    end = text.find('"', start + 1)
+    if end < 0:
+        raise SqlError("this quoted identifier is never closed", start)
+    return end + 1
+
+
+def _past_string(text: str, start: int, conforming: bool) -> int:
+    """The end of a string constant. A doubled quote reads as two strings in a row, which ends at the same place."""
+    escapes = not conforming or _has_prefix_e(text, start)
+    position = start + 1
+    while True:
+        if escapes:
+            edge = _ESCAPE_EDGE.search(text, position)
+            position = len(text) if edge is None else edge.start()
+            if edge is not None and edge[0] == "\\":
+                position += 2
+                continue
+        else:
+            found = text.find("'", position)
+            position = len(text) if found < 0 else found
+        if position >= len(text):
+            raise SqlError("this string is never closed", start)
+        position += 1
+        if not escapes:
+            return position
+        if text.startswith("'", position):
+            position += 1
+            continue
+        continued = _CONTINUED.match(text, position)
+        if continued is None:
+            return position
+        position = continued.end()
+
+
+def _has_prefix_e(text: str, quote: int) -> bool:
+    if quote == 0 or text[quote - 1] not in "eE":
+        return False
+    return quote == 1 or _WORD_CHARACTER.match(text, quote - 2) is None
+
+
+def _past_dollar(text: str, start: int) -> int:
+    """Past a dollar-quoted string; past the sign alone where it starts none (a parameter, a part of a name)."""
+    tag = _DOLLAR_TAG.match(text, start)
+    if tag is None or (start > 0 and _WORD_CHARACTER.match(text, start - 1)):
+        return start + 1
+    end = text.find(tag[0], tag.end())
+    if end < 0:
+        raise SqlError(f"this dollar-quoted string is never closed: a second {tag[0]} is missing", start)
+    return end + len(tag[0])
+
+
+def _meta_command(text: str, start: int) -> str:
+    found = _LINE_END.search(text, start)
+    command = text[start : found.start() if found else len(text)].split(maxsplit=1)[0]
+    advice = {
+        "\\.": "it ends the rows of a COPY ... FROM STDIN",
+        "\\i": "put the included file's SQL here instead",
+        "\\ir": "put the included file's SQL here instead",
+        "\\c": "a migration works on one database",
+        "\\connect": "a migration works on one database",
+        "\\set": "use a placeholder, ${name}, instead",
+        "\\copy": "write the rows as INSERT",
+        "\\restrict": "newer pg_dump writes it; remove the line",
+        "\\unrestrict": "newer pg_dump writes it; remove the line",
+    }.get(command, "only psql knows it; remove it")
+    return f"{command} is a command of psql, not SQL: {advice}"

@@ -1,0 +1,119 @@
+"""Applying migrations that run in a transaction, each together with its row in the history."""
+
+import functools
+import itertools
+import time
+from collections.abc import Callable, Sequence
+
+import psycopg
+
+from migrator.batch import Frame, Message, Reader, Unit, messages
+from migrator.errors import MigrationError
+from migrator.retry import Retry
+from migrator.wire import ServerError, roll_back, run, send
+
+# The first message is small so that progress shows soon; later ones grow while they take less than a second.
+_FIRST_SIZE = 8
+_GROWTH = 4
+_QUICK = 1.0
+_SLOW = 5.0
+
+
+class _BatchError(Exception):
+    """A batch that did not come to its end.
+
+    index: the unit at fault. error: what to tell about it. cause: what the server said.
+    """
+
+    def __init__(self, index: int, error: MigrationError, cause: ServerError) -> None:
+        super().__init__(str(error))
+        self.index = index
+        self.error = error
+        self.cause = cause
+
+
+def apply_in_transactions(
+    connection: psycopg.Connection,
+    count: int,
+    make: Callable[[int], Unit],
+    frame: Frame,
+    applied: Callable[[Unit, int], None],
+) -> None:
+    """Apply `count` migrations, each in a transaction of its own, in as few round trips as it takes.
+
+    make: gives the n-th unit. applied: called for each unit, with its milliseconds, when its commit is known.
+    Raises MigrationError for the first one that fails; those before it are then committed, it and those after it not.
+    """
+    done = 0
+    size = _FIRST_SIZE
+    retry = Retry(frame.options)
+
+    def take(unit: Unit, milliseconds: int) -> None:
+        nonlocal done
+        done += 1
+        applied(unit, milliseconds)
+
+    while done < count:
+        first = done
+        units = [make(index) for index in range(first, min(first + size, count))]
+        started = time.monotonic()
+        try:
+            _apply_batch(connection, units, frame, take)
+        except _BatchError as failure:
+            if done > first:
+                retry = Retry(frame.options)
+            if failure.index > done - first:
+                # The server reads a whole message before it runs any of it: a syntax error stops those before it too.
+                before = functools.partial(_shifted, make, done)
+                apply_in_transactions(connection, failure.index - (done - first), before, frame, take)
+                raise failure.error from None
+            if not retry.pause(failure.cause, failure.error):
+                raise failure.error from None
+        else:
+            retry = Retry(frame.options)
+            size = _next_size(size, time.monotonic() - started)
+
+
+def _shifted(make: Callable[[int], Unit], by: int, index: int) -> Unit:
+    return make(by + index)
+
+
+def _next_size(size: int, seconds: float) -> int:
+    if seconds < _QUICK:
+        return size * _GROWTH
+    return max(1, size // _GROWTH) if seconds > _SLOW else size
+
+
+def _apply_batch(
+    connection: psycopg.Connection, units: Sequence[Unit], frame: Frame, applied: Callable[[Unit, int], None]
+) -> None:
+    reader = Reader(len(units) - 1)
+    for message in messages(units, frame):
+        try:
+            for result in send(connection, message.text):
+                value = result.get_value(0, 0) if result.ntuples else None
+                if reader.take(result.command_status, value):
+                    applied(units[reader.done - 1], reader.milliseconds[-1])
+        except ServerError as error:
+            if not error.lost:
+                roll_back(connection)
+                _flush(connection, reader.done)
+            raise _locate(units, reader, message, error) from None
+
+
+def _flush(connection: psycopg.Connection, done: int) -> None:
+    """Have the log written out: earlier migrations of the batch left that to its last commit, which will not come."""
+    if done:
+        run(connection, "RESET synchronous_commit; SELECT pg_catalog.pg_logical_emit_message(true, 'trellis', '')")
+
+
+def _locate(units: Sequence[Unit], reader: Reader, message: Message, error: ServerError) -> _BatchError:
+    place = None if error.position is None else message.locate(error.position)
+    index, offset = (min(reader.done, len(units) - 1), None) if place is None else place
+    script = units[index].script
+    statement = None
+    if offset is not None:
+        statement = next((found for found in script.statements() if found.end > offset), None)
+    elif reader.statement >= 0:
+        statement = next(itertools.islice(script.statements(), reader.statement, None), None)
+    return _BatchError(index, script.server_error(error, statement, offset), error)

@@ -1,0 +1,144 @@
+"""Several statements in one message, and their answers one by one.
+
+psycopg's cursors hand results over when all are in. Here they are read as they come, so that it is known which
+statement failed and which transactions before it were committed.
+"""
+
+import select
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn, PGresult
+
+# A statement that could not get a lock in time, a deadlock's victim, a serialisation failure: the next try may pass.
+_RETRYABLE = frozenset({"55P03", "40P01", "40001"})
+
+_COPYING = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
+
+
+class ServerError(Exception):
+    """An error the server reported, or the end of the connection.
+
+    position: offset from 0, in characters, in the text that was sent; None when the server names none.
+    lost: whether the connection is gone.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sqlstate: str | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+        context: str | None = None,
+        position: int | None = None,
+        lost: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.sqlstate = sqlstate
+        self.detail = detail
+        self.hint = hint
+        self.context = context
+        self.position = position
+        self.lost = lost
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same may succeed when tried again."""
+        return self.sqlstate in _RETRYABLE
+
+
+def send(connection: psycopg.Connection, sql: str) -> "Iterator[PGresult]":
+    """Send a text of one or more statements in one message; yield each statement's result.
+
+    Raises ServerError for the statement that fails; what the text holds after it is not run. Interrupted, for example
+    by Ctrl-C, it cancels the statement under way and waits for the server to say so.
+    """
+    pgconn = connection.pgconn
+    try:
+        pgconn.send_query(sql.encode())
+        _flush(pgconn)
+        while (result := _next_result(pgconn)) is not None:
+            if result.status in _COPYING:
+                connection.close()
+                raise ServerError("COPY to or from the client cannot be part of a migration", lost=True)
+            if result.status == ExecStatus.FATAL_ERROR:
+                error = _error(result, pgconn)
+                while _next_result(pgconn) is not None:
+                    pass
+                raise error
+            yield result
+    except psycopg.OperationalError as error:
+        raise ServerError(f"The connection to the server was lost: {str(error).strip()}", lost=True) from None
+    except BaseException:
+        _abandon(connection)
+        raise
+
+
+def run(connection: psycopg.Connection, sql: str) -> "PGresult | None":
+    """Send a text and wait for its end; the last statement's result."""
+    last = None
+    for last in send(connection, sql):  # noqa: B007 - the last one is wanted
+        pass
+    return last
+
+
+def roll_back(connection: psycopg.Connection) -> None:
+    """Leave the transaction a failed message was in, if it was in one."""
+    if connection.pgconn.transaction_status != TransactionStatus.IDLE:
+        run(connection, "ROLLBACK")
+
+
+def _flush(pgconn: "PGconn") -> None:
+    poll = select.poll()
+    poll.register(pgconn.socket, select.POLLIN | select.POLLOUT)
+    while pgconn.flush():
+        # The server may want to be read from, for a notice, before it reads on.
+        if any(event & select.POLLIN for _, event in poll.poll()):
+            pgconn.consume_input()
+
+
+def _next_result(pgconn: "PGconn") -> "PGresult | None":
+    poll = select.poll()
+    poll.register(pgconn.socket, select.POLLIN)
+    while pgconn.is_busy():
+        poll.poll()
+        pgconn.consume_input()
+    return pgconn.get_result()
+
+
+def _abandon(connection: psycopg.Connection) -> None:
+    """Stop what the server is doing and leave the connection fit for the next message, if it still can be."""
+    pgconn = connection.pgconn
+    if pgconn.status != ConnStatus.OK or pgconn.transaction_status != TransactionStatus.ACTIVE:
+        return
+    try:
+        connection.cancel_safe(timeout=5.0)
+        while _next_result(pgconn) is not None:
+            pass
+    except psycopg.Error:
+        connection.close()
+
+
+def _error(result: "PGresult", pgconn: "PGconn") -> ServerError:
+    def field(name: DiagnosticField) -> str | None:
+        value = result.error_field(name)
+        return None if value is None else value.decode(errors="replace")
+
+    position = field(DiagnosticField.STATEMENT_POSITION)
+    primary = field(DiagnosticField.MESSAGE_PRIMARY)
+    lost = pgconn.status != ConnStatus.OK
+    return ServerError(
+        primary if primary is not None else result.error_message.decode(errors="replace").strip(),
+        sqlstate=field(DiagnosticField.SQLSTATE),
+        detail=field(DiagnosticField.MESSAGE_DETAIL),
+        hint=field(DiagnosticField.MESSAGE_HINT),
+        context=field(DiagnosticField.CONTEXT),
+        position=None if position is None else int(position) - 1,
+        lost=lost,
+    )

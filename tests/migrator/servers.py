@@ -1,0 +1,212 @@
+"""Real servers for the tests: a PostgreSQL and a PgBouncer on free loopback ports."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+ADMIN = "admin"
+PASSWORD = "a very secret password"
+_START_LIMIT = 120.0
+
+
+def cache() -> Path:
+    """The folder the servers are installed in."""
+    default = "/var/cache" if os.geteuid() == 0 else os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+    return Path(os.environ.get("TRELLIS_CACHE", f"{default}/trellis"))
+
+
+def as_server_user() -> Mapping[str, Any]:
+    """Arguments for subprocess that run a server as somebody PostgreSQL accepts: it refuses root."""
+    if os.geteuid() != 0:
+        return {}
+    try:
+        user = pwd.getpwnam("postgres")
+    except KeyError:
+        user = pwd.getpwnam("nobody")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def free_port() -> int:
+    """A port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A temporary folder that belongs to the servers' user."""
+    folder = Path(tempfile.mkdtemp(prefix="migrator-"))
+    folder.chmod(0o755)
+    owner = as_server_user()
+    if owner:
+        os.chown(folder, owner["user"], owner["group"])
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class PostgreSQL:
+    """One PostgreSQL 17, its data in a folder of its own, passwords checked by scram."""
+
+    def __init__(self, folder: Path) -> None:
+        self._bin = cache() / "postgresql" / "17" / "bin"
+        self._data = folder / "data"
+        self._log = folder / "log"
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        password = folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
+        self._run(
+            "initdb", "-D", self._data, "-U", ADMIN, "-A", "scram-sha-256", "--pwfile", password, "-E", "UTF8",
+            "--locale=C", "--no-sync",
+        )  # fmt: skip
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        done = subprocess.run(
+            [self._bin / program, *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+            **as_server_user(),
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed:\n{done.stdout}\n{done.stderr}")
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "max_connections": 60,
+            "shared_preload_libraries": "pg_stat_statements",
+            "log_min_messages": "warning",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._bin / "postgres", "-D", self._data, *options],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd="/",
+                env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+                **as_server_user(),
+            )
+        deadline = time.monotonic() + _START_LIMIT
+        while True:
+            try:
+                psycopg.connect(**self.parameters()).close()
+            except psycopg.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}") from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: SIGINT is a fast shutdown, SIGQUIT an immediate one, after which it has to recover."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(_START_LIMIT)
+            self._process = None
+
+    def parameters(self, dbname: str = "postgres", user: str = ADMIN, password: str = PASSWORD) -> dict[str, Any]:
+        """Parameters of a connection."""
+        return {"host": "127.0.0.1", "port": self.port, "dbname": dbname, "user": user, "password": password}
+
+    def connect(self, dbname: str = "postgres", user: str = ADMIN, password: str = PASSWORD) -> psycopg.Connection:
+        """Connect, outside any transaction."""
+        return psycopg.connect(**self.parameters(dbname, user, password), autocommit=True)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A fresh database on the tests' server."""
+
+    server: PostgreSQL
+    name: str
+
+    def parameters(self, user: str = ADMIN, password: str = PASSWORD) -> dict[str, Any]:
+        """Parameters of a connection."""
+        return self.server.parameters(self.name, user, password)
+
+    def connect(self, user: str = ADMIN, password: str = PASSWORD) -> psycopg.Connection:
+        """Connect, outside any transaction."""
+        return self.server.connect(self.name, user, password)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with self.connect() as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def run(self, *statements: str) -> None:
+        """Run statements, each on its own."""
+        with self.connect() as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def history(self) -> list[tuple[Any, ...]]:
+        """What the history holds, without times."""
+        return self.rows(
+            "SELECT installed_rank, version, description, type, script, checksum, success FROM flyway_schema_history"
+            " ORDER BY installed_rank"
+        )
+
+
+@contextmanager
+def pgbouncer(server: PostgreSQL, mode: str) -> Iterator[int]:
+    """A PgBouncer before the server; gives its port."""
+    port = free_port()
+    with server_folder() as folder:
+        users = folder / "users.txt"
+        users.write_text(f'"{ADMIN}" "{PASSWORD}"\n')
+        users.chmod(0o644)
+        config = folder / "pgbouncer.ini"
+        config.write_text(
+            f"[databases]\n* = host=127.0.0.1 port={server.port}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\n"
+            f"auth_file = {users}\npool_mode = {mode}\nlogfile = {folder / 'log'}\nignore_startup_parameters = options\n"
+        )
+        config.chmod(0o644)
+        process = subprocess.Popen(
+            [cache() / "pgbouncer" / "1.18" / "bin" / "pgbouncer", config],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            **as_server_user(),
+        )
+        try:
+            deadline = time.monotonic() + _START_LIMIT
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), 1).close()
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        raise RuntimeError("PgBouncer did not start") from None
+                    time.sleep(0.05)
+            yield port
+        finally:
+            process.terminate()
+            process.wait(_START_LIMIT)
