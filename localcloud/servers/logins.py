@@ -17,7 +17,12 @@ NAME_BYTES = 63
 
 
 def verifier(connection: Connection, user: str, password: str) -> sql.Literal:
-    """The SCRAM verifier of a password, computed here so that the password itself never reaches the server's log."""
+    """The SCRAM verifier of a password, computed here so that the password itself never reaches the server's log.
+
+    Raises InvalidRequest for a password nobody could log in with.
+    """
+    if not password or "\0" in password:
+        raise InvalidRequest(f"User {user!r}: a password is not empty and holds no NUL. Nothing was changed.")
     made = connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256")
     return sql.Literal(made.decode())
 
