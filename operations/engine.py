@@ -22,7 +22,8 @@ class Engine:
     def config(self, key: str) -> str | None:
         """One value of the stack's config, or None."""
         values = json.loads(self._run("config", "--json", *self._config_file))
-        return values.get(key, {}).get("value")
+        value = values.get(key, {}).get("value")
+        return None if value is None else str(value)
 
     def adopt(self, found: dict[str, str]) -> None:
         """Takes resources that exist into the state, URN -> id, and drops the open creates of all others."""

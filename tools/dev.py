@@ -140,7 +140,7 @@ def _tell(stack: Stack) -> None:
         pools = ", ".join(f"pool {name} {size}" for name, size in budget["pools"].items())
         print(f"  {cluster}: {plan}, {budget['limit']} connections ({pools}, {budget['headroom']} kept free)")
         for database, report in outputs["migrations"][cluster].items():
-            print(f"  {cluster}, database {database}: schema at version {report['version']}")
+            print(f"  {cluster}, database {database}: schema at version {report['current_version']}")
     for app, url in outputs["app_urls"].items():
         print(f"  {app}: {url} (its spec is deployed; the local cloud runs no containers)")
     print(f"  databases: ${outputs['monthly_cost_usd']:g} a month on DigitalOcean, $0 here")

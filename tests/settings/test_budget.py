@@ -19,7 +19,7 @@ def test_pools_and_headroom_never_pass_the_limit(plan, headroom, asked) -> None:
         fixed = sum(size for size in asked.values() if size)
         sharing = sum(size is None for size in asked.values())
         assert plan.connections - headroom < max(1, fixed + sharing)
-        assert str(error).startswith("here.")
+        assert "allows" in str(error)  # noqa: PT017
         return
     assert sum(budget.pools.values()) + headroom <= plan.connections
     assert list(budget.pools) == list(asked)

@@ -1,0 +1,5 @@
+"""Nothing but the SDK itself."""
+
+import pulumi
+
+pulumi.export("empty", True)

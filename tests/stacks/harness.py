@@ -1,0 +1,204 @@
+"""A stack of its own: a temporary workspace, a local cloud on a free port, the real engine."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import yaml
+
+from tools.bring import Parts
+from tools.dev import Stack, zones
+from tools.workspace import ROOT, Workspace
+
+STACK = "dev"
+
+
+class LocalStack:
+    """The stack dev in a workspace of its own. `config` holds the keys that differ from Pulumi.dev.yaml."""
+
+    def __init__(self, folder: Path, parts: Parts, **config: Any) -> None:
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        folder.chmod(0o711)
+        self.workspace = Workspace(folder=folder, port=free_port(), parts=parts, python=Path(sys.executable))
+        self.config_file = folder / f"Pulumi.{STACK}.yaml"
+        self.stack = Stack(self.workspace, STACK, self.config_file)
+        self._committed = yaml.safe_load((ROOT / f"Pulumi.{STACK}.yaml").read_text())
+        self._config: dict[str, Any] = {}
+        self.configure(**config)
+
+    def configure(self, **config: Any) -> None:
+        """Sets keys under `trellis:` and rewrites the stack's config file."""
+        self._config |= config
+        api = self.workspace.api
+        values = {
+            **self._committed["config"],
+            "digitalocean:apiEndpoint": api,
+            "cloudflare:baseUrl": f"{api}/client/v4",
+            **{f"trellis:{key}": value for key, value in self._config.items() if value is not None},
+        }
+        self.config_file.write_text(yaml.safe_dump({**self._committed, "config": values}))
+
+    def start(self) -> None:
+        """Starts the local cloud and makes the stack."""
+        self.stack.run("python", "-m", "localcloud", "start", *(f"--zone={zone}" for zone in zones()))
+        self.stack.prepare()
+
+    def stop(self) -> None:
+        """Stops the local cloud and deletes the workspace."""
+        self.stack.run("python", "-m", "localcloud", "stop")
+        for folder in (self.workspace.cloud_state, self.workspace.folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def pulumi(self, *arguments: str) -> "Finished":
+        """Runs one command on the stack; a failure is a result, not an exception."""
+        command = ["pulumi", *arguments, "--stack", STACK, "--non-interactive", "--color", "never"]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.stack.environment, text=True, capture_output=True, check=False
+        )
+        return Finished(done.returncode, done.stdout + done.stderr)
+
+    def up(self) -> str:
+        """`pulumi up`, which must work."""
+        self.stack.run(
+            "python", "-m", "operations", "recover", "--stack", STACK, "--config-file", str(self.config_file)
+        )
+        return self.must("up", "--yes", "--skip-preview")
+
+    def must(self, *arguments: str) -> str:
+        """Runs one deployment command that must work; returns what it printed."""
+        done = self.pulumi(*arguments, "--config-file", str(self.config_file))
+        assert done.code == 0, done.text
+        return done.text
+
+    def fails(self, *arguments: str) -> str:
+        """Runs one deployment command that must fail; returns what it printed."""
+        done = self.pulumi(*arguments, "--config-file", str(self.config_file))
+        assert done.code != 0, done.text
+        return done.text
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets shown."""
+        return self.stack.outputs()
+
+    def state(self) -> str:
+        """The state file as it is on disk."""
+        (path,) = (self.workspace.backend / ".pulumi" / "stacks" / "trellis").glob(f"{STACK}.json")
+        return path.read_text()
+
+    def api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Asks the local cloud directly."""
+        request = urllib.request.Request(
+            self.workspace.api + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": "Bearer test", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def changes(self, since: int = 0) -> list[tuple[str, str]]:
+        """Every request since then that is no read: method and path, in order."""
+        return [
+            (entry["method"], entry["path"])
+            for entry in self.journal()[since:]
+            if entry["method"] not in ("GET", "HEAD") and not entry["path"].startswith("/_local")
+        ]
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Every request that the local cloud has answered."""
+        return list(self.api("GET", "/_local/journal")["entries"])
+
+    def authority(self) -> Path:
+        """The CA certificate of the one cluster, as a file."""
+        path = self.workspace.folder / "ca.crt"
+        (certificate,) = self.outputs()["ca_certificates"].values()
+        path.write_text(certificate)
+        return path
+
+    @contextlib.contextmanager
+    def connect(self, uri: str, **options: Any) -> Iterator[psycopg.Connection[Any]]:
+        """A verified connection that commits every statement. Pools do not take prepared statements."""
+        with psycopg.connect(
+            uri,
+            sslrootcert=str(self.authority()),
+            autocommit=True,
+            prepare_threshold=None,
+            connect_timeout=30,
+            **options,
+        ) as connection:
+            yield connection
+
+
+class Finished:
+    """A command's exit code and everything it printed."""
+
+    def __init__(self, code: int, text: str) -> None:
+        self.code = code
+        self.text = text
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 300) -> None:
+    """Polls until the condition holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "the condition did not come true"
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def from_address(source: str, host: str, port: int) -> Iterator[int]:
+    """A port of 127.0.0.1 that hands every connection on to host:port with `source` as the client's address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def pump(reader: socket.socket, writer: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := reader.recv(65536):
+                writer.sendall(data)
+        for end in (reader, writer):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                server = socket.create_connection((host, port), source_address=(source, 0))
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        listener.close()
+
+
+def servers_of(folder: Path) -> list[str]:
+    """The command lines of every process that names something inside `folder`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if str(folder) in command:
+                    found.append(command)
+    return found

@@ -1,0 +1,148 @@
+"""Bad input stops with a clear error before anything changes, in a preview as in a deployment."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stacks.conftest import reachable
+from tests.stacks.harness import STACK, LocalStack
+from tools.bring import Parts
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory, parts: Parts) -> Iterator[LocalStack]:
+    """A local cloud with nothing deployed."""
+    stack = LocalStack(reachable(tmp_path_factory.mktemp("idle")), parts)
+    stack.start()
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"system": "vila"}, "there is no system 'vila'. Known: villa"),
+        ({"phase": "huge"}, "'huge' is not allowed. Allowed: 'launch', 'growth', 'scale'"),
+        ({"region": "nyc9"}, "'nyc9' is no region"),
+        ({"regoin": "nyc1"}, "trellis:regoin: unknown key"),
+        ({"ipRange": "8.8.0.0/16"}, "8.8.0.0/16 is not private"),
+        ({"trustedSources": ["::1"]}, "::1 is IPv6"),
+        ({"trustedSources": ["0.0.0.0/0"], "phase": "growth"}, "0.0.0.0/0 admits the whole internet"),
+    ],
+)
+def test_a_bad_setting(idle: LocalStack, config: dict[str, Any], message: str) -> None:
+    kept = idle._config
+    before = len(idle.journal())
+    idle._config = {**kept, **config}
+    try:
+        idle.configure()
+        for command in (("preview",), ("up", "--yes", "--skip-preview")):
+            text = idle.fails(*command)
+            assert message in text
+            assert "Traceback" not in text
+    finally:
+        idle._config = kept
+        idle.configure()
+    assert idle.changes(before) == []
+
+
+def test_a_range_that_overlaps_another_network(idle: LocalStack) -> None:
+    other = idle.api("POST", "/v2/vpcs", {"name": "other", "region": "nyc1", "ip_range": "10.0.128.0/20"})["vpc"]
+    try:
+        text = idle.fails("up", "--yes", "--skip-preview")
+        assert "10.0.128.0/20" in text
+        assert idle.api("GET", "/v2/databases").get("databases") in ([], None)
+    finally:
+        idle.must("destroy", "--yes", "--skip-preview")
+        idle.api("DELETE", f"/v2/vpcs/{other['id']}")
+
+
+def test_the_local_cloud_is_not_running(idle: LocalStack) -> None:
+    idle.stack.run("python", "-m", "localcloud", "stop")
+    try:
+        text = idle.fails("up", "--yes", "--skip-preview")
+        assert str(idle.workspace.port) in text
+        assert "refused" in text
+    finally:
+        idle.start()
+
+
+def test_a_taken_port(idle: LocalStack, tmp_path: Path) -> None:
+    command = [str(idle.workspace.python), "-m", "localcloud", "start", "--state", str(tmp_path / "other")]
+    done = subprocess.run(
+        [*command, "--port", str(idle.workspace.port)],
+        env=idle.stack.environment,
+        cwd=Path(__file__).resolve().parents[2],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert str(idle.workspace.port) in done.stderr
+    assert "--port" in done.stderr
+
+
+class TestMigrationFiles:
+    """A program of its own, whose SQL a test may break: the checkout's files are never touched."""
+
+    @pytest.fixture
+    def folder(self, idle: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        root = Path(__file__).resolve().parents[2]
+        program = reachable(tmp_path) / "program"
+        program.mkdir()
+        for part in ("__main__.py", "Pulumi.yaml", f"Pulumi.{STACK}.yaml", "settings", "components", "migrator"):
+            (shutil.copytree if (root / part).is_dir() else shutil.copy)(root / part, program / part)
+        for part in ("systems", "migrations", "localcloud", "operations", "tools"):
+            shutil.copytree(root / part, program / part)
+        monkeypatch.setattr("tests.stacks.harness.ROOT", program)
+        return program / "migrations" / "villa" / "villa"
+
+    @pytest.mark.parametrize(
+        ("name", "content", "message"),
+        [
+            ("V1.0.0_Oops.sql", b"SELECT 1;", "V1.0.0_Oops.sql"),
+            ("V1.0.0__Again.sql", b"SELECT 1;", "V1.0.0__Again.sql"),
+            ("V9.0.0__Latin.sql", b"SELECT '\xe9';", "V9.0.0__Latin.sql"),
+        ],
+    )
+    def test_a_file_that_cannot_be_used(
+        self, idle: LocalStack, folder: Path, name: str, content: bytes, message: str
+    ) -> None:
+        before = len(idle.journal())
+        (folder / name).write_bytes(content)
+        for command in (("preview",), ("up", "--yes", "--skip-preview")):
+            text = idle.fails(*command)
+            assert message in text
+            assert "Traceback" not in text
+        assert idle.changes(before) == []
+
+    def test_sql_that_fails_and_a_file_edited_after_it_ran(self, idle: LocalStack, folder: Path) -> None:
+        wrong = folder / "V9.0.0__Wrong.sql"
+        wrong.write_text("CREATE TABLE half (id int);\nSELECT nowhere\n  FROM half;\n")
+        text = idle.fails("up", "--yes", "--skip-preview")
+        for part in ("V9.0.0__Wrong.sql", "line 2", "42703", "nowhere"):
+            assert part in text, text
+        assert "Traceback" not in text
+        wrong.write_text("CREATE TABLE half (id int);\n")
+        idle.up()
+        with idle.connect(idle.outputs()["direct_uris"]["villa-db"]["villa"]) as connection:
+            assert connection.execute("SELECT count(*) FROM half").fetchone() == (0,)
+
+        pools = idle.api("GET", "/v2/databases")["databases"][0]["id"]
+        wrong.write_text("CREATE TABLE half (id bigint);\n")
+        preview = idle.must("preview", "--diff")
+        assert "V9.0.0__Wrong.sql" in preview
+        before = len(idle.journal())
+        text = idle.fails("up", "--yes", "--skip-preview")
+        assert "V9.0.0__Wrong.sql" in text
+        assert "checksum" in text.lower()
+        assert idle.changes(before) == []
+        assert idle.api("GET", f"/v2/databases/{pools}/pools")["pools"]
+        wrong.write_text("CREATE TABLE half (id int);\n")
+        idle.must("destroy", "--yes", "--skip-preview")

@@ -1,0 +1,68 @@
+"""`pulumi up` stopped with SIGKILL: the next run goes on to the end, and nothing is made twice."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stacks.conftest import reachable
+from tests.stacks.harness import STACK, LocalStack, wait_for
+from tools.bring import Parts
+from tools.workspace import ROOT
+
+# The moment: the first request of this kind has reached the cloud. Its answer may or may not be in the state.
+MOMENTS = [
+    pytest.param(("POST", "/v2/vpcs"), id="while the network is made"),
+    pytest.param(("POST", "/v2/databases"), id="while the cluster is made"),
+    pytest.param(("PUT", "/firewall"), id="just before the migrations"),
+    pytest.param(("POST", "/pools"), id="while the pool is made"),
+]
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, parts: Parts) -> Iterator[LocalStack]:
+    stack = LocalStack(reachable(tmp_path) / "stack", parts)
+    stack.start()
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_up_is_run_again_to_the_end(fresh: LocalStack, moment: tuple[str, str]) -> None:
+    _kill_at(fresh, moment)
+    # What `make up` does before it deploys: drop the dead run's lock, take in what it left, go on.
+    fresh.stack.prepare()
+    fresh.up()
+    fresh.must("preview", "--expect-no-changes")
+    assert [vpc["name"] for vpc in fresh.api("GET", "/v2/vpcs")["vpcs"] if not vpc["default"]] == ["villa-vpc"]
+    (cluster,) = fresh.api("GET", "/v2/databases")["databases"]
+    assert cluster["name"] == "villa-db"
+    with fresh.connect(fresh.outputs()["pooled_uris"]["villa-db"]["villa-pool"]) as connection:
+        assert connection.execute("SELECT count(*) FROM profiles").fetchone() == (0,)
+
+
+def _kill_at(stack: LocalStack, moment: tuple[str, str]) -> None:
+    command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", STACK, "--non-interactive"]
+    run = subprocess.Popen(
+        [*command, "--config-file", str(stack.config_file)],
+        cwd=ROOT,
+        env=stack.stack.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    method, path = moment
+    try:
+        wait_for(
+            lambda: run.poll() is not None or any(made == method and at.endswith(path) for made, at in stack.changes())
+        )
+        assert run.poll() is None, "the run ended before the moment came"
+    finally:
+        # The session is the run's own: the engine, the program and the plugins, and nothing else.
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()

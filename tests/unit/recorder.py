@@ -1,0 +1,80 @@
+"""Pulumi's engine replaced by a recorder: no server, no plugin."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks, test
+
+from components.system import System, SystemArgs
+from settings import Settings
+
+COMPUTED: Mapping[str, Mapping[str, Any]] = {
+    "digitalocean:index/databaseCluster:DatabaseCluster": {
+        "host": "db.example",
+        "privateHost": "private-db.example",
+        "port": 25060,
+        "user": "doadmin",
+        "password": "admin-password",
+    },
+    "digitalocean:index/databaseUser:DatabaseUser": {"password": "p@ss/word"},
+    "digitalocean:index/databaseConnectionPool:DatabaseConnectionPool": {
+        "host": "db.example",
+        "privateHost": "private-db.example",
+        "port": 25061,
+    },
+    "digitalocean:index/databaseReplica:DatabaseReplica": {
+        "host": "replica.example",
+        "privateHost": "private-replica.example",
+        "port": 25060,
+    },
+    "digitalocean:index/app:App": {
+        "liveUrl": "https://app.example",
+        "defaultIngress": "https://app-x1.ondigitalocean.app",
+    },
+}
+
+
+class Recorder(Mocks):
+    """Keeps every resource that is asked for, by type."""
+
+    def __init__(self) -> None:
+        self.resources: list[MockResourceArgs] = []
+        self.calls: list[MockCallArgs] = []
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.resources.append(args)
+        return f"{args.name}-id", {**args.inputs, **COMPUTED.get(args.typ, {})}
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        self.calls.append(args)
+        if args.token.endswith("getDatabaseCa"):
+            return {"certificate": "-----BEGIN CERTIFICATE-----", "clusterId": args.args["clusterId"], "id": "ca"}, []
+        return {"id": "zone-1", "zoneId": "zone-1", "name": "zone"}, []
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Name -> inputs of every resource whose type ends with `kind`."""
+        return {
+            resource.name: dict(resource.inputs)
+            for resource in self.resources
+            if resource.typ.rpartition(":")[2] == kind
+        }
+
+
+def record(settings: Settings, root: Path, *, preview: bool = False) -> tuple[Recorder, dict[str, Any]]:
+    """Builds the system against the recorder; returns it and the outputs' values."""
+    recorder = Recorder()
+    set_mocks(recorder, project="trellis", stack="dev", preview=preview)
+    values: dict[str, Any] = {}
+
+    def keep(name: str) -> Callable[[Any], None]:
+        return lambda value: values.__setitem__(name, value)
+
+    def build() -> pulumi.Output[Any]:
+        system = System(settings.system, SystemArgs(settings=settings, root=root, stack="dev"))
+        kept = [pulumi.Output.from_input(value).apply(keep(name)) for name, value in system.outputs.items()]
+        return pulumi.Output.all(*kept)
+
+    test(build)()  # type: ignore[no-untyped-call]
+    return recorder, values
