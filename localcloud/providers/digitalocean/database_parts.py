@@ -12,7 +12,6 @@ from localcloud.providers.digitalocean.connections import connection_properties,
 from localcloud.providers.operations import fill
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import Kind, Mode, ResourceType, State, integer, objects, text
-from localcloud.providers.values import from_base64, sort_set
 
 NEVER = "0001-01-01T00:00:00Z"
 _counter = itertools.count(1)
@@ -221,15 +220,3 @@ POOL = ResourceType(
     ),
     finish=lambda _context, state, answer: set_connections(state, answer, owner=False),
 )
-
-
-def get_ca(context: Context, arguments: State) -> State:
-    """The certificate of a cluster's certificate authority, as PEM."""
-    cluster = arguments["clusterId"]
-    answer = context.api.get(fill("/v2/databases/{clusterId}/ca", arguments))
-    return {"id": cluster, "clusterId": cluster, "certificate": from_base64(answer["ca"]["certificate"])}
-
-
-def sorted_rules(rules: list[Any]) -> list[Any]:
-    """Trusted sources in the order the state keeps them."""
-    return sort_set(FIREWALL.by_name["rules"], rules)

@@ -1,10 +1,11 @@
 """The digitalocean provider: every resource type and function it has."""
 
-from localcloud.providers.digitalocean import VERSION, vpc
+from localcloud.providers.digitalocean import VERSION, lookups, project, vpc
 from localcloud.providers.digitalocean.api import connect
 from localcloud.providers.digitalocean.app import APP
 from localcloud.providers.digitalocean.database_cluster import CLUSTER
-from localcloud.providers.digitalocean.database_parts import DATABASE, FIREWALL, POOL, USER, get_ca
+from localcloud.providers.digitalocean.database_config import POSTGRESQL_CONFIG
+from localcloud.providers.digitalocean.database_parts import DATABASE, FIREWALL, POOL, USER
 from localcloud.providers.digitalocean.database_replica import REPLICA
 from localcloud.providers.digitalocean.monitoring import ALERT, UPTIME_ALERT, UPTIME_CHECK
 from localcloud.providers.digitalocean.tags import TAG
@@ -15,9 +16,36 @@ PACKAGE = Package(
     name="digitalocean",
     version=VERSION,
     connect=connect,
-    resources=(vpc.VPC, CLUSTER, DATABASE, USER, FIREWALL, POOL, REPLICA, APP, ALERT, UPTIME_CHECK, UPTIME_ALERT, TAG),
+    resources=(
+        vpc.VPC,
+        CLUSTER,
+        DATABASE,
+        USER,
+        FIREWALL,
+        POOL,
+        REPLICA,
+        POSTGRESQL_CONFIG,
+        APP,
+        ALERT,
+        UPTIME_CHECK,
+        UPTIME_ALERT,
+        project.PROJECT,
+        project.PROJECT_RESOURCES,
+        TAG,
+    ),
     functions=(
-        Function(token="digitalocean:index/getDatabaseCa:getDatabaseCa", call=get_ca, required=("clusterId",)),  # noqa: S106
+        Function(
+            token="digitalocean:index/getDatabaseCa:getDatabaseCa",  # noqa: S106
+            call=lookups.get_ca,
+            required=("clusterId",),
+        ),
+        Function(
+            token="digitalocean:index/getDatabaseCluster:getDatabaseCluster",  # noqa: S106
+            call=lookups.get_cluster,
+            required=("name",),
+            secrets=lookups.CLUSTER_SECRETS,
+        ),
         Function(token="digitalocean:index/getVpc:getVpc", call=vpc.get_vpc),  # noqa: S106
+        Function(token="digitalocean:index/getProject:getProject", call=project.get_project),  # noqa: S106
     ),
 )

@@ -1,0 +1,97 @@
+"""The settings of a PostgreSQL cluster that DigitalOcean lets a user change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localcloud.providers.context import Context
+from localcloud.providers.digitalocean.database_parts import CLUSTER_ID
+from localcloud.providers.operations import fill, known
+from localcloud.providers.planning import Plan
+from localcloud.providers.schema import Kind, Mode, Property, ResourceType, boolean, integer, number, objects, text, texts
+from localcloud.providers.values import encode
+
+COMPUTED = Mode.OPTIONAL_COMPUTED
+INTEGERS = (
+    "autovacuumAnalyzeThreshold autovacuumFreezeMaxAge autovacuumMaxWorkers autovacuumNaptime "
+    "autovacuumVacuumCostDelay autovacuumVacuumCostLimit autovacuumVacuumThreshold backupHour backupMinute "
+    "bgwriterDelay bgwriterFlushAfter bgwriterLruMaxpages deadlockTimeout idleInTransactionSessionTimeout "
+    "logAutovacuumMinDuration logMinDurationStatement maxFilesPerProcess maxLocksPerTransaction "
+    "maxLogicalReplicationWorkers maxParallelWorkers maxParallelWorkersPerGather maxPredLocksPerTransaction "
+    "maxPreparedTransactions maxReplicationSlots maxStackDepth maxStandbyArchiveDelay maxStandbyStreamingDelay "
+    "maxWalSenders maxWorkerProcesses tempFileLimit trackActivityQuerySize walSenderTimeout walWriterDelay workMem"
+).split()
+NUMBERS = "autovacuumAnalyzeScaleFactor autovacuumVacuumScaleFactor bgwriterLruMultiplier".split()
+SWITCH = ("off", "on")
+CHOICES = {
+    "defaultToastCompression": ("lz4", "pglz"),
+    "logErrorVerbosity": ("TERSE", "DEFAULT", "VERBOSE"),
+    "logLinePrefix": (
+        "pid=%p,user=%u,db=%d,app=%a,client=%h",
+        "%m [%p] %q[user=%u,db=%d,app=%a]",
+        "%t [%p]: [%l-1] user=%u,db=%d,app=%a,client=%h",
+    ),
+    "trackCommitTimestamp": SWITCH,
+    "trackFunctions": ("all", "pl", "none"),
+    "trackIoTiming": SWITCH,
+    "timezone": (),
+}
+# The API names these after the extension's settings, dots included.
+DOTTED: tuple[Property, ...] = (
+    text("pgPartmanBgwRole", COMPUTED, wire="pg_partman_bgw.role"),
+    integer("pgPartmanBgwInterval", COMPUTED, wire="pg_partman_bgw.interval"),
+    text("pgStatStatementsTrack", COMPUTED, wire="pg_stat_statements.track"),
+)
+POOLER = (
+    *(
+        integer(name, COMPUTED)
+        for name in (
+            "autodbIdleTimeout",
+            "autodbMaxDbConnections",
+            "autodbPoolSize",
+            "minPoolSize",
+            "serverIdleTimeout",
+            "serverLifetime",
+        )
+    ),
+    text("autodbPoolMode", COMPUTED),
+    texts("ignoreStartupParameters", Kind.SET, COMPUTED),
+    boolean("serverResetQueryAlways", COMPUTED),
+)
+
+
+def _send(context: Context, plan: Plan) -> None:
+    """Sets what is planned. As with the official plugin, a zero cannot be told from nothing and is not sent."""
+    body = encode(POSTGRESQL_CONFIG.properties, known(plan.state))
+    if isinstance(plan.state.get("jit"), bool):
+        body["jit"] = plan.state["jit"]
+    context.api.call("PATCH", fill(POSTGRESQL_CONFIG.item, plan.state), {"config": body})
+
+
+def _create(context: Context, plan: Plan) -> tuple[str, dict[str, Any]]:
+    _send(context, plan)
+    return f"{plan.get('clusterId')}/postgresql-config", {}
+
+
+POSTGRESQL_CONFIG = ResourceType(
+    token="digitalocean:index/databasePostgresqlConfig:DatabasePostgresqlConfig",  # noqa: S106
+    noun="PostgreSQL configuration",
+    item="/v2/databases/{clusterId}/config",
+    root="config",
+    adopt=lambda identity: {"id": f"{identity}/postgresql-config", "clusterId": identity},
+    properties=(
+        CLUSTER_ID,
+        *(integer(name, COMPUTED) for name in INTEGERS),
+        *(number(name, COMPUTED) for name in NUMBERS),
+        number("sharedBuffersPercentage", COMPUTED, within=(20, 60)),
+        *(text(name, COMPUTED, choices=choices) for name, choices in CHOICES.items()),
+        *DOTTED,
+        boolean("jit", COMPUTED),
+        objects("pgbouncers", POOLER, mode=COMPUTED, wire="pgbouncer", single=True),
+        objects("timescaledbs", (integer("maxBackgroundWorkers"),), mode=COMPUTED, wire="timescaledb", single=True),
+    ),
+    create=_create,
+    update=_send,
+    # There is nothing to delete: a cluster always has a configuration.
+    delete=lambda _context, _state: None,
+)
