@@ -9,8 +9,10 @@ from migrator.connection import Target
 from migrator.errors import MigrationError
 from migrator.files import Kind, MigrationFile, discover
 from migrator.history import HistoryRow
+from migrator.inspection import MigrationInfo, info, validate
 from migrator.options import Options
 from migrator.plan import Pending, Plan, plan
+from migrator.repair import RepairReport, baseline, repair
 from migrator.report import AppliedMigration, Report
 
 __all__ = [
@@ -19,12 +21,18 @@ __all__ = [
     "Kind",
     "MigrationError",
     "MigrationFile",
+    "MigrationInfo",
     "Options",
     "Pending",
     "Plan",
+    "RepairReport",
     "Report",
     "Target",
+    "baseline",
     "discover",
+    "info",
     "migrate",
     "plan",
+    "repair",
+    "validate",
 ]

@@ -10,9 +10,10 @@ from psycopg.pq import ConnStatus
 from migrator.alone import apply_alone
 from migrator.batch import Frame, Unit
 from migrator.connection import Session, Target
+from migrator.creation import create_history
 from migrator.errors import MigrationError
 from migrator.files import Kind, MigrationFile, discover
-from migrator.history import BASELINE_DESCRIPTION, SCHEMA_DESCRIPTION, HistoryRow, identifier
+from migrator.history import HistoryRow
 from migrator.lock import acquire
 from migrator.options import DEFAULTS, Options
 from migrator.plan import Pending, Plan, plan
@@ -20,8 +21,7 @@ from migrator.privacy import readable_errors
 from migrator.report import AppliedMigration, Report
 from migrator.script import prepare
 from migrator.transactional import apply_in_transactions
-from migrator.versions import version_key, version_text
-from migrator.wire import ServerError, run
+from migrator.versions import version_key
 
 _TOLD = frozenset({"NOTICE", "WARNING"})
 
@@ -78,7 +78,7 @@ class _Run:
         if found.pending or not session.facts.has_table:
             acquire(session.connection, session.table, self._options)
             if not session.table_exists():
-                self._create_table()
+                create_history(session, self._options.baseline_version)
             locked = session.read_history()
             if locked != history:
                 history, found = locked, self._plan(locked)
@@ -90,48 +90,6 @@ class _Run:
 
     def _plan(self, history: tuple[HistoryRow, ...]) -> Plan:
         return plan(self._files, history, self._placeholders, self._options, conforming=self._session.facts.conforming)
-
-    def _create_table(self) -> None:
-        """Make the history table, and the schema where it is missing, as Flyway does."""
-        session, options = self._session, self._options
-        table = session.table
-        steps = [table.create]
-        now = "pg_catalog.now()"
-        if not session.facts.has_schema:
-            steps.insert(0, f"CREATE SCHEMA {identifier(table.schema)}")
-            steps.append(table.insert(self._marker(0, None, SCHEMA_DESCRIPTION, "SCHEMA"), installed_on=now))
-        elif session.facts.in_use:
-            if options.baseline_version is None:
-                raise MigrationError(
-                    f"The schema {table.schema} of {session.target.name} holds objects, but no migration history."
-                    " Say what version they are (baseline_version), and migrations above it are applied; or use an"
-                    " empty schema.",
-                    state="Nothing was changed.",
-                )
-            version = version_text(options.baseline_version)
-            steps.append(table.insert(self._marker(1, version, BASELINE_DESCRIPTION, "BASELINE"), installed_on=now))
-        try:
-            run(session.connection, "BEGIN; " + ";\n".join(steps) + "; COMMIT")
-        except ServerError as error:
-            raise MigrationError(
-                f"The migration history {table} cannot be made: {error.message}",
-                sqlstate=error.sqlstate,
-                detail=error.detail,
-                hint=f"The user {session.facts.user} needs CREATE on the schema.",
-                state="Nothing was changed.",
-            ) from None
-
-    def _marker(self, rank: int, version: str | None, description: str, kind: str) -> HistoryRow:
-        script = f'"{self._session.table.schema}"' if kind == "SCHEMA" else description
-        return HistoryRow(
-            installed_rank=rank,
-            version=version,
-            description=description,
-            type=kind,
-            script=script,
-            checksum=None,
-            installed_by=self._session.facts.user,
-        )
 
     def _apply(self, found: Plan, rank: int) -> None:
         """Apply in order: runs of transactional migrations together, the others one at a time."""

@@ -13,6 +13,9 @@ from migrator.history import TABLE, HistoryRow, HistoryTable, identifier, litera
 APPLICATION_NAME = "trellis-migrator"
 _CONNECT_TIMEOUT = 15
 
+# A password shorter than this is part of ordinary words, and taking it out of them would give it away.
+_SHORTEST_SECRET = 4
+
 # Objects that belong to an extension do not make a schema used: a managed server may come with some.
 _IN_USE = """
 EXISTS (SELECT FROM pg_catalog.pg_class o WHERE o.relnamespace = n.oid AND o.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
@@ -88,7 +91,7 @@ class Target:
     def conceal(self, text: str) -> str:
         """The text without the password, should it hold it."""
         password = str(self._parameters.get("password") or "")
-        return text.replace(password, "********") if password else text
+        return text.replace(password, "********") if len(password) >= _SHORTEST_SECRET else text
 
 
 class Facts(NamedTuple):

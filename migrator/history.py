@@ -48,6 +48,11 @@ class HistoryRow:
         return () if self.version is None else version_key(self.version)
 
     @property
+    def from_baseline_file(self) -> bool:
+        """Whether a B migration wrote it."""
+        return self.type.endswith(("_BASELINE", "_STATE_SCRIPT"))
+
+    @property
     def unfinished(self) -> "Unfinished | None":
         """How far a migration outside a transaction came; None for every other row."""
         if self.success or self.execution_time >= 0:
@@ -134,6 +139,10 @@ class HistoryTable:
         listed = ", ".join(literal(value) for value in values)
         success = "true" if row.success else "false"
         return f"INSERT INTO {self} ({_COLUMNS}) VALUES ({listed}, {installed_on}, {time}, {success})"  # noqa: S608
+
+    def delete(self, rank: int) -> str:
+        """Remove one row."""
+        return f"DELETE FROM {self} WHERE installed_rank = {rank}"  # noqa: S608
 
     def update(self, rank: int, assignments: str) -> str:
         """Change one row."""

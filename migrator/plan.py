@@ -150,7 +150,7 @@ class _Work:
         newest_baseline = max((file.version_key for file in files if file.kind is Kind.BASELINE), default=())
         for entry in self._ledger.versioned:
             row, key = entry.row, entry.row.version_key
-            kind = Kind.BASELINE if row.type.endswith(("_BASELINE", "_STATE_SCRIPT")) else Kind.VERSIONED
+            kind = Kind.BASELINE if row.from_baseline_file else Kind.VERSIONED
             file = by_key.get((kind, key))
             if entry.deleted or row.type == "DELETE":
                 self._note(None, row, "deleted" if entry.deleted else "delete mark")

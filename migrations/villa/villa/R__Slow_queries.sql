@@ -1,6 +1,5 @@
 -- Queries of this database that take more than 100 ms on average, slowest first, for members of pg_monitor.
 -- Made only where the extension is: a server that gets it later needs this file touched.
-DROP VIEW IF EXISTS slow_queries;
 
 DO $$
 BEGIN
@@ -9,7 +8,7 @@ BEGIN
     RETURN;
   END IF;
 
-  CREATE VIEW slow_queries AS
+  CREATE OR REPLACE VIEW slow_queries AS
     SELECT query, calls, mean_exec_time, total_exec_time, rows
     FROM pg_stat_statements
     WHERE mean_exec_time > 100

@@ -1,0 +1,55 @@
+"""Making the history table, as Flyway makes it."""
+
+from migrator.connection import Session
+from migrator.errors import MigrationError
+from migrator.history import BASELINE_DESCRIPTION, SCHEMA_DESCRIPTION, HistoryRow, identifier
+from migrator.versions import version_text
+from migrator.wire import ServerError, roll_back, run
+
+
+def create_history(session: Session, baseline_version: str | None, *, always_baseline: bool = False) -> None:
+    """Make the history table, and the schema where it is missing.
+
+    A schema made here is noted in a row of its own, rank 0. A schema in use is taken to be at the baseline version, and
+    a baseline row says so; with always_baseline an empty one too.
+
+    Raises MigrationError for a schema in use without a baseline version, and where the user may not create the table.
+    """
+    table = session.table
+    steps = [table.create]
+    if not session.facts.has_schema:
+        steps.insert(0, f"CREATE SCHEMA {identifier(table.schema)}")
+        steps.append(_insert(session, 0, None, SCHEMA_DESCRIPTION, "SCHEMA"))
+    elif session.facts.in_use and baseline_version is None:
+        raise MigrationError(
+            f"The schema {table.schema} of {session.target.name} holds objects, but no migration history. Say what"
+            " version they are (baseline_version), and migrations above it are applied; or use an empty schema.",
+            state="Nothing was changed.",
+        )
+    if baseline_version is not None and (session.facts.in_use or always_baseline):
+        steps.append(_insert(session, 1, version_text(baseline_version), BASELINE_DESCRIPTION, "BASELINE"))
+    try:
+        run(session.connection, "BEGIN; " + ";\n".join(steps) + "; COMMIT")
+    except ServerError as error:
+        if not error.lost:
+            roll_back(session.connection)
+        raise MigrationError(
+            f"The migration history {table} cannot be made: {error.message}",
+            sqlstate=error.sqlstate,
+            detail=error.detail,
+            hint=f"The user {session.facts.user} needs CREATE on the schema.",
+            state="Nothing was changed.",
+        ) from None
+
+
+def _insert(session: Session, rank: int, version: str | None, description: str, kind: str) -> str:
+    row = HistoryRow(
+        installed_rank=rank,
+        version=version,
+        description=description,
+        type=kind,
+        script=identifier(session.table.schema) if kind == "SCHEMA" else description,
+        checksum=None,
+        installed_by=session.facts.user,
+    )
+    return session.table.insert(row, installed_on="pg_catalog.now()")
