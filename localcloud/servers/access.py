@@ -49,8 +49,12 @@ def server_rules(sources: Sequence[str]) -> str:
 
 def pooler_rules(sources: Sequence[str], pools: Sequence[PoolSpec]) -> str:
     """PgBouncer's HBA file: a pool that names a user admits that user alone."""
-    lines = [f'local  "{CONSOLE}"  "{CONSOLE_USER}"  scram-sha-256']
+    allowed = networks(sources)
+    lines = [f'local  "{CONSOLE}"  "{CONSOLE_USER}"  scram-sha-256', f'host  "{CONSOLE}"  all  0.0.0.0/0  reject']
     for pool in pools:
         user = "all" if pool.user is None else f'"{pool.user}"'
-        lines += [f'hostssl  "{pool.name}"  {user}  {network}  scram-sha-256' for network in networks(sources)]
+        lines += [f'hostssl  "{pool.name}"  {user}  {network}  scram-sha-256' for network in allowed]
+        lines.append(f'host  "{pool.name}"  all  0.0.0.0/0  reject')
+    # No such pool: a client from a trusted source is told so once its password is right.
+    lines += [f"hostssl  all  all  {network}  scram-sha-256" for network in allowed]
     return "".join(f"{line}\n" for line in lines)

@@ -1,7 +1,7 @@
 """A local cloud in miniature: starts a cluster's servers and stays, until it is killed.
 
 Arguments: folder of the cluster, PostgreSQL folder, PgBouncer program, state folder, authority folder, `create` or
-`start`. Prints "up" when the servers run.
+`start`. Writes "up" when the servers run.
 """
 
 import sys
@@ -19,7 +19,8 @@ def main() -> None:
         Cluster.create(folder, spec(), tools, CertificateAuthority(authority))
     else:
         Cluster.load(folder, tools, CertificateAuthority(authority)).start()
-    print("up", flush=True)
+    sys.stdout.write("up\n")
+    sys.stdout.flush()
     time.sleep(3600)
 
 

@@ -194,7 +194,7 @@ def test_a_taken_port_is_named_and_nothing_is_left_half_started(cluster: Cluster
     cluster.stop()
     port = getattr(cluster, which)
     with socket.create_server(("127.0.0.2", port)):
-        with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.2 is taken.*data is untouched"):  # noqa: RUF043
+        with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.2 is taken.*data is untouched"):
             cluster.start()
         assert not within(cluster.folder)
     cluster.start()
@@ -292,7 +292,7 @@ def test_a_resize_cut_short_is_finished_by_the_next_start(cluster: Cluster, plac
 @pytest.mark.parametrize("delay", [0.2, 0.6, 1.2])
 def test_a_creation_cut_short_is_done_again_from_the_beginning(place: Place, delay: float) -> None:
     with _manager(place, "create") as manager:
-        eventually(lambda: (place.folder / "cluster").exists())
+        eventually((place.folder / "cluster").exists)
         time.sleep(delay)
         manager.send_signal(signal.SIGKILL)
     if Cluster.exists(place.folder / "cluster"):

@@ -1,6 +1,5 @@
 """Read replicas: they stream, they refuse writes, and they follow their primary through its changes."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import psycopg
@@ -12,7 +11,7 @@ from tests.localcloud.servers.clients import Place, eventually, value
 
 
 @pytest.fixture
-def replica(cluster: Cluster, place: Place) -> Iterator[Replica]:
+def replica(cluster: Cluster, place: Place) -> Replica:
     with place.connect(cluster) as session:
         session.execute("CREATE TABLE ledger (id int)")
     return cluster.create_replica("reports", place.folder / "replica", 25)
