@@ -11,7 +11,12 @@ from localcloud.providers.schema import Kind, Mode, Property, ResourceType, Stat
 from localcloud.providers.values import UNKNOWN, is_empty
 
 DEFAULTS = "__defaults"
-SCALARS = {Kind.STRING: str, Kind.INTEGER: int, Kind.NUMBER: (int, float), Kind.BOOLEAN: bool}
+SCALARS: Mapping[Kind, tuple[type, ...]] = {
+    Kind.STRING: (str,),
+    Kind.INTEGER: (int,),
+    Kind.NUMBER: (int, float),
+    Kind.BOOLEAN: (bool,),
+}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 MAX_RETRY_AFTER = 120.0
@@ -77,7 +78,7 @@ class HttpClient:
     def is_loopback(self) -> bool:
         """True where the API is on this machine."""
         host = urllib.parse.urlsplit(self.endpoint).hostname or ""
-        return host == "localhost" or host == "::1" or host.startswith("127.")
+        return host in {"localhost", "::1"} or host.startswith("127.")
 
     def get(self, path: str) -> Any:
         """The body of a GET. Raises ApiError."""
@@ -147,7 +148,7 @@ class _Retryable(Exception):
         self.retry_after = retry_after
 
 
-def _seconds(headers: Mapping[str, str]) -> float | None:
+def _seconds(headers: Message) -> float | None:
     try:
         return float(headers.get("Retry-After") or "")
     except ValueError:

@@ -67,10 +67,14 @@ def _install(name: str, version: str, plugins: Path, official: Path) -> Installe
     found = _official(name, version, official) if official.resolve() != plugins.resolve() else None
     if found is not None:
         _remove_bundled(name, plugins)
-        link = plugins / found.name
-        link.unlink(missing_ok=True)
-        link.symlink_to(found.resolve(), target_is_directory=True)
-        return Installed(name, found.name.partition("-v")[2], Action.LINKED, link)
+        folder = plugins / found.name
+        folder.mkdir(exist_ok=True)
+        # Pulumi passes over a folder that is a link, but takes a linked program inside a real one.
+        for part in found.iterdir():
+            link = folder / part.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(part.resolve())
+        return Installed(name, found.name.partition("-v")[2], Action.LINKED, folder)
     return _bundle(name, version, plugins)
 
 

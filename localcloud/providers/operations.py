@@ -50,8 +50,20 @@ def request_body(plan: Plan) -> dict[str, Any]:
 
 
 def known(state: Mapping[str, Any]) -> State:
-    """The part of a state that is known already."""
-    return {name: value for name, value in state.items() if not has_unknown(value)}
+    """The parts of a state that are known already: of a nested value, too, what only the API can tell is left out."""
+    return {
+        name: _known_parts(value)
+        for name, value in state.items()
+        if isinstance(value, dict | list) or not has_unknown(value)
+    }
+
+
+def _known_parts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return known(value)
+    if isinstance(value, list):
+        return [_known_parts(item) for item in value if isinstance(item, dict | list) or not has_unknown(item)]
+    return value
 
 
 def create(context: Context, plan: Plan) -> State:
@@ -104,7 +116,8 @@ def update(context: Context, plan: Plan) -> State:
             context.api.call(resource.update_method, fill(resource.item, plan.state), request_body(plan))
     except ApiError as error:
         if error.status == 404:
-            raise GoneError from error
+            # Either the resource is gone, which reading it tells, or something that the update needs is.
+            read(context, resource, known(plan.state))
         raise
     return read(context, resource, known(plan.state))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -72,7 +73,7 @@ class Plan:
 
 def top(path: str) -> str:
     """The top-level property of a path."""
-    return path.split(".")[0].split("[")[0]
+    return re.split(r"[.\[]", path, maxsplit=1)[0]
 
 
 def plan(resource: ResourceType, identity: str, prior: Mapping[str, Any], inputs: Mapping[str, Any]) -> Plan:

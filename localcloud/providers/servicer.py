@@ -4,13 +4,16 @@ The servicer below the SDK's experimental `Provider` class is used because that 
 inputs, the engine's wishes for automatic names, and the error by which a half-made resource is kept in the state.
 """
 
+# gRPC decides the parameters of a servicer's methods, used or not.
+# ruff: noqa: ARG002
+
 from __future__ import annotations
 
 import threading
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import any_pb2, empty_pb2
@@ -22,13 +25,13 @@ from localcloud.providers.context import CancelledError, Context
 from localcloud.providers.http import ApiError, HttpClient
 from localcloud.providers.operations import GoneError, IncompleteError
 from localcloud.providers.planning import Plan, plan, top
-from localcloud.providers.schema import Function, Mode, ResourceType, State
+from localcloud.providers.schema import Function, Mode, Property, ResourceType, State, text
 from localcloud.providers.values import from_struct, has_unknown, to_struct
 
 _Status = namedtuple("_Status", ["code", "details", "trailing_metadata"])
 
 
-class StatusError(grpc.Status, _Status):  # type: ignore[misc]
+class StatusError(_Status, grpc.Status):
     """A gRPC status that carries a message of its own as detail."""
 
 
@@ -104,7 +107,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             result = function.call(self._api(), arguments)
         except (ApiError, ValueError, LookupError) as error:
             context.abort(grpc.StatusCode.UNKNOWN, f"{request.tok.split(':')[-1]}: {_text(error)}")
-        return provider_pb2.InvokeResponse(**{"return": to_struct(result, _secrets(function.secrets))})
+        return _returned(to_struct(result, _secrets(function.secrets)))
 
     # -- resources
 
@@ -180,7 +183,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             else operations.refreshed_inputs(resource, inputs, found)
         )
         return provider_pb2.ReadResponse(
-            id=found["id"], properties=to_struct(found, resource.properties), inputs=to_struct(fresh, resource.properties)
+            id=found["id"],
+            properties=to_struct(found, resource.properties),
+            inputs=to_struct(fresh, resource.properties),
         )
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -230,20 +235,20 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return self._context
 
     def _type(self, urn: str, context: grpc.ServicerContext) -> ResourceType:
-        token = urn.split("::")[2].split("$")[-1]
+        token = urn.split("::")[2].rpartition("$")[2]
         resource = self._package.by_token.get(token)
         if resource is None:
             self._unsupported(context, "resource type", token, self._package.by_token)
         return resource
 
-    def _unsupported(self, context: grpc.ServicerContext, what: str, token: str, known: Iterable[str]) -> Any:
+    def _unsupported(self, context: grpc.ServicerContext, what: str, token: str, known: Iterable[str]) -> NoReturn:
         context.abort(
             grpc.StatusCode.UNIMPLEMENTED,
             f"the bundled {self._package.name} plugin has no {what} {token}; it has {', '.join(sorted(known))}. "
             "The official plugin has every one: where it is installed, it is used.",
         )
 
-    def _fail(self, context: grpc.ServicerContext, doing: str, error: Exception) -> Any:
+    def _fail(self, context: grpc.ServicerContext, doing: str, error: Exception) -> NoReturn:
         context.abort(grpc.StatusCode.UNKNOWN, f"{doing}: {_text(error)}")
 
     def _keep(
@@ -254,7 +259,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         state: State,
         resource: ResourceType,
         inputs: Any,
-    ) -> Any:
+    ) -> NoReturn:
         """Fails in the way that makes the engine keep the resource in the state, marked as not complete."""
         detail = any_pb2.Any()
         detail.Pack(
@@ -265,6 +270,13 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message, details=[detail])
         metadata = (("grpc-status-details-bin", status.SerializeToString()),)
         context.abort_with_status(StatusError(grpc.StatusCode.UNKNOWN, message, metadata))
+
+
+def _returned(result: Any) -> Any:
+    """`return` is no name that Python takes, so the field is reached as an attribute."""
+    response = provider_pb2.InvokeResponse()
+    getattr(response, "return").CopyFrom(result)
+    return response
 
 
 def _no_api(_config: Mapping[str, str], _stopped: Callable[[], bool]) -> HttpClient:
@@ -287,12 +299,10 @@ def _named_by_hand(resource: ResourceType, inputs: Mapping[str, Any]) -> bool:
 
 
 def _name(urn: str) -> str:
-    return urn.split("::")[-1]
+    return urn.rpartition("::")[2]
 
 
-def _secrets(names: Iterable[str]) -> list[Any]:
-    from localcloud.providers.schema import text
-
+def _secrets(names: Iterable[str]) -> list[Property]:
     return [text(name, Mode.COMPUTED, secret=True) for name in names]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from localcloud.providers.cloudflare import VERSION
 from localcloud.providers.context import Context
 from localcloud.providers.http import HttpClient, checked_endpoint
-from localcloud.providers.operations import fill
+from localcloud.providers.operations import fill, known
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import (
     Function,
@@ -27,13 +27,17 @@ from localcloud.providers.schema import (
     texts,
 )
 from localcloud.providers.servicer import Package
+from localcloud.providers.values import encode
 
 DEFAULT_ENDPOINT = "https://api.cloudflare.com/client/v4"
 AUTOMATIC_TTL = 1
 RECORD_TYPES = tuple(
     "A AAAA CNAME MX NS OPENPGPKEY PTR TXT CAA CERT DNSKEY DS HTTPS LOC NAPTR SMIMEA SRV SSHFP SVCB TLSA URI".split()
 )
-SETTINGS = ("flattenCname", "ipv4Only", "ipv6Only")
+SETTINGS = {"flattenCname": "flatten_cname", "ipv4Only": "ipv4_only", "ipv6Only": "ipv6_only"}
+RECEIVED = (
+    "name type content ttl proxied proxiable priority comment createdOn modifiedOn commentModifiedOn tagsModifiedOn"
+).split()
 DATA_TEXTS = (
     "tag value certificate publicKey digest target latDirection longDirection regex replacement service fingerprint"
 ).split()
@@ -48,7 +52,7 @@ def connect(config: Mapping[str, str], stopped: Callable[[], bool]) -> HttpClien
     token = config.get("apiToken") or os.environ.get("CLOUDFLARE_API_TOKEN")
     if not token:
         raise ValueError(
-            "no API token: set cloudflare:apiToken (as a secret) or CLOUDFLARE_API_TOKEN; the local cloud takes any value"
+            "no API token: set cloudflare:apiToken (as a secret) or CLOUDFLARE_API_TOKEN; the local cloud takes any"
         )
     endpoint = config.get("baseUrl") or os.environ.get("CLOUDFLARE_BASE_URL") or DEFAULT_ENDPOINT
     return HttpClient(
@@ -89,12 +93,9 @@ def _verify(inputs: State) -> dict[str, str]:
 
 
 def _body(plan: Plan) -> dict[str, Any]:
-    from localcloud.providers.operations import known
-    from localcloud.providers.values import encode
-
     state = known(plan.state)
     if plan.get("type") == "CNAME":
-        state["settings"] = {name: False for name in SETTINGS} | (state.get("settings") or {})
+        state["settings"] = dict.fromkeys(SETTINGS, False) | (state.get("settings") or {})
     return encode(plan.type.properties, state)
 
 
@@ -109,21 +110,18 @@ def _finish(_context: Context, state: State, answer: Mapping[str, Any]) -> None:
 
 
 def _fill(state: State, answer: Mapping[str, Any]) -> None:
-    for name in ("name", "type", "content", "ttl", "proxied", "proxiable", "priority", "comment"):
-        if answer.get(name) is not None:
-            state[name] = answer[name]
-    if not answer.get("comment"):
-        state.pop("comment", None)
-    for name in ("createdOn", "modifiedOn", "commentModifiedOn", "tagsModifiedOn"):
-        state[name] = answer.get(re.sub(r"O", "_o", re.sub(r"M", "_m", name)).replace("_on", "_on"))
+    """Takes over what the API says; settings exist for CNAME records only, where absent means false."""
+    for name in RECEIVED:
+        value = answer.get(RECORD.by_name[name].key)
+        if value in (None, ""):
+            state.pop(name, None)
+        else:
+            state[name] = value
     state["tags"] = sorted(answer.get("tags") or [])
     state["meta"] = json.dumps(answer.get("meta") or {}, separators=(",", ":"))
-    if state.get("type") == "CNAME":
+    if state["type"] == "CNAME":
         found = answer.get("settings") or {}
-        keys = {"flattenCname": "flatten_cname", "ipv4Only": "ipv4_only", "ipv6Only": "ipv6_only"}
-        state["settings"] = {name: bool(found.get(key)) for name, key in keys.items()}
-    for name in [name for name, value in state.items() if value is None]:
-        del state[name]
+        state["settings"] = {name: bool(found.get(key)) for name, key in SETTINGS.items()}
 
 
 def _adopt(identity: str) -> State:
@@ -166,7 +164,7 @@ RECORD = ResourceType(
         texts("tags", Kind.SET, Mode.OPTIONAL_COMPUTED),
         nested(
             "settings",
-            tuple(boolean(name, Mode.OPTIONAL_COMPUTED, keep_empty=True) for name in SETTINGS),
+            tuple(boolean(name, Mode.OPTIONAL_COMPUTED, wire=key, keep_empty=True) for name, key in SETTINGS.items()),
             Mode.OPTIONAL_COMPUTED,
         ),
         text("commentModifiedOn", Mode.COMPUTED),

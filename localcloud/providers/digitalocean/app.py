@@ -37,18 +37,8 @@ def _body(plan: Plan) -> dict[str, Any]:
 
 def known_spec(plan: Plan) -> Mapping[str, Any] | None:
     """The planned spec without what only the API can tell."""
-    spec: Any = _without_unknown(plan.state.get("spec"))
+    spec = known(plan.state).get("spec")
     return spec if isinstance(spec, Mapping) else None
-
-
-def _without_unknown(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {
-            key: kept for key, kept in ((key, _without_unknown(inner)) for key, inner in value.items()) if kept is not None
-        }
-    if isinstance(value, list):
-        return [kept for kept in map(_without_unknown, value) if kept is not None]
-    return value if known({"value": value}) else None
 
 
 def _wait_until_deployed(context: Context, plan: Plan, app: Mapping[str, Any]) -> None:

@@ -17,11 +17,11 @@ def uri(connection: Mapping[str, Any], engine: str, password: str) -> str:
     """The API's URI with the password of the state: a read-only token is shown none."""
     if engine == "kafka":
         return f"{connection.get('host', '')}:{connection.get('port', 0)}"
-    parts = urllib.parse.urlsplit(connection.get("uri", ""))
+    parts = urllib.parse.urlsplit(str(connection.get("uri", "")))
     user = urllib.parse.quote(connection.get("user", ""), safe=USERINFO_SAFE)
     secret = urllib.parse.quote(password, safe=USERINFO_SAFE)
     address = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit(parts._replace(netloc=f"{user}:{secret}@{address}"))
+    return str(urllib.parse.urlunsplit(parts._replace(netloc=f"{user}:{secret}@{address}")))
 
 
 def set_connections(

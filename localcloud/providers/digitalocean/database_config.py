@@ -8,7 +8,18 @@ from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.database_parts import CLUSTER_ID
 from localcloud.providers.operations import fill, known
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Kind, Mode, Property, ResourceType, boolean, integer, number, objects, text, texts
+from localcloud.providers.schema import (
+    Kind,
+    Mode,
+    Property,
+    ResourceType,
+    boolean,
+    integer,
+    number,
+    objects,
+    text,
+    texts,
+)
 from localcloud.providers.values import encode
 
 COMPUTED = Mode.OPTIONAL_COMPUTED

@@ -80,4 +80,6 @@ def get_vpc(context: Context, arguments: State) -> State:
             what = f"named {value}" if key == "name" else f"that is the default of {value}"
             raise LookupError(f"there are {len(matching)} VPCs {what}; one is needed")
         found = matching[0]
-    return {"id": found["id"], **decode(VPC.properties, found)}
+    state = {"id": found["id"], **decode(VPC.properties, found)}
+    state["urn"] = state.pop("vpcUrn")
+    return state

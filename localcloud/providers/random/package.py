@@ -113,7 +113,7 @@ def _uuid(_plan: Plan) -> tuple[str, State]:
 
 
 def _adopt_characters(identity: str) -> State:
-    classes = {name: True for name in CLASSES}
+    classes = dict.fromkeys(CLASSES, True)
     least = {name: 0 for name, _ in CLASSES.values()}
     return {"id": identity, "result": identity, "length": len(identity), "number": True, **classes, **least}
 
