@@ -184,8 +184,8 @@ def pgbouncer(server: PostgreSQL, mode: str) -> Iterator[int]:
         config = folder / "pgbouncer.ini"
         config.write_text(
             f"[databases]\n* = host=127.0.0.1 port={server.port}\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\n"
-            f"auth_file = {users}\npool_mode = {mode}\nlogfile = {folder / 'log'}\nignore_startup_parameters = options\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = scram-sha-256\nauth_file = {users}\npool_mode = {mode}\nlogfile = {folder / 'log'}\n"
         )
         config.chmod(0o644)
         process = subprocess.Popen(

@@ -1,0 +1,114 @@
+"""What statements may do to the transaction they run in."""
+
+import pytest
+
+from migrator.sql import split
+from migrator.statements import Alone, IndexBuild, index_build, may_commit, refusal, runs_alone, sets_session
+
+
+def head(sql: str) -> tuple[str, ...]:
+    (statement,) = split(sql)
+    return statement.head
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", Alone.CREATE_INDEX),
+        ("create unique index concurrently if not exists i on t (a)", Alone.CREATE_INDEX),
+        ("/* x */ CREATE /* y */ INDEX -- z\n CONCURRENTLY i ON t (a)", Alone.CREATE_INDEX),
+        ("DROP INDEX CONCURRENTLY IF EXISTS i", Alone.DROP_INDEX),
+        ("REINDEX TABLE CONCURRENTLY t", Alone.REINDEX),
+        ("REINDEX (VERBOSE, CONCURRENTLY) INDEX i", Alone.REINDEX),
+        ("REINDEX (TABLESPACE x) SCHEMA public", Alone.REINDEX),
+        ("ALTER TABLE IF EXISTS s.t DETACH PARTITION s.p CONCURRENTLY;", Alone.DETACH_PARTITION),
+        ("VACUUM (FULL) t", Alone.REPEATABLE),
+        ("CLUSTER", Alone.REPEATABLE),
+        ("CLUSTER VERBOSE", Alone.REPEATABLE),
+        ("ALTER SYSTEM SET work_mem = '8MB'", Alone.REPEATABLE),
+        ("ALTER DATABASE d SET TABLESPACE x", Alone.REPEATABLE),
+        ("ALTER SUBSCRIPTION s REFRESH PUBLICATION", Alone.REPEATABLE),
+        ("CREATE DATABASE d", Alone.CREATE_DATABASE),
+        ("DROP DATABASE IF EXISTS d", Alone.DROP_DATABASE),
+        ("CREATE TABLESPACE x LOCATION '/x'", Alone.CREATE_OBJECT),
+        ("DROP SUBSCRIPTION s", Alone.DROP_OBJECT),
+        ("CREATE INDEX i ON t (concurrently)", None),
+        ("CREATE INDEX concurrently_named ON t (a)", None),
+        ("CREATE TABLE database (a int)", None),
+        ("REINDEX TABLE t", None),
+        ("CLUSTER t USING i", None),
+        ("ALTER TABLE t DETACH PARTITION p", None),
+        ("ALTER DATABASE d SET work_mem = '8MB'", None),
+        ("ALTER TYPE mood ADD VALUE 'calm'", None),
+        ("SELECT 'VACUUM'", None),
+        ("COMMENT ON TABLE t IS 'CREATE INDEX CONCURRENTLY'", None),
+        ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'VACUUM'", None),
+    ],
+)
+def test_what_runs_outside_a_transaction(sql: str, kind: Alone | None) -> None:
+    assert runs_alone(head(sql)) is kind
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "BEGIN",
+        "begin work",
+        "START TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        "COMMIT",
+        "END",
+        "ROLLBACK",
+        "ROLLBACK WORK",
+        "ABORT",
+        "PREPARE TRANSACTION 'x'",
+        "COMMIT PREPARED 'x'",
+        "DISCARD ALL",
+        "SET standard_conforming_strings = off",
+        "SET LOCAL standard_conforming_strings TO 'off'",
+    ],
+)
+def test_what_has_no_place_in_a_migration(sql: str) -> None:
+    reason = refusal(head(sql), sql)
+    assert reason is not None
+    assert "migration" in reason
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SAVEPOINT s",
+        "RELEASE s",
+        "ROLLBACK TO s",
+        "ROLLBACK WORK TO SAVEPOINT s",
+        "PREPARE q AS SELECT 1",
+        "DISCARD PLANS",
+        "SET standard_conforming_strings = on",
+        "SET search_path TO x",
+        "COMMENT ON TABLE t IS 'COMMIT'",
+        "DO $$ BEGIN COMMIT; END $$",
+    ],
+)
+def test_what_has(sql: str) -> None:
+    assert refusal(head(sql), sql) is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", IndexBuild("I", "T")),
+        ('CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "My i" ON ONLY "S".t (a)', IndexBuild('"My i"', '"S".T')),
+        ("CREATE INDEX CONCURRENTLY i ON s.t USING gin (a)", IndexBuild("I", "S.T")),
+        ("CREATE INDEX CONCURRENTLY ON t (a)", None),
+    ],
+)
+def test_name_and_table_of_an_index(sql: str, found: IndexBuild | None) -> None:
+    assert index_build(head(sql)) == found
+
+
+def test_settings_that_outlive_a_transaction() -> None:
+    assert sets_session(head("SET ROLE x"))
+    assert sets_session(head("RESET ALL"))
+    assert not sets_session(head("SET LOCAL work_mem = 1"))
+    assert not sets_session(head("SET TRANSACTION READ ONLY"))
+    assert may_commit(head("CALL p()"))
+    assert not may_commit(head("SELECT p()"))
