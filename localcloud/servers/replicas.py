@@ -1,16 +1,21 @@
 """The replicas of one cluster."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from localcloud.servers import ports
+from localcloud.servers import ports, processes
+from localcloud.servers.errors import StartFailed
 from localcloud.servers.folders import remove
 from localcloud.servers.nodes import Nodes
 from localcloud.servers.postgresql import PostgresServer
 from localcloud.servers.replica import Replica
 from localcloud.servers.replication import copy_primary, drop_slots_except
 from localcloud.servers.state import ReplicaState
+
+STREAM_PATIENCE = 120.0
+"""Seconds a new replica may take from accepting readers to streaming."""
 
 
 class Replicas:
@@ -42,7 +47,10 @@ class Replicas:
         return dict(self._replicas)
 
     def create(self, folder: Path, state: ReplicaState) -> Replica:
-        """Copy the running primary into `folder` and start it as a standby. After an error nothing is left."""
+        """Copy the running primary into `folder`, start it as a standby, return when it streams.
+
+        After an error nothing is left.
+        """
         program = self._nodes.tools.basebackup(self._nodes.version)
         account = self._nodes.account
         remove(folder)
@@ -56,6 +64,7 @@ class Replicas:
             copy_primary(self._primary, server, state.name, program, self._nodes.secrets.replication)
             state.save(folder, account)
             replica.start()
+            _await_stream(replica)
             self._set({**self._replicas, state.name: replica})
         except BaseException:
             remove(folder)
@@ -88,3 +97,14 @@ class Replicas:
     def _set(self, replicas: dict[str, Replica]) -> None:
         self._remember({name: replica.folder for name, replica in replicas.items()})
         self._replicas = replicas
+
+
+def _await_stream(replica: Replica) -> None:
+    deadline = time.monotonic() + STREAM_PATIENCE
+    while not replica.status().streaming:
+        if time.monotonic() > deadline:
+            raise StartFailed(
+                f"Replica {replica.name!r} started but does not stream from its primary. The end of {replica.log}:\n"
+                f"{processes.tail(replica.log)}"
+            )
+        time.sleep(0.02)

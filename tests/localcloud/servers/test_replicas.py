@@ -25,6 +25,7 @@ def _arrives(place: Place, cluster: Cluster, replica: Replica, row: int) -> None
 
 
 def test_it_streams_and_refuses_writes(cluster: Cluster, replica: Replica, place: Place) -> None:
+    assert replica.status().streaming
     cluster.create_user("analyst", "pw")
     for host in ("127.0.0.1", "127.0.0.2"):
         with place.connect(replica, host=host) as session:
@@ -35,7 +36,6 @@ def test_it_streams_and_refuses_writes(cluster: Cluster, replica: Replica, place
     with place.connect(replica, user="analyst", password="pw") as session:
         assert value(session, "SELECT current_user") == "analyst"
     eventually(lambda: replica.status().lag_bytes == 0)
-    assert replica.status().streaming
     assert replica.running()
     assert cluster.replicas["reports"] is replica
     assert cluster.logs["replica reports"].exists()
