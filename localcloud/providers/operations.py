@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from string import Formatter
 from typing import Any
 
 from localcloud.providers.checking import DEFAULTS
-from localcloud.providers.context import Context
+from localcloud.providers.context import CancelledError, Context
 from localcloud.providers.http import ApiError, quoted
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import Kind, Property, ResourceType, State
-from localcloud.providers.values import canonical, decode, encode, has_unknown, is_empty
+from localcloud.providers.values import UNKNOWN, canonical, decode, encode, has_unknown, is_empty
 
 
 class GoneError(Exception):
@@ -83,8 +83,8 @@ def create(context: Context, plan: Plan) -> State:
     try:
         if resource.settle is not None:
             resource.settle(context, plan, state, answer)
-        return read(context, resource, state) if resource.read_after_create else state
-    except (ApiError, TimeoutError, RuntimeError, GoneError) as error:
+        return with_planned_sets(plan, read(context, resource, state) if resource.read_after_create else state)
+    except (ApiError, TimeoutError, CancelledError, RuntimeError, GoneError) as error:
         raise IncompleteError(str(error) or "it is gone already", identity, state) from error
 
 
@@ -119,7 +119,36 @@ def update(context: Context, plan: Plan) -> State:
             # Either the resource is gone, which reading it tells, or something that the update needs is.
             read(context, resource, known(plan.state))
         raise
-    return read(context, resource, known(plan.state))
+    return with_planned_sets(plan, read(context, resource, known(plan.state)))
+
+
+def with_planned_sets(plan: Plan, state: State) -> State:
+    """A new state in which each set that was planned to the last part is as planned.
+
+    The official plugin does so too, and it matters where the API gives back something else: the encrypted value of a
+    secret variable is no change until it is read by a refresh.
+    """
+    return _with_planned_sets(plan.type.properties, plan.state, state)
+
+
+def _with_planned_sets(fields: Iterable[Property], planned: Mapping[str, Any], state: State) -> State:
+    merged = dict(state)
+    for item in fields:
+        before, after = planned.get(item.name), state.get(item.name)
+        if before is not None and after is not None and before is not UNKNOWN:
+            merged[item.name] = _planned_value(item, before, after)
+    return merged
+
+
+def _planned_value(item: Property, planned: Any, value: Any) -> Any:
+    if item.kind is Kind.SET and planned and not has_unknown(planned):
+        return planned
+    if item.kind is Kind.OBJECT:
+        return _with_planned_sets(item.fields, planned, value)
+    if item.kind is Kind.LIST and item.fields and len(planned) == len(value):
+        pairs = zip(planned, value, strict=True)
+        return [_with_planned_sets(item.fields, old, new) for old, new in pairs]
+    return value
 
 
 def delete(context: Context, resource: ResourceType, state: State) -> None:
@@ -145,7 +174,8 @@ def _inputs_of(fields: tuple[Property, ...], state: Mapping[str, Any]) -> State:
     inputs: State = {}
     for item in fields:
         value = state.get(item.name)
-        if not item.is_input or is_empty(value):
+        # What the API or a default would give anyway is nothing that a program says.
+        if not item.is_input or value == item.default or (is_empty(value) and is_empty(item.default)):
             continue
         inputs[item.name] = _input_value(item, value)
     return inputs

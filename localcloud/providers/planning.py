@@ -109,9 +109,10 @@ def _plan_value(result: Plan, item: Property, prior: Any, config: Any, path: str
     if config is None:
         config = item.default
     if config is None:
-        if not is_empty(prior):
-            _note(result, item, path, Change.DELETE)
-        return None if is_empty(prior) or item.kind is Kind.OBJECT else _cleared(item)
+        if is_empty(prior):
+            return copy.deepcopy(prior)
+        _note(result, item, path, Change.DELETE)
+        return [] if item.kind in (Kind.LIST, Kind.SET) else None
     if config is UNKNOWN:
         _note(result, item, path, Change.ADD if prior is None else Change.UPDATE)
         return UNKNOWN
@@ -125,10 +126,6 @@ def _plan_value(result: Plan, item: Property, prior: Any, config: Any, path: str
             return _plan_fields(Plan(result.type, "", {}, {}), item.fields, {}, config, path, True)
         return _plan_fields(result, item.fields, prior, config, path, creating)
     return _plan_scalar(result, item, prior, config, path)
-
-
-def _cleared(item: Property) -> Any:
-    return [] if item.kind in (Kind.LIST, Kind.SET) else None
 
 
 def _plan_scalar(result: Plan, item: Property, prior: Any, config: Any, path: str) -> Any:

@@ -71,7 +71,7 @@ class Plugin:
         self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
         self.stub = provider_pb2_grpc.ResourceProviderStub(self.channel)
         self.config = dict(config)
-        self.random = random.Random(7)
+        self.random = random.Random(7)  # noqa: S311
 
     def __enter__(self) -> "Plugin":
         args = struct({**self.config, "version": "4.84.1"})

@@ -65,6 +65,7 @@ class StubApi:
         self.store: dict[str, Body] = {}
         self.busy: dict[str, int] = {}
         self.polls_until_ready = 0
+        self.failed_step: Body | None = None
         self.lock = threading.RLock()
         stub = self
 
@@ -237,6 +238,11 @@ class StubApi:
             self.busy[f"databases/{identity}"] = self.polls_until_ready
             return 201, {"database": cluster}
         key = f"databases/{parts[0]}"
+        if parts[1:] == ["resize"] and key not in self.store:
+            replica = next((item for item in self.store.values() if item.get("id") == parts[0]), None)
+            if replica is not None:
+                replica.update(body, status="resizing")
+                return 202, None
         cluster = self._get(key)
         if len(parts) == 1:
             if method == "DELETE":
@@ -352,8 +358,11 @@ class StubApi:
         app = self._get(f"apps/{parts[0]}")
         if len(parts) == 3 and parts[1] == "deployments":
             ready = self._poll(f"deployments/{parts[2]}")
-            step = {"name": "build", "status": "SUCCESS" if ready else "RUNNING"}
-            progress = {"steps": [step], "total_steps": 1, "success_steps": int(ready), "error_steps": 0}
+            step: Body = {"name": "build", "status": "SUCCESS" if ready else "RUNNING"}
+            if self.failed_step is not None:
+                step = self.failed_step | {"status": "ERROR"}
+            failed = int(step["status"] == "ERROR")
+            progress = {"steps": [step], "total_steps": 1, "success_steps": int(ready), "error_steps": failed}
             return 200, {"deployment": {"id": parts[2], "phase": "ACTIVE", "progress": progress}}
         if len(parts) == 2 and parts[1] == "alerts":
             return 200, {"alerts": []}
@@ -370,8 +379,8 @@ class StubApi:
 
         def variables(envs: list[Body]) -> list[Body]:
             shown = []
-            for env in sorted(envs, key=lambda env: str(env["key"])):
-                env = dict(env)
+            for given in sorted(envs, key=lambda env: str(env["key"])):
+                env = dict(given)
                 if env.get("type") == "SECRET" and not env["value"].startswith("EV[1:"):
                     env["value"] = f"EV[1:{identifier('secret', env['value'])}]"
                 if env.get("type") == "GENERAL":
@@ -450,13 +459,13 @@ class StubApi:
         if not parts:
             self.store[f"tags/{body['name']}"] = {"name": body["name"], "resources": {"count": 0} | counts}
             return 201, {"tag": self.store[f"tags/{body['name']}"]}
-        tag = self._get(f"tags/{parts[0]}")
         if len(parts) == 2:
             for resource in body["resources"]:
                 cluster = self._get(f"databases/{resource['resource_id']}")
                 kept = [t for t in cluster["tags"] if t != parts[0]]
                 cluster["tags"] = kept + ([parts[0]] if method == "POST" else [])
             return 204, None
+        tag = self._get(f"tags/{parts[0]}")
         if method == "DELETE":
             del self.store[f"tags/{parts[0]}"]
             return 204, None

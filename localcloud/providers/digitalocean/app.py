@@ -116,7 +116,8 @@ def _settle(context: Context, plan: Plan, state: State, answer: Mapping[str, Any
 
 def _update(context: Context, plan: Plan) -> None:
     if plan.changed("spec"):
-        app = context.api.call("PUT", fill(APP.item, plan.state), {"spec": spec_body(known_spec(plan))})["app"]
+        body = {"spec": spec_body(known_spec(plan)), "update_all_source_versions": False}
+        app = context.api.call("PUT", fill(APP.item, plan.state), body)["app"]
         _wait_until_deployed(context, plan, app)
         _alert_destinations(context, plan, plan.id)
 

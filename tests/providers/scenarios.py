@@ -1,0 +1,411 @@
+"""What is asked of a plugin to find out whether another one does the same.
+
+A scenario is a list of steps on resources known by a label. "${label.id}" and "${label.name}" in inputs stand for
+what an earlier step gave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Inputs = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Make:
+    """Check, preview, create, then diff against the same inputs, read, and diff again."""
+
+    label: str
+    type: str
+    inputs: Inputs
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Diff against inputs changed in these top-level properties; None takes one away."""
+
+    label: str
+    changes: Inputs
+
+
+@dataclass(frozen=True)
+class Change:
+    """Diff, preview the update, update, and diff again."""
+
+    label: str
+    changes: Inputs
+
+
+@dataclass(frozen=True)
+class Import:
+    """Read without a state, as `pulumi import` does. The id is what a user would type."""
+
+    label: str
+    type: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Delete; then read, which must find nothing."""
+
+    label: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function."""
+
+    function: str
+    arguments: Inputs
+
+
+Step = Make | Diff | Change | Import | Drop | Call
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Steps against a new API. name: also the name of its recording."""
+
+    name: str
+    steps: list[Step] = field(default_factory=list)
+
+
+CLUSTER: Inputs = {
+    "name": "villa",
+    "engine": "pg",
+    "version": "17",
+    "size": "db-s-1vcpu-1gb",
+    "region": "nyc1",
+    "nodeCount": 1,
+}
+SERVICE: Inputs = {
+    "name": "api",
+    "image": {"registryType": "DOCKER_HUB", "registry": "library", "repository": "nginx", "tag": "1"},
+    "instanceCount": 1,
+    "instanceSizeSlug": "basic-xxs",
+    "httpPort": 8080,
+    "envs": [
+        {"key": "B", "value": "2", "scope": "RUN_TIME", "type": "GENERAL"},
+        {"key": "A", "value": "${villa-db.DATABASE_URL}", "type": "GENERAL"},
+    ],
+    "healthCheck": {"httpPath": "/health", "periodSeconds": 10},
+    "alerts": [{"rule": "CPU_UTILIZATION", "operator": "GREATER_THAN", "value": 80, "window": "FIVE_MINUTES"}],
+}
+APP_SPEC: Inputs = {
+    "name": "villa-api",
+    "region": "nyc",
+    "features": ["buildpack-stack=ubuntu-22"],
+    "services": [SERVICE],
+    "databases": [
+        {
+            "name": "villa-db",
+            "engine": "PG",
+            "production": True,
+            "clusterName": "villa",
+            "dbName": "villa",
+            "dbUser": "app",
+        }
+    ],
+    "vpcs": [{"id": "4d8e1f0e-7a8c-4f3e-9f57-0a3c8f7b9b11"}],
+    "egresses": [{"type": "AUTOASSIGN"}],
+    "alerts": [{"rule": "DEPLOYMENT_FAILED"}],
+    "ingress": {"rules": [{"match": {"path": {"prefix": "/"}}, "component": {"name": "api"}}]},
+}
+CORS: Inputs = {
+    "allowOrigins": {"regex": ".*"},
+    "allowMethods": ["POST", "GET"],
+    "maxAge": "1h",
+    "allowCredentials": True,
+}
+EVERYTHING_SPEC: Inputs = {
+    "name": "villa-all",
+    "region": "nyc",
+    "domains": ["villa.example", "api.villa.example"],
+    "disableEdgeCache": True,
+    "maintenance": {"enabled": True},
+    "envs": [{"key": "TOP", "value": "x", "type": "GENERAL"}],
+    "services": [
+        {
+            "name": "web",
+            "github": {"repo": "villa/web", "branch": "main", "deployOnPush": True},
+            "environmentSlug": "node-js",
+            "buildCommand": "make",
+            "runCommand": "serve",
+            "internalPorts": [9000, 8000],
+            "livenessHealthCheck": {"port": 9000},
+            "autoscaling": {"minInstanceCount": 1, "maxInstanceCount": 3, "metrics": {"cpu": {"percent": 70}}},
+            "termination": {"gracePeriodSeconds": 30, "drainSeconds": 10},
+            "logDestinations": [{"name": "logs", "papertrail": {"endpoint": "logs.example:514"}}],
+            "cors": CORS,
+        }
+    ],
+    "workers": [
+        {
+            "name": "mailer",
+            "git": {"repoCloneUrl": "https://git.example/mailer.git", "branch": "main"},
+            "logDestinations": [
+                {"name": "search", "openSearch": {"clusterName": "logs", "basicAuth": {"user": "u", "password": "p"}}}
+            ],
+            "instanceCount": 2,
+        }
+    ],
+    "jobs": [{"name": "migrate", "kind": "PRE_DEPLOY", "gitlab": {"repo": "villa/m", "branch": "main"}}],
+    "staticSites": [
+        {
+            "name": "site",
+            "bitbucket": {"repo": "villa/s", "branch": "main"},
+            "outputDir": "dist",
+            "errorDocument": "404",
+        }
+    ],
+    "functions": [{"name": "fn", "github": {"repo": "villa/f", "branch": "main"}, "sourceDir": "/fn"}],
+    "ingress": {
+        "rules": [
+            {"match": {"path": {"prefix": "/api"}}, "component": {"name": "web", "preservePathPrefix": True}},
+            {"match": {"authority": {"exact": "old.example"}}, "redirect": {"uri": "/new", "authority": "new.example"}},
+        ]
+    },
+}
+
+SCENARIOS = [
+    Scenario(
+        "vpc",
+        [
+            Make("net", "vpc:Vpc", {"name": "villa-net", "region": "nyc1", "ipRange": "10.0.0.0/16"}),
+            Diff("net", {"region": "ams3"}),
+            Diff("net", {"ipRange": "10.1.0.0/16"}),
+            Diff("net", {"ipRange": None}),
+            Change("net", {"name": "villa-network", "description": "the product's network"}),
+            Change("net", {"description": None}),
+            Call("getVpc:getVpc", {"id": "${net.id}"}),
+            Call("getVpc:getVpc", {"name": "villa-network"}),
+            Import("net", "vpc:Vpc", "${net.id}"),
+            Drop("net"),
+        ],
+    ),
+    Scenario("vpc-with-api-range", [Make("net", "vpc:Vpc", {"name": "plain", "region": "nyc1"}), Drop("net")]),
+    Scenario(
+        "database-cluster",
+        [
+            Make("net", "vpc:Vpc", {"name": "villa-net", "region": "nyc1"}),
+            Make(
+                "main",
+                "databaseCluster:DatabaseCluster",
+                CLUSTER
+                | {
+                    "privateNetworkUuid": "${net.id}",
+                    "tags": ["production", "api"],
+                    "maintenanceWindows": [{"day": "sunday", "hour": "02:00"}],
+                },
+            ),
+            Diff("main", {"name": "other"}),
+            Diff("main", {"engine": "mysql"}),
+            Diff("main", {"privateNetworkUuid": "00000000-0000-4000-8000-000000000000"}),
+            Diff("main", {"tags": ["api", "production"]}),
+            Change("main", {"size": "db-s-1vcpu-2gb"}),
+            Change("main", {"nodeCount": 2}),
+            Change("main", {"storageSizeMib": "61440"}),
+            Change("main", {"tags": ["api", "new"]}),
+            Change("main", {"maintenanceWindows": [{"day": "monday", "hour": "03:00"}]}),
+            Call("getDatabaseCa:getDatabaseCa", {"clusterId": "${main.id}"}),
+            Import("main", "databaseCluster:DatabaseCluster", "${main.id}"),
+            Drop("main"),
+        ],
+    ),
+    Scenario(
+        "database-cluster-moves",
+        [
+            Make("main", "databaseCluster:DatabaseCluster", CLUSTER | {"version": "16"}),
+            Change("main", {"version": "17"}),
+            Change("main", {"region": "ams3"}),
+            Make(
+                "restored",
+                "databaseCluster:DatabaseCluster",
+                CLUSTER | {"name": "villa-restored", "backupRestore": {"databaseName": "villa"}},
+            ),
+            Drop("restored"),
+            Drop("main"),
+        ],
+    ),
+    Scenario(
+        "database-parts",
+        [
+            Make("main", "databaseCluster:DatabaseCluster", CLUSTER),
+            Make("db", "databaseDb:DatabaseDb", {"clusterId": "${main.id}", "name": "villa"}),
+            Make("user", "databaseUser:DatabaseUser", {"clusterId": "${main.id}", "name": "app"}),
+            Make(
+                "sources",
+                "databaseFirewall:DatabaseFirewall",
+                {
+                    "clusterId": "${main.id}",
+                    "rules": [{"type": "ip_addr", "value": "203.0.113.7"}, {"type": "ip_addr", "value": "10.0.0.0/16"}],
+                },
+            ),
+            Make(
+                "pool",
+                "databaseConnectionPool:DatabaseConnectionPool",
+                {
+                    "clusterId": "${main.id}",
+                    "name": "villa-pool",
+                    "mode": "transaction",
+                    "size": 10,
+                    "dbName": "villa",
+                    "user": "app",
+                },
+            ),
+            Make(
+                "nobody",
+                "databaseConnectionPool:DatabaseConnectionPool",
+                {"clusterId": "${main.id}", "name": "any-user", "mode": "session", "size": 2, "dbName": "villa"},
+            ),
+            Diff("db", {"name": "other"}),
+            Diff("user", {"name": "other"}),
+            Diff("pool", {"size": 11}),
+            Diff("pool", {"mode": "session"}),
+            Diff("pool", {"user": None}),
+            Diff("sources", {"clusterId": "other"}),
+            Diff(
+                "sources",
+                {"rules": [{"type": "ip_addr", "value": "10.0.0.0/16"}, {"type": "ip_addr", "value": "203.0.113.7"}]},
+            ),
+            Change(
+                "sources",
+                {"rules": [{"type": "ip_addr", "value": "10.0.0.0/16"}, {"type": "app", "value": "an-app"}]},
+            ),
+            Import("db", "databaseDb:DatabaseDb", "${main.id},villa"),
+            Import("user", "databaseUser:DatabaseUser", "${main.id},app"),
+            Import("pool", "databaseConnectionPool:DatabaseConnectionPool", "${main.id},villa-pool"),
+            Import("sources", "databaseFirewall:DatabaseFirewall", "${main.id}"),
+            Drop("pool"),
+            Drop("user"),
+            Drop("db"),
+        ],
+    ),
+    Scenario(
+        "database-replica",
+        [
+            Make("main", "databaseCluster:DatabaseCluster", CLUSTER | {"size": "db-s-2vcpu-4gb"}),
+            Make(
+                "replica",
+                "databaseReplica:DatabaseReplica",
+                {"clusterId": "${main.id}", "name": "reads", "region": "nyc1", "size": "db-s-2vcpu-4gb"},
+            ),
+            Diff("replica", {"region": "ams3"}),
+            Diff("replica", {"tags": ["new"]}),
+            Change("replica", {"size": "db-s-4vcpu-8gb"}),
+            Import("replica", "databaseReplica:DatabaseReplica", "${main.id},reads"),
+            Drop("replica"),
+        ],
+    ),
+    Scenario(
+        "database-config",
+        [
+            Make("main", "databaseCluster:DatabaseCluster", CLUSTER),
+            Make(
+                "config",
+                "databasePostgresqlConfig:DatabasePostgresqlConfig",
+                {"clusterId": "${main.id}", "workMem": 8, "autovacuumVacuumScaleFactor": 0.5, "jit": False},
+            ),
+            Change("config", {"workMem": 16, "timezone": "UTC"}),
+            Drop("config"),
+        ],
+    ),
+    Scenario(
+        "app",
+        [
+            Make("api", "app:App", {"spec": APP_SPEC}),
+            Diff("api", {"spec": APP_SPEC | {"services": [SERVICE, SERVICE | {"name": "web"}]}}),
+            Diff("api", {"spec": APP_SPEC | {"services": [SERVICE | {"envs": list(reversed(SERVICE["envs"]))}]}}),
+            Diff("api", {"spec": {k: v for k, v in APP_SPEC.items() if k != "alerts"}}),
+            Diff("api", {"projectId": "00000000-0000-4000-8000-000000000000"}),
+            Change("api", {"spec": APP_SPEC | {"services": [SERVICE | {"instanceCount": 2}]}}),
+            Import("api", "app:App", "${api.id}"),
+            Drop("api"),
+        ],
+    ),
+    Scenario("app-everything", [Make("all", "app:App", {"spec": EVERYTHING_SPEC}), Drop("all")]),
+    Scenario(
+        "app-secret",
+        [
+            Make(
+                "api",
+                "app:App",
+                {
+                    "spec": {
+                        "name": "with-secret",
+                        "services": [
+                            {
+                                "name": "s",
+                                "envs": [{"key": "K", "value": "plain", "type": "SECRET", "scope": "RUN_TIME"}],
+                            }
+                        ],
+                    }
+                },
+            ),
+        ],
+    ),
+    Scenario(
+        "monitoring",
+        [
+            Make(
+                "cpu",
+                "monitorAlert:MonitorAlert",
+                {
+                    "type": "v1/dbaas/alerts/cpu_alerts",
+                    "compare": "GreaterThan",
+                    "value": 80,
+                    "window": "5m",
+                    "description": "CPU above 80 %",
+                    "alerts": {"emails": ["ops@villa.cash"]},
+                    "entities": ["a-cluster"],
+                },
+            ),
+            Change("cpu", {"value": 90.5, "enabled": False}),
+            Change("cpu", {"alerts": {"slacks": [{"channel": "ops", "url": "https://hooks.example/x"}]}}),
+            Import("cpu", "monitorAlert:MonitorAlert", "${cpu.id}"),
+            Drop("cpu"),
+            Make("check", "uptimeCheck:UptimeCheck", {"name": "site", "target": "https://villa.cash"}),
+            Change("check", {"regions": ["us_east", "eu_west"], "enabled": False}),
+            Make(
+                "alert",
+                "uptimeAlert:UptimeAlert",
+                {
+                    "checkId": "${check.id}",
+                    "name": "slow",
+                    "type": "latency",
+                    "threshold": 300,
+                    "comparison": "greater_than",
+                    "period": "2m",
+                    "notifications": [{"emails": ["ops@villa.cash"]}],
+                },
+            ),
+            Change("alert", {"threshold": 500}),
+            Import("alert", "uptimeAlert:UptimeAlert", "${check.id},${alert.id}"),
+            Drop("alert"),
+            Drop("check"),
+        ],
+    ),
+    Scenario(
+        "project",
+        [
+            Make("villa", "project:Project", {"name": "villa", "environment": "Production", "resources": ["do:vpc:1"]}),
+            Diff("villa", {"environment": "production"}),
+            Change("villa", {"description": "the product", "resources": ["do:vpc:1", "do:vpc:2"]}),
+            Call("getProject:getProject", {"name": "villa"}),
+            Make(
+                "more",
+                "projectResources:ProjectResources",
+                {"project": "${villa.id}", "resources": ["do:app:1", "do:app:2"]},
+            ),
+            Diff("more", {"project": "other"}),
+            Change("more", {"resources": ["do:app:2"]}),
+            Drop("more"),
+            Drop("villa"),
+            Make("tag", "tag:Tag", {"name": "villa"}),
+            Diff("tag", {"name": "other"}),
+            Drop("tag"),
+        ],
+    ),
+]
