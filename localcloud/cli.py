@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from localcloud import daemon, servers
+from localcloud.claims import AlreadyServed, PortTaken, check_port
 from localcloud.deployments import environment
 from localcloud.options import (
     DEFAULT_PORT,
@@ -27,7 +28,6 @@ from localcloud.options import (
     zone_names,
 )
 from localcloud.report import describe, render
-from localcloud.serve import AlreadyServed, PortTaken, check_port, serve
 from localcloud.state import State, StateError
 from localcloud.vault import Vault
 
@@ -183,6 +183,9 @@ def _env(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    # Only this command needs the web server, and all the others shall be quick.
+    from localcloud.serve import serve
+
     serve(_options(arguments))
     return 0
 

@@ -1,6 +1,5 @@
 """Starting and stopping the serving process from another one, and asking it how it is."""
 
-import fcntl
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from localcloud.claims import is_free
 from localcloud.options import HOST, Layout, Options
 
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
@@ -50,11 +50,7 @@ def find(state: Path) -> Process | None:
     except FileNotFoundError:
         return None
     with os.fdopen(descriptor, "r", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return _read(file.read)
-        return None
+        return None if is_free(file) else _read(file.read)
 
 
 def start(options: Options, progress: Callable[[str], None]) -> Process:

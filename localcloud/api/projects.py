@@ -139,7 +139,7 @@ def _exists(tables: Tables, urn: str) -> bool:
     kind, _, id = urn.removeprefix("do:").partition(":")
     if kind not in _URN_KINDS:
         raise Unprocessable(f"resources: {urn}: only {', '.join(f'do:{kind}:' for kind in _URN_KINDS)} exist here.")
-    tables_by_kind: dict[str, dict[str, Any]] = {"vpc": tables.vpcs, "dbaas": tables.clusters, "app": tables.apps}  # type: ignore[dict-item]
+    tables_by_kind: dict[str, dict[str, Any]] = {"vpc": tables.vpcs, "dbaas": tables.clusters, "app": tables.apps}
     return id in tables_by_kind[kind]
 
 

@@ -1,0 +1,137 @@
+"""Clusters: ordering them, what they are, what is refused, their end."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.localcloud.cloud import LocalCloud
+
+ORDER = {"name": "never", "engine": "pg", "version": "17", "size": "db-s-1vcpu-1gb", "region": "nyc1", "num_nodes": 1}
+
+
+def test_a_new_cluster_is_creating_then_online_and_really_runs(
+    cloud: LocalCloud, connect: Callable[..., psycopg.Connection[Any]]
+) -> None:
+    body = ORDER | {"name": "fresh", "private_network_uuid": "", "project_id": "", "rules": None, "tags": ["a", "b"]}
+    created = cloud.post("/v2/databases", body)["database"]
+    assert created["status"] == "creating"
+    password = created["connection"]["password"]
+    assert password.startswith("AVNS_")
+    path = f"/v2/databases/{created['id']}"
+    online = cloud.online(path, "database")
+    assert online["connection"]["password"] == password, "clients keep the password of the first answer"
+    assert (online["connection"]["user"], online["connection"]["database"]) == ("doadmin", "defaultdb")
+    assert online["private_network_uuid"] in [
+        vpc["id"] for vpc in cloud.get("/v2/vpcs?per_page=200")["vpcs"] if vpc["region"] == "nyc1" and vpc["default"]
+    ]
+    assert online["project_id"] == cloud.get("/v2/projects/default")["project"]["id"]
+    assert (online["storage_size_mib"], online["db_names"], online["tags"]) == (10240, ["defaultdb"], ["a", "b"])
+    for host in ("connection", "private_connection"):
+        with connect(online[host]) as connection:
+            row = connection.execute(
+                "SELECT current_user, current_setting('server_version_num')::int / 10000"
+            ).fetchone()
+            assert row == ("doadmin", 17)
+    assert created["id"] in [item["id"] for item in cloud.get("/v2/databases?tag_name=b")["databases"]]
+    assert created["id"] not in [item["id"] for item in cloud.get("/v2/databases?tag_name=c")["databases"]]
+    cloud.delete(path)
+    assert cloud.call("GET", path).status == 404
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(online["connection"]["uri"], connect_timeout=5)
+    assert not list((cloud.state / "clusters").glob(f"{created['id']}*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"engine": "oracle"}, "there is no such engine"),
+        ({"version": "12"}, "Allowed: 13, 14, 15, 16, 17"),
+        ({"version": "13"}, "not installed for this local cloud"),
+        ({"size": "db-s-1vcpu-3gb"}, "Allowed: db-s-1vcpu-1gb"),
+        ({"region": "nyc9"}, "Allowed: nyc1"),
+        ({"num_nodes": 2}, "1 GiB plan has no standby"),
+        ({"num_nodes": 4, "size": "db-s-1vcpu-2gb"}, "1 to 3"),
+        ({"num_nodes": 0}, "num_nodes 0"),
+        ({"name": "shared"}, "another database cluster"),
+        ({"name": "with_underscore"}, "lower-case letters, digits and dashes"),
+        ({"storage_size_mib": 1024}, "10240 to"),
+        ({"storage_size_mib": 10_000_000}, "10240 to"),
+        ({"private_network_uuid": "5a4981aa-9653-4bd1-bef5-d6bff52042e4"}, "no VPC with this id"),
+        ({"project_id": "5a4981aa-9653-4bd1-bef5-d6bff52042e4"}, "no project with this id"),
+        ({"tags": ["no spaces"]}, "tags"),
+        ({"rules": [{"type": "ip_addr", "value": "::1"}]}, "IPv6"),
+    ],
+)
+def test_a_wrong_order_is_refused_and_nothing_is_made(
+    cloud: LocalCloud, cluster: dict[str, Any], change: dict[str, Any], complaint: str
+) -> None:
+    answer = cloud.call("POST", "/v2/databases", ORDER | change)
+    assert (answer.status, answer.body["id"]) == (422, "unprocessable_entity")
+    assert complaint in answer.message
+    assert [item["name"] for item in cloud.get("/v2/databases?per_page=200")["databases"]].count("never") == 0
+
+
+def test_a_vpc_of_another_region_is_refused(cloud: LocalCloud) -> None:
+    vpc = cloud.post("/v2/vpcs", {"name": "abroad", "region": "lon1"})["vpc"]
+    answer = cloud.call("POST", "/v2/databases", ORDER | {"private_network_uuid": vpc["id"]})
+    assert (answer.status, answer.message.endswith("is in lon1, not in nyc1.")) == (422, True)
+    cloud.delete(f"/v2/vpcs/{vpc['id']}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"engine": "valkey", "version": "8"}, {"engine": "mysql"}, {"backup_restore": {"database_name": "shared"}}],
+)
+def test_what_does_not_run_here_is_not_implemented(cloud: LocalCloud, change: dict[str, Any]) -> None:
+    assert cloud.call("POST", "/v2/databases", ORDER | change).status == 501
+
+
+def test_an_unknown_cluster_is_not_found(cloud: LocalCloud) -> None:
+    path = "/v2/databases/00000000-0000-4000-8000-000000000000"
+    for method, rest in [("GET", ""), ("DELETE", ""), ("GET", "/dbs"), ("GET", "/users/x"), ("GET", "/ca")]:
+        answer = cloud.call(method, path + rest)
+        assert (answer.status, answer.body["id"]) == (404, "not_found")
+
+
+def test_maintenance_window_updates_and_events(cloud: LocalCloud, cluster: dict[str, Any]) -> None:
+    path = f"/v2/databases/{cluster['id']}"
+    cloud.put(f"{path}/maintenance", {"day": "Tuesday", "hour": "14:00"}, 204)
+    window = cloud.get(path)["database"]["maintenance_window"]
+    assert (window["day"], window["hour"]) == ("tuesday", "14:00:00")
+    assert cloud.call("PUT", f"{path}/maintenance", {"day": "Someday", "hour": "14:00"}).status == 422
+    assert cloud.call("PUT", f"{path}/maintenance", {"day": "monday", "hour": "25:00"}).status == 422
+    cloud.put(f"{path}/install_update", None, 204)
+    assert cloud.get(f"{path}/events")["events"][0]["event_type"] == "cluster_create"
+    assert cloud.call("GET", f"{path}/backups").status == 412
+
+
+def test_an_upgrade_must_be_to_a_newer_version_that_is_offered(cloud: LocalCloud, cluster: dict[str, Any]) -> None:
+    path = f"/v2/databases/{cluster['id']}/upgrade"
+    for version in ("17", "16", "99"):
+        assert cloud.call("PUT", path, {"version": version}).status == 422
+
+
+def test_configuration_is_checked_and_kept(cloud: LocalCloud, cluster: dict[str, Any]) -> None:
+    path = f"/v2/databases/{cluster['id']}/config"
+    given = {"work_mem": 8, "jit": False, "track_functions": "all", "pgbouncer": {"server_lifetime": 600}}
+    assert cloud.call("PATCH", path, {"config": given}).status == 200
+    assert cloud.call("PATCH", path, {"config": {"work_mem": 16}}).status == 200
+    assert cloud.get(path)["config"] == given | {"work_mem": 16}
+    for wrong in ({"work_mem": 0}, {"jit": "yes"}, {"no_such_setting": 1}, {"pgbouncer": {"x": 1}}, {"work_mem": True}):
+        answer = cloud.call("PATCH", path, {"config": wrong})
+        assert answer.status == 422, wrong
+        assert answer.message.startswith(f"config.{next(iter(wrong))}: ")
+    assert cloud.get(path)["config"] == given | {"work_mem": 16}
+
+
+def test_storage_autoscaling_is_shown_in_both_shapes(cloud: LocalCloud, cluster: dict[str, Any]) -> None:
+    path = f"/v2/databases/{cluster['id']}"
+    storage = {"enabled": True, "threshold_percent": 80, "increment_gib": 10}
+    cloud.put(f"{path}/autoscale", {"storage": storage}, 204)
+    shown = cloud.get(f"{path}/autoscale")
+    assert shown == {"autoscale": {"storage": storage}, "storage": storage}
+    assert cloud.get(path)["database"]["autoscale"] == {"storage": storage}
+    for wrong in ({"enabled": True, "threshold_percent": 5}, {"enabled": True, "increment_gib": 1}, {}):
+        assert cloud.call("PUT", f"{path}/autoscale", {"storage": wrong}).status == 422

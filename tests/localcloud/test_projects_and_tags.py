@@ -1,0 +1,64 @@
+"""Projects and tags."""
+
+from typing import Any
+
+import pytest
+
+from tests.localcloud.cloud import LocalCloud
+
+
+def test_resources_move_between_projects(cloud: LocalCloud, cluster: dict[str, Any]) -> None:
+    urn = f"do:dbaas:{cluster['id']}"
+    made = cloud.post("/v2/projects", {"name": "villa", "purpose": "Web Application", "environment": "Production"})
+    project = made["project"]
+    path = f"/v2/projects/{project['id']}"
+    assigned = cloud.post(f"{path}/resources", {"resources": [urn]}, 200)["resources"][0]
+    assert (assigned["urn"], assigned["status"]) == (urn, "assigned")
+    assert [item["urn"] for item in cloud.get(f"{path}/resources")["resources"]] == [urn]
+    assert cloud.get(f"/v2/databases/{cluster['id']}")["database"]["project_id"] == project["id"]
+    full = cloud.call("DELETE", path)
+    assert (full.status, full.message) == (412, "cannot delete a project with resources")
+    cloud.post("/v2/projects/default/resources", {"resources": [urn]}, 200)
+    assert cloud.get(f"{path}/resources")["resources"] == []
+    cloud.delete(path)
+    assert cloud.call("GET", path).status == 404
+
+
+def test_a_vpc_is_assigned_and_forgotten_with_its_end(cloud: LocalCloud) -> None:
+    vpc = cloud.post("/v2/vpcs", {"name": "assigned", "region": "tor1"})["vpc"]
+    cloud.post("/v2/projects/default/resources", {"resources": [vpc["urn"]]}, 200)
+    again = cloud.post("/v2/projects/default/resources", {"resources": [vpc["urn"]]}, 200)["resources"][0]
+    assert again["status"] == "already_assigned"
+    cloud.delete(f"/v2/vpcs/{vpc['id']}")
+    urns = [item["urn"] for item in cloud.get("/v2/projects/default/resources?per_page=200")["resources"]]
+    assert vpc["urn"] not in urns
+    assert cloud.call("POST", "/v2/projects/default/resources", {"resources": [vpc["urn"]]}).status == 422
+
+
+def test_the_default_project_can_change_hands_but_not_go(cloud: LocalCloud) -> None:
+    first = cloud.get("/v2/projects/default")["project"]
+    other = cloud.post("/v2/projects", {"name": "next", "purpose": "x"})["project"]
+    cloud.put(f"/v2/projects/{other['id']}", {"name": "next", "is_default": True}, 200)
+    assert cloud.get("/v2/projects/default")["project"]["id"] == other["id"]
+    assert cloud.call("DELETE", f"/v2/projects/{other['id']}").status == 412
+    assert cloud.call("PATCH", "/v2/projects/default", {"is_default": False}).status == 422
+    assert cloud.call("PATCH", f"/v2/projects/{first['id']}", {"is_default": True}).status == 200
+    cloud.delete(f"/v2/projects/{other['id']}")
+    assert cloud.call("POST", "/v2/projects", {"name": first["name"], "purpose": "x"}).status == 422
+
+
+def test_tags_of_clusters(cloud: LocalCloud, cluster: dict[str, Any]) -> None:
+    assert cloud.post("/v2/tags", {"name": "env:test"})["tag"]["resources"]["count"] == 0
+    resources = {"resources": [{"resource_id": cluster["id"], "resource_type": "database"}]}
+    cloud.call("POST", "/v2/tags/env:test/resources", resources)
+    assert cloud.get(f"/v2/databases/{cluster['id']}")["database"]["tags"] == ["env:test"]
+    assert cloud.get("/v2/tags/env:test")["tag"]["resources"]["databases"]["count"] == 1
+    cloud.call("DELETE", "/v2/tags/env:test/resources", resources)
+    assert cloud.get(f"/v2/databases/{cluster['id']}")["database"]["tags"] == []
+    cloud.delete("/v2/tags/env:test")
+    assert cloud.call("GET", "/v2/tags/env:test").status == 404
+
+
+@pytest.mark.parametrize("name", ["", "with space", "x" * 256])
+def test_a_wrong_tag_is_refused(cloud: LocalCloud, name: str) -> None:
+    assert cloud.call("POST", "/v2/tags", {"name": name}).status == 422
