@@ -1,11 +1,10 @@
 """Villa, deployed once for the tests of a file."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.stacks.harness import LocalStack
+from tests.stacks.harness import LocalStack, local_stack
 from tools.bring import Parts, bring
 
 
@@ -16,22 +15,8 @@ def parts() -> Parts:
 
 
 @pytest.fixture(scope="module")
-def villa(tmp_path_factory: pytest.TempPathFactory, parts: Parts) -> Iterator[LocalStack]:
+def villa(parts: Parts) -> Iterator[LocalStack]:
     """Villa at launch, up and running on a local cloud of its own."""
-    stack = LocalStack(reachable(tmp_path_factory.mktemp("villa")), parts)
-    stack.start()
-    try:
+    with local_stack(parts) as stack:
         stack.up()
         yield stack
-    finally:
-        stack.stop()
-
-
-def reachable(folder: Path) -> Path:
-    # pytest closes its folders to others; the account that servers run as must get through to its own.
-    for parent in (folder, *folder.parents):
-        if parent.owner() == folder.owner() and parent != Path(parent.anchor):
-            parent.chmod(parent.stat().st_mode | 0o011)
-        if parent.parent == Path("/tmp"):
-            break
-    return folder

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -139,6 +140,30 @@ class LocalStack:
             **options,
         ) as connection:
             yield connection
+
+
+@contextlib.contextmanager
+def local_stack(parts: Parts, **config: Any) -> Iterator[LocalStack]:
+    """A stack whose local cloud runs and that has deployed nothing; stopped and deleted in the end."""
+    with open_folder() as folder:
+        stack = LocalStack(folder, parts, **config)
+        stack.start()
+        try:
+            yield stack
+        finally:
+            stack.stop()
+
+
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that the account of the servers can pass through.
+
+    Not pytest's: that one is closed to others, and every run of pytest closes it again.
+    """
+    with tempfile.TemporaryDirectory(prefix="trellis-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
 
 
 class Finished:

@@ -8,20 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.conftest import reachable
-from tests.stacks.harness import STACK, LocalStack
+from tests.stacks.harness import STACK, LocalStack, local_stack, open_folder
 from tools.bring import Parts
 
 
 @pytest.fixture(scope="module")
-def idle(tmp_path_factory: pytest.TempPathFactory, parts: Parts) -> Iterator[LocalStack]:
+def idle(parts: Parts) -> Iterator[LocalStack]:
     """A local cloud with nothing deployed."""
-    stack = LocalStack(reachable(tmp_path_factory.mktemp("idle")), parts)
-    stack.start()
-    try:
+    with local_stack(parts) as stack:
         yield stack
-    finally:
-        stack.stop()
 
 
 @pytest.mark.parametrize(
@@ -92,16 +87,15 @@ class TestMigrationFiles:
     """A program of its own, whose SQL a test may break: the checkout's files are never touched."""
 
     @pytest.fixture
-    def folder(self, idle: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def folder(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         root = Path(__file__).resolve().parents[2]
-        program = reachable(tmp_path) / "program"
-        program.mkdir()
-        for part in ("__main__.py", "Pulumi.yaml", f"Pulumi.{STACK}.yaml", "settings", "components", "migrator"):
-            (shutil.copytree if (root / part).is_dir() else shutil.copy)(root / part, program / part)
-        for part in ("systems", "migrations", "localcloud", "operations", "tools"):
-            shutil.copytree(root / part, program / part)
-        monkeypatch.setattr("tests.stacks.harness.ROOT", program)
-        return program / "migrations" / "villa" / "villa"
+        with open_folder() as program:
+            for part in ("__main__.py", "Pulumi.yaml", f"Pulumi.{STACK}.yaml"):
+                shutil.copy(root / part, program / part)
+            for part in ("settings", "components", "migrator", "systems", "migrations", "localcloud", "operations"):
+                shutil.copytree(root / part, program / part)
+            monkeypatch.setattr("tests.stacks.harness.ROOT", program)
+            yield program / "migrations" / "villa" / "villa"
 
     @pytest.mark.parametrize(
         ("name", "content", "message"),

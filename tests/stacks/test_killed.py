@@ -4,12 +4,10 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.stacks.conftest import reachable
-from tests.stacks.harness import STACK, LocalStack, wait_for
+from tests.stacks.harness import STACK, LocalStack, local_stack, wait_for
 from tools.bring import Parts
 from tools.workspace import ROOT
 
@@ -23,13 +21,9 @@ MOMENTS = [
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, parts: Parts) -> Iterator[LocalStack]:
-    stack = LocalStack(reachable(tmp_path) / "stack", parts)
-    stack.start()
-    try:
+def fresh(parts: Parts) -> Iterator[LocalStack]:
+    with local_stack(parts) as stack:
         yield stack
-    finally:
-        stack.stop()
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
