@@ -60,39 +60,37 @@ def install(pulumi_home: Path, official: Path) -> list[Installed]:
 
 
 def _install(name: str, version: str, plugins: Path, official: Path) -> Installed:
-    kept = _official(name, version, plugins)
-    if kept is not None:
-        _remove_bundled(name, plugins)
-        return Installed(name, kept.name.partition("-v")[2], Action.KEPT, kept)
-    found = _official(name, version, official) if official.resolve() != plugins.resolve() else None
-    if found is not None:
-        _remove_bundled(name, plugins)
-        folder = plugins / found.name
-        folder.mkdir(exist_ok=True)
-        # Pulumi passes over a folder that is a link, but takes a linked program inside a real one.
-        for part in found.iterdir():
-            link = folder / part.name
-            link.unlink(missing_ok=True)
-            link.symlink_to(part.resolve())
-        return Installed(name, found.name.partition("-v")[2], Action.LINKED, folder)
-    return _bundle(name, version, plugins)
-
-
-def _bundle(name: str, version: str, plugins: Path) -> Installed:
+    # The engine asks for the version of the Python package, so any other official one is linked under that.
     folder = plugins / f"resource-{name}-v{version}"
+    if _is_official(folder, name):
+        return Installed(name, version, Action.KEPT, folder)
+    found = _official(name, version, plugins) or _official(name, version, official)
+    if found is None:
+        return _bundle(name, version, folder)
+    _remove_bundled(folder)
+    folder.mkdir(exist_ok=True)
+    # Pulumi passes over a folder that is a link, but takes a linked program inside a real one.
+    for part in found.iterdir():
+        link = folder / part.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(part.resolve())
+    return Installed(name, found.name.partition("-v")[2], Action.LINKED, folder)
+
+
+def _bundle(name: str, version: str, folder: Path) -> Installed:
     root = Path(__file__).resolve().parents[2]
     text = WRAPPER.format(mark=MARK, root=shlex.quote(str(root)), python=shlex.quote(sys.executable), name=name)
     wrapper = folder / f"pulumi-resource-{name}"
     if _is_bundled(folder) and wrapper.read_text() == text and wrapper.stat().st_mode & 0o111:
         return Installed(name, version, Action.UNCHANGED, folder)
-    _remove_bundled(name, plugins)
-    if folder.is_symlink():
-        folder.unlink()
+    _remove_bundled(folder)
     folder.mkdir(exist_ok=True)
+    # A link left by an official plugin that is gone must not be written through.
+    wrapper.unlink(missing_ok=True)
     wrapper.write_text(text)
     wrapper.chmod(0o755)
-    # A folder with its lock file beside it is one that Pulumi takes for half installed.
-    (plugins / f"{folder.name}.partial").unlink(missing_ok=True)
+    # A folder with this file beside it is one that Pulumi takes for half installed.
+    folder.with_name(f"{folder.name}.partial").unlink(missing_ok=True)
     return Installed(name, version, Action.BUNDLED, folder)
 
 
@@ -102,23 +100,26 @@ def _official(name: str, version: str, plugins: Path) -> Path | None:
     candidates: list[tuple[tuple[int, ...], Path]] = []
     for folder in plugins.glob(f"resource-{name}-v{major}.*") if plugins.is_dir() else []:
         matched = re.fullmatch(rf"resource-{name}-v(\d+)\.(\d+)\.(\d+)", folder.name)
-        executable = folder / f"pulumi-resource-{name}"
-        half_done = (plugins / f"{folder.name}.partial").exists()
-        if matched and executable.is_file() and not half_done and not _is_bundled(folder):
+        if matched and _is_official(folder, name):
             candidates.append((tuple(int(part) for part in matched.groups()), folder))
     return max(candidates)[1] if candidates else None
 
 
-def _remove_bundled(name: str, plugins: Path) -> None:
-    for folder in plugins.glob(f"resource-{name}-v*"):
-        if folder.is_dir() and _is_bundled(folder) and not folder.is_symlink():
-            shutil.rmtree(folder)
+def _is_official(folder: Path, name: str) -> bool:
+    half_done = folder.with_name(f"{folder.name}.partial").exists()
+    return (folder / f"pulumi-resource-{name}").is_file() and not half_done and not _is_bundled(folder)
+
+
+def _remove_bundled(folder: Path) -> None:
+    if folder.is_dir() and _is_bundled(folder):
+        shutil.rmtree(folder)
 
 
 def _is_bundled(folder: Path) -> bool:
     for executable in folder.glob("pulumi-resource-*"):
-        with executable.open("rb") as file:
-            return MARK.encode() in file.read(4096)
+        if executable.is_file():
+            with executable.open("rb") as file:
+                return MARK.encode() in file.read(4096)
     return False
 
 

@@ -65,7 +65,8 @@ class Property:
     autonamed: made from the resource's logical name where the program gives none.
     choices: the only values allowed. within: the lowest and highest value, or length of a string, allowed.
     same: true where an old and a new value mean the same. normalise: the form in which a value is kept.
-    keep_empty: sent even when empty. sent: part of create and update requests. received: taken from answers.
+    keep_empty: sent even when empty. explicit: sent when given, also as a zero.
+    sent: part of create and update requests. received: taken from answers.
     single: a list to the program, an object to the API.
     encode, decode: conversion to and from the API's JSON where the kind alone does not tell.
     """
@@ -85,6 +86,7 @@ class Property:
     same: Callable[[Any, Any], bool] | None = None
     normalise: Callable[[Any], Any] | None = None
     keep_empty: bool = False
+    explicit: bool = False
     sent: bool = True
     received: bool = True
     single: bool = False

@@ -117,7 +117,8 @@ def encode(properties: Iterable[Property], values: Mapping[str, Any]) -> dict[st
         if not item.sent or item.mode is Mode.COMPUTED:
             continue
         value = encode_value(item, values.get(item.name))
-        if item.keep_empty or not is_empty(value) or _is_shape(item, values.get(item.name)):
+        given = value is not None and (item.explicit or not is_empty(value))
+        if item.keep_empty or given or _is_shape(item, values.get(item.name)):
             body[item.key] = ZERO[item.kind] if value is None else value
     return body
 

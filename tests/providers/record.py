@@ -42,13 +42,15 @@ TIMED = re.compile(r"-\d{18,}[0-9a-f]{8}\b")
 
 
 def tidy(value: Any) -> Any:
-    """A value without what may differ between plugins: private notes, what is empty, the order of sets, times in ids."""
+    """A value without what may differ: private notes, what is empty, the order of sets, times in ids."""
     if isinstance(value, dict):
         if SECRET_KEY in value:
             return {"secret": tidy(value["value"])}
         kept = {key: tidy(inner) for key, inner in value.items() if key not in OWN}
         return {
-            key: sorted(inner, key=lambda item: json.dumps(item, sort_keys=True)) if key in UNORDERED and isinstance(inner, list) else inner
+            key: sorted(inner, key=lambda item: json.dumps(item, sort_keys=True))
+            if key in UNORDERED and isinstance(inner, list)
+            else inner
             for key, inner in kept.items()
             if inner not in (None, "", [], {})
         }

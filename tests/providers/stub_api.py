@@ -41,6 +41,7 @@ class Fault:
     times: int = 1
     headers: dict[str, str] = field(default_factory=dict)
     message: str = "injected"
+    body: Body | None = None
 
 
 class ApiError(Exception):
@@ -111,7 +112,8 @@ class StubApi:
             for fault in self.faults:
                 if fault.times and fault.method == request.method and request.path.startswith(fault.path):
                     fault.times -= 1
-                    return fault.status, ApiError(fault.status, fault.message).body, fault.headers
+                    answer = fault.body or ApiError(fault.status, fault.message).body
+                    return fault.status, answer, fault.headers
             path, _, query = request.path.partition("?")
             parts = path.strip("/").split("/")
             try:

@@ -51,7 +51,7 @@ def failure(call: pytest.ExceptionInfo[grpc.RpcError]) -> str:
 
 def kept(call: pytest.ExceptionInfo[grpc.RpcError]) -> provider_pb2.ErrorResourceInitFailed:
     """The resource that a failure asks the engine to keep."""
-    metadata = dict(call.value.trailing_metadata())
+    metadata = {item.key: item.value for item in call.value.trailing_metadata()}
     status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
     detail = provider_pb2.ErrorResourceInitFailed()
     assert isinstance(status.details[0], any_pb2.Any)
@@ -165,9 +165,7 @@ def test_cancel_ends_a_wait(plugin: Plugin, api: StubApi) -> None:
     api.polls_until_ready = 10_000
     urn = plugin.urn(CLUSTER, "it")
     checked, _ = plugin.check(urn, VILLA)
-    waiting = plugin.stub.Create.future(
-        provider_pb2.CreateRequest(urn=urn, properties=struct(checked), timeout=0)
-    )
+    waiting = plugin.stub.Create.future(provider_pb2.CreateRequest(urn=urn, properties=struct(checked), timeout=0))
     while len(api.journal) < 2:
         assert not waiting.done()
     plugin.stub.Cancel(empty_pb2.Empty())

@@ -149,12 +149,12 @@ RECORD = ResourceType(
         text("type", Mode.REQUIRED, replace=True, choices=RECORD_TYPES),
         text("comment"),
         text("content", Mode.OPTIONAL_COMPUTED, same=_same_target),
-        number("priority", within=(0, 65535)),
+        number("priority", within=(0, 65535), explicit=True),
         nested(
             "data",
             (
                 *(text(name) for name in DATA_TEXTS),
-                *(number(name, same=_same_flags) for name in DATA_NUMBERS),
+                *(number(name, same=_same_flags, explicit=True) for name in DATA_NUMBERS),
             ),
         ),
         boolean("privateRouting"),

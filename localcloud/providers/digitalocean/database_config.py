@@ -72,10 +72,8 @@ POOLER = (
 
 
 def _send(context: Context, plan: Plan) -> None:
-    """Sets what is planned. As with the official plugin, a zero cannot be told from nothing and is not sent."""
+    """Sets what is planned. As with the official plugin, a zero is taken for nothing and not sent; jit may be off."""
     body = encode(POSTGRESQL_CONFIG.properties, known(plan.state))
-    if isinstance(plan.state.get("jit"), bool):
-        body["jit"] = plan.state["jit"]
     context.api.call("PATCH", fill(POSTGRESQL_CONFIG.item, plan.state), {"config": body})
 
 
@@ -97,7 +95,7 @@ POSTGRESQL_CONFIG = ResourceType(
         number("sharedBuffersPercentage", COMPUTED, within=(20, 60)),
         *(text(name, COMPUTED, choices=choices) for name, choices in CHOICES.items()),
         *DOTTED,
-        boolean("jit", COMPUTED),
+        boolean("jit", COMPUTED, explicit=True),
         objects("pgbouncers", POOLER, mode=COMPUTED, wire="pgbouncer", single=True),
         objects("timescaledbs", (integer("maxBackgroundWorkers"),), mode=COMPUTED, wire="timescaledb", single=True),
     ),
