@@ -113,23 +113,13 @@ def _reset(arguments: argparse.Namespace) -> int:
     running = daemon.find(state)
     if running is not None:
         daemon.stop(running, state, _progress)
-    _destroy_leftovers(arguments, state)
+    # Servers outlive a serving process that was killed; their folders must not vanish under them.
+    for kind in ("clusters", "replicas"):
+        for folder in (state / kind).glob("*"):
+            servers.Cluster.discard(folder)
     shutil.rmtree(state)
     print(f"Deleted {state}.")
     return 0
-
-
-def _destroy_leftovers(arguments: argparse.Namespace, state: Path) -> None:
-    """Servers outlive a serving process that was killed; their folders must not vanish under them."""
-    clusters = state / "clusters"
-    if not clusters.is_dir() or not any(clusters.iterdir()):
-        return
-    options = _options(arguments)
-    tools = servers.Tools.locate(options.postgresql, options.pgbouncer, state)
-    authority = servers.CertificateAuthority(Layout(state=state).authority)
-    for folder in clusters.iterdir():
-        if servers.Cluster.exists(folder):
-            servers.Cluster.load(folder, tools, authority).destroy()
 
 
 def _logs(arguments: argparse.Namespace) -> int:

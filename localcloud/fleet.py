@@ -99,6 +99,8 @@ class Fleet:
                 running = servers.Cluster.load(folder, self.tools, self.authority)
             if running is not None:
                 running.destroy()
+            else:
+                servers.Cluster.discard(folder)
 
     def destroy_replica(self, replica: Replica) -> None:
         """Stops the replica's server and removes its files."""

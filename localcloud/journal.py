@@ -49,8 +49,15 @@ class Journal:
         self._lock = threading.Lock()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._file = os.fdopen(descriptor, "a+", encoding="utf-8")
-        self._file.seek(0)
-        self._last = sum(1 for _ in self._file)
+        self._last = self._drop_torn_line()
+
+    def _drop_torn_line(self) -> int:
+        """Removes a line that a crash of the machine left half-written. Returns the number of whole lines."""
+        data = self._path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole != len(data):
+            self._file.truncate(whole)
+        return data.count(b"\n")
 
     def append(self, entry: dict[str, Any]) -> int:
         """Writes an entry and returns its number."""

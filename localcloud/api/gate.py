@@ -141,9 +141,9 @@ def _replay(body: bytes) -> Receive:
 
 
 def _refusal(path: str, headers: Headers) -> tuple[int, dict[str, Any], dict[str, str]] | None:
-    # A page in the user's browser can reach loopback by a name of its own (DNS rebinding); it cannot fake this header.
-    if not _LOCAL_HOST.match(headers.get("host", "")):
-        return _error(403, "forbidden", "The local cloud answers only to 127.0.0.1 and localhost.")
+    # A page in the user's browser can reach loopback, also by a name of its own; it cannot fake these two headers.
+    if "origin" in headers or not _LOCAL_HOST.match(headers.get("host", "")):
+        return _error(403, "forbidden", "The local cloud answers only to programs that call 127.0.0.1 or localhost.")
     if path.startswith(_OPEN_PATHS):
         return None
     scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -44,9 +44,10 @@ def test_a_missing_field_is_named(cloud: LocalCloud) -> None:
     assert (answer.status, answer.message) == (422, "region: Field required")
 
 
-def test_requests_from_a_web_page_are_refused(cloud: LocalCloud) -> None:
+@pytest.mark.parametrize("headers", [b"host: evil.example", b"host: 127.0.0.1\r\norigin: https://evil.example"])
+def test_requests_from_a_web_page_are_refused(cloud: LocalCloud, headers: bytes) -> None:
     with socket.create_connection(("127.0.0.1", cloud.port)) as connection:
-        connection.sendall(b"GET /_local/journal HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n")
+        connection.sendall(b"GET /_local/journal HTTP/1.1\r\n" + headers + b"\r\nconnection: close\r\n\r\n")
         answer = connection.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 403 ")
     assert b"entries" not in answer
