@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from localcloud.servers import folders, initdb, logins, ports
+from localcloud.servers import folders, initdb, logins, ports, sockets
 from localcloud.servers.access import networks
 from localcloud.servers.certificates import CertificateAuthority
 from localcloud.servers.errors import AlreadyExists, NotRunning
@@ -194,6 +194,7 @@ class Cluster:
         with self._lock:
             self._pooler.stop()
             self._server.stop()
+            sockets.remove(self.folder)
             for replica in self._replicas:
                 replica.stop()
 

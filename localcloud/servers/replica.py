@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 
+from localcloud.servers import sockets
 from localcloud.servers.access import networks
 from localcloud.servers.errors import NotRunning
 from localcloud.servers.folders import remove
@@ -76,6 +77,7 @@ class Replica:
         """Stop; it catches up with the primary after the next start. Idempotent."""
         with self._lock:
             self._server.stop()
+            sockets.remove(self.folder)
 
     def destroy(self) -> None:
         """Stop it, drop its replication slot on the primary, remove its files. Idempotent."""

@@ -49,6 +49,7 @@ def test_data_users_and_pools_survive_stop_and_start(cluster: Cluster, place: Pl
     cluster.stop()
     assert not cluster.running()
     assert not within(cluster.folder)
+    assert not socket_folder(cluster.folder).exists()
 
     again = place.load()
     assert not again.running()
