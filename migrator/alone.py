@@ -20,7 +20,7 @@ from migrator.sql import Statement
 from migrator.statements import DONE_BEFORE, Alone, IndexBuild, index_build, may_commit, runs_alone, sets_session
 from migrator.wire import ServerError, roll_back, run
 
-# The partition was detached the first time; its detachment was begun and needs FINALIZE.
+# The partition was detached the first time; its detachment was begun and needs FINALIZE, or cannot be.
 _NOT_A_PARTITION = "42P01"
 _DETACH_PENDING = "55000"
 
@@ -91,7 +91,8 @@ class _AloneRun:
                 else:
                     self._inside(index, statement)
             except ServerError as error:
-                if not retry.pause(error, self._unit.script.server_error(error, statement)):
+                if not retry.pause(error, self._unit.script.server_error(error, statement).place):
+                    error.hint = retry.advice(error, error.hint)
                     raise
             else:
                 return
@@ -171,20 +172,33 @@ class _AloneRun:
     def _was_done(self, error: ServerError, kind: Alone, sql: str, again: bool) -> bool:
         """Whether the error says that an earlier try had done the work; a detachment left pending is finished."""
         if kind is Alone.DETACH_PARTITION and error.sqlstate == _DETACH_PENDING:
-            run(self._connection, f"{sql.rstrip().rstrip(';').rstrip()[: -len('CONCURRENTLY')]} FINALIZE")
-            return True
+            return self._finalize(sql)
         expected = _NOT_A_PARTITION if kind is Alone.DETACH_PARTITION else DONE_BEFORE.get(kind)
         return again and expected is not None and error.sqlstate == expected
 
+    def _finalize(self, sql: str) -> bool:
+        """Finish a detachment that is pending; whether there was one to finish."""
+        try:
+            run(self._connection, f"{sql.rstrip().rstrip(';').rstrip()[: -len('CONCURRENTLY')]} FINALIZE")
+        except ServerError as error:
+            if error.sqlstate == _DETACH_PENDING:
+                return False
+            raise
+        return True
+
     def _clean_up(self, error: ServerError, kind: Alone, build: IndexBuild | None, known: frozenset[Index]) -> None:
+        """Drop what a failed build has left. Where that fails too, the next try or the next run does it."""
         if error.lost:
             return
-        if build is not None:
-            index = find_index(self._connection, build)
-            if index is not None and not index.valid:
-                drop_invalid(self._connection, index, self._options)
-        elif kind is Alone.REINDEX:
-            self._drop_leftovers(known)
+        try:
+            if build is not None:
+                index = find_index(self._connection, build)
+                if index is not None and not index.valid:
+                    drop_invalid(self._connection, index, self._options)
+            elif kind is Alone.REINDEX:
+                self._drop_leftovers(known)
+        except ServerError as second:
+            error.hint = f"The half-built index stays behind, INVALID, until the next try: {second.message}."
 
     def _drop_leftovers(self, known: frozenset[Index]) -> None:
         for index in frozenset(reindex_leftovers(self._connection)) - known:

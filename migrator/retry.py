@@ -2,7 +2,6 @@
 
 import time
 
-from migrator.errors import MigrationError
 from migrator.options import Options
 from migrator.wire import ServerError
 
@@ -17,24 +16,28 @@ class Retry:
         self._delay = options.retry_delay
         self._used = 0
 
-    def pause(self, cause: ServerError, error: MigrationError) -> bool:
+    def pause(self, cause: ServerError, place: str | None) -> bool:
         """Wait before the next try; False, at once, when there is none: tries used up, or the error is of no such kind.
 
-        The error then says how often it was tried.
+        place: file and line, for the progress line.
         """
-        if cause.lost or not cause.retryable:
-            return False
-        if self._used >= self._options.retries:
-            error.hint = (
-                f"Tried {self._used + 1} times. Something holds a lock the migration needs: pg_stat_activity shows who,"
-                " most often a transaction left open. Or raise lock_timeout."
-            )
+        if cause.lost or not cause.retryable or self._used >= self._options.retries:
             return False
         self._used += 1
         self._options.tell(
-            f"{error.place}: {cause.message} (SQLSTATE {cause.sqlstate}); trying again in {self._delay:g} s,"
+            f"{place}: {cause.message} (SQLSTATE {cause.sqlstate}); trying again in {self._delay:g} s,"
             f" {self._used} of {self._options.retries}."
         )
         time.sleep(self._delay)
         self._delay = min(self._delay * 2, _LONGEST_DELAY)
         return True
+
+    def advice(self, cause: ServerError, hint: str | None) -> str | None:
+        """The server's hint, and what to do about an error that several tries did not get past."""
+        if not cause.retryable:
+            return hint
+        tried = (
+            f"Tried {self._used + 1} times. Something holds a lock the migration needs: pg_stat_activity shows who,"
+            " most often a transaction left open. Or raise lock_timeout."
+        )
+        return f"{hint} {tried}" if hint else tried

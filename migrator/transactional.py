@@ -67,7 +67,8 @@ def apply_in_transactions(
                 before = functools.partial(_shifted, make, done)
                 apply_in_transactions(connection, failure.index - (done - first), before, frame, take)
                 raise failure.error from None
-            if not retry.pause(failure.cause, failure.error):
+            if not retry.pause(failure.cause, failure.error.place):
+                failure.error.hint = retry.advice(failure.cause, failure.error.hint)
                 raise failure.error from None
         else:
             retry = Retry(frame.options)

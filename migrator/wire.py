@@ -68,10 +68,10 @@ def send(connection: psycopg.Connection, sql: str) -> "Iterator[PGresult]":
                 connection.close()
                 raise ServerError("COPY to or from the client cannot be part of a migration", lost=True)
             if result.status == ExecStatus.FATAL_ERROR:
-                error = _error(result, pgconn)
+                # What follows shows whether the error was also the end of the connection.
                 while _next_result(pgconn) is not None:
                     pass
-                raise error
+                raise _error(result, pgconn)
             yield result
     except psycopg.OperationalError as error:
         raise ServerError(f"The connection to the server was lost: {str(error).strip()}", lost=True) from None
@@ -108,7 +108,11 @@ def _next_result(pgconn: "PGconn") -> "PGresult | None":
     poll.register(pgconn.socket, select.POLLIN)
     while pgconn.is_busy():
         poll.poll()
-        pgconn.consume_input()
+        try:
+            pgconn.consume_input()
+        except psycopg.OperationalError:
+            # The connection is gone; the result holds what the server may have said before.
+            break
     return pgconn.get_result()
 
 

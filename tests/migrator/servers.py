@@ -165,6 +165,26 @@ class Database:
             for statement in statements:
                 connection.execute(statement.encode())
 
+    def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
+        """What migrations have made: columns, indexes, constraints, row counts, and the history without its times."""
+        tables = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        return {
+            "columns": self.rows(
+                "SELECT table_name, column_name, data_type, column_default, is_nullable"
+                " FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, ordinal_position"
+            ),
+            "indexes": self.rows(
+                "SELECT c.relname, pg_get_indexdef(i.indexrelid), i.indisvalid FROM pg_index i"
+                " JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1"
+            ),
+            "constraints": self.rows(
+                "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+                " WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2"
+            ),
+            "rows": [(name, *self.rows(f'SELECT count(*) FROM "{name}"')[0]) for (name,) in tables],
+            "history": self.history(),
+        }
+
     def history(self) -> list[tuple[Any, ...]]:
         """What the history holds, without times."""
         return self.rows(
