@@ -1,5 +1,6 @@
 """Read replicas: they stream, they refuse writes, and they follow their primary through its changes."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import psycopg
@@ -10,11 +11,23 @@ from localcloud.servers import AlreadyExists, Cluster, NotRunning, Replica
 from tests.localcloud.servers.clients import Place, eventually, value
 
 
-@pytest.fixture
-def replica(cluster: Cluster, place: Place) -> Replica:
-    with place.connect(cluster) as session:
+@pytest.fixture(scope="module")
+def cluster(shared: Cluster, shared_place: Place) -> Cluster:
+    with shared_place.connect(shared) as session:
         session.execute("CREATE TABLE ledger (id int)")
-    return cluster.create_replica("reports", place.folder / "replica", 25)
+    return shared
+
+
+@pytest.fixture
+def place(shared_place: Place) -> Place:
+    return shared_place
+
+
+@pytest.fixture
+def replica(cluster: Cluster, place: Place) -> Iterator[Replica]:
+    created = cluster.create_replica("reports", place.folder / "replica", 25)
+    yield created
+    created.destroy()
 
 
 def _arrives(place: Place, cluster: Cluster, replica: Replica, row: int) -> None:
@@ -93,10 +106,12 @@ def test_it_has_trusted_sources_of_its_own(cluster: Cluster, replica: Replica, p
 
 def test_it_begins_with_its_primarys_trusted_sources(cluster: Cluster, place: Place) -> None:
     cluster.set_trusted_sources(["10.0.0.0/16"])
-    replica = cluster.create_replica("walled", place.folder / "replica", 25)
+    replica = cluster.create_replica("walled", place.folder / "walled", 25)
+    cluster.set_trusted_sources([])
     assert replica.trusted_sources == ("10.0.0.0/16",)
     with pytest.raises(psycopg.OperationalError, match="no pg_hba"):
         place.connect(replica)
+    replica.destroy()
 
 
 def test_destroyed_it_leaves_nothing_behind(cluster: Cluster, replica: Replica, place: Place) -> None:
@@ -109,6 +124,7 @@ def test_destroyed_it_leaves_nothing_behind(cluster: Cluster, replica: Replica, 
     assert place.load().replicas == {}
     again = cluster.create_replica("reports", place.folder / "replica", 25)
     _arrives(place, cluster, again, 8)
+    again.destroy()
 
 
 def test_one_name_one_replica(cluster: Cluster, replica: Replica, place: Place) -> None:
@@ -122,7 +138,6 @@ def test_what_an_interrupted_creation_left_is_replaced(cluster: Cluster, place: 
     folder = place.folder / "replica"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "PG_VERSION").write_text("17")
-    with place.connect(cluster) as session:
-        session.execute("CREATE TABLE ledger (id int)")
     replica = cluster.create_replica("reports", folder, 25)
     _arrives(place, cluster, replica, 9)
+    replica.destroy()
