@@ -6,6 +6,7 @@ statement failed and which transactions before it were committed.
 
 import select
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -68,10 +69,13 @@ def send(connection: psycopg.Connection, sql: str) -> "Iterator[PGresult]":
                 connection.close()
                 raise ServerError("COPY to or from the client cannot be part of a migration", lost=True)
             if result.status == ExecStatus.FATAL_ERROR:
+                error = _error(result)
                 # What follows shows whether the error was also the end of the connection.
-                while _next_result(pgconn) is not None:
-                    pass
-                raise _error(result, pgconn)
+                with suppress(psycopg.OperationalError):
+                    while _next_result(pgconn) is not None:
+                        pass
+                error.lost = pgconn.status != ConnStatus.OK
+                raise error
             yield result
     except psycopg.OperationalError as error:
         raise ServerError(f"The connection to the server was lost: {str(error).strip()}", lost=True) from None
@@ -129,14 +133,13 @@ def _abandon(connection: psycopg.Connection) -> None:
         connection.close()
 
 
-def _error(result: "PGresult", pgconn: "PGconn") -> ServerError:
+def _error(result: "PGresult") -> ServerError:
     def field(name: DiagnosticField) -> str | None:
         value = result.error_field(name)
         return None if value is None else value.decode(errors="replace")
 
     position = field(DiagnosticField.STATEMENT_POSITION)
     primary = field(DiagnosticField.MESSAGE_PRIMARY)
-    lost = pgconn.status != ConnStatus.OK
     return ServerError(
         primary if primary is not None else result.error_message.decode(errors="replace").strip(),
         sqlstate=field(DiagnosticField.SQLSTATE),
@@ -144,5 +147,4 @@ def _error(result: "PGresult", pgconn: "PGconn") -> ServerError:
         hint=field(DiagnosticField.MESSAGE_HINT),
         context=field(DiagnosticField.CONTEXT),
         position=None if position is None else int(position) - 1,
-        lost=lost,
     )
