@@ -118,12 +118,13 @@ def test_configuration_is_checked_and_kept(cloud: LocalCloud, cluster: dict[str,
     given = {"work_mem": 8, "jit": False, "track_functions": "all", "pgbouncer": {"server_lifetime": 600}}
     assert cloud.call("PATCH", path, {"config": given}).status == 200
     assert cloud.call("PATCH", path, {"config": {"work_mem": 16}}).status == 200
-    assert cloud.get(path)["config"] == given | {"work_mem": 16}
+    assert cloud.get(path)["config"].items() >= (given | {"work_mem": 16}).items()
+    before = cloud.get(path)["config"]
     for wrong in ({"work_mem": 0}, {"jit": "yes"}, {"no_such_setting": 1}, {"pgbouncer": {"x": 1}}, {"work_mem": True}):
         answer = cloud.call("PATCH", path, {"config": wrong})
         assert answer.status == 422, wrong
         assert answer.message.startswith(f"config.{next(iter(wrong))}: ")
-    assert cloud.get(path)["config"] == given | {"work_mem": 16}
+    assert cloud.get(path)["config"] == before
 
 
 def test_storage_autoscaling_is_shown_in_both_shapes(cloud: LocalCloud, cluster: dict[str, Any]) -> None:

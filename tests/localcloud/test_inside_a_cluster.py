@@ -1,6 +1,7 @@
 """Databases, users, pools and trusted sources of a cluster, on its real servers."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -170,3 +171,24 @@ def test_wrong_trusted_sources_are_refused_as_a_whole(
     answer = cloud.call("PUT", f"{path}/firewall", {"rules": rules})
     assert (answer.status, complaint in answer.message) == (422, True), answer.message
     assert cloud.get(f"{path}/firewall") == {"rules": []}
+
+
+def test_changes_made_at_the_same_time_do_not_undo_each_other(
+    cloud: LocalCloud, path: str, cluster: dict[str, Any]
+) -> None:
+    names = [f"same_time_{number}" for number in range(8)]
+    settings = {"work_mem": 5, "jit": True, "deadlock_timeout": 1000, "wal_writer_delay": 20, "temp_file_limit": 7}
+    with ThreadPoolExecutor(8) as threads:
+        made = [threads.submit(cloud.post, f"{path}/dbs", {"name": name}) for name in names]
+        patched = [
+            threads.submit(cloud.call, "PATCH", f"{path}/config", {"config": {key: value}})
+            for key, value in settings.items()
+        ]
+        for future in (*made, *patched):
+            future.result()
+    shown = cloud.get(path)["database"]["db_names"]
+    assert set(names) <= set(shown)
+    kept = cloud.get(f"{path}/config")["config"]
+    assert {key: kept[key] for key in settings} == settings
+    for name in names:
+        cloud.delete(f"{path}/dbs/{name}")

@@ -28,7 +28,7 @@ def _create(call: Call) -> Reply:
         # It may exist: made by a call whose answer was cut off by a crash, or by SQL. From now on it is on record.
         with suppress(servers.AlreadyExists):
             running.create_database(name)
-        save(call, cluster.model_copy(update={"databases": (*cluster.databases, name)}))
+        save(call, cluster, databases=(*cluster.databases, name))
     return Reply(status=201, body={"db": {"name": name}})
 
 
@@ -54,7 +54,7 @@ def _delete(call: Call) -> Reply:
         except servers.NotFound as problem:
             if name not in cluster.databases:
                 raise NotFound(f"db not found: the cluster has no database {name}") from problem
-        save(call, cluster.model_copy(update={"databases": tuple(db for db in cluster.databases if db != name)}))
+        save(call, cluster, databases=tuple(db for db in cluster.databases if db != name))
     return NO_CONTENT
 
 

@@ -54,7 +54,7 @@ def _put(call: Call) -> Reply:
     with online(call, call.param("id")) as (cluster, running):
         rules = to_rules(body.rules or (), cluster.rules)
         running.set_trusted_sources(trusted_sources(rules))
-        save(call, cluster.model_copy(update={"rules": rules}))
+        save(call, cluster, rules=rules)
     return NO_CONTENT
 
 

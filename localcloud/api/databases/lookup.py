@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from localcloud import servers
 from localcloud.api.call import Call
@@ -48,7 +49,7 @@ def online(call: Call, id: str) -> Iterator[tuple[Cluster, servers.Cluster]]:
         yield record, call.cloud.fleet.cluster(id)
 
 
-def save(call: Call, cluster: Cluster) -> None:
-    """Puts a changed cluster in the place of the old one."""
+def save(call: Call, cluster: Cluster, **changes: Any) -> None:
+    """Changes fields of a cluster's record. Only what is named: the rest may have changed since it was read."""
     with call.cloud.state.transaction() as tables:
-        tables.clusters[cluster.id] = cluster
+        tables.clusters[cluster.id] = find_cluster(tables, cluster.id).model_copy(update=changes)

@@ -88,7 +88,7 @@ def _apply(
             for pool in pools
         ]
     )
-    save(call, cluster.model_copy(update={"pools": pools}))
+    save(call, cluster, pools=pools)
 
 
 def _check(cluster: Cluster, running: servers.Cluster, pools: tuple[Pool, ...], changed: Pool) -> None:

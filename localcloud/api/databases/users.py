@@ -48,7 +48,7 @@ def _create(call: Call) -> Reply:
         except servers.AlreadyExists:
             # Made by a call whose answer was cut off by a crash, or by SQL: from now on it is on record.
             running.set_password(user.name, user.password)
-        save(call, cluster.model_copy(update={"users": (*cluster.users, user)}))
+        save(call, cluster, users=(*cluster.users, user))
     return Reply(status=201, body={"user": view.user(user)})
 
 
@@ -73,7 +73,7 @@ def _reset(call: Call) -> Reply:
         user = _find(cluster, call.param("name")).model_copy(update={"password": generate_password()})
         running.set_password(user.name, user.password)
         others = tuple(user if item.name == user.name else item for item in cluster.users)
-        save(call, cluster.model_copy(update={"users": others}))
+        save(call, cluster, users=others)
     return Reply(body={"user": view.user(user)})
 
 
@@ -87,7 +87,7 @@ def _delete(call: Call) -> Reply:
             raise Unprocessable(f"The user {user.name} is used by the connection pool {using[0]}. Delete that first.")
         with suppress(servers.NotFound):
             running.drop_user(user.name)
-        save(call, cluster.model_copy(update={"users": tuple(u for u in cluster.users if u.name != user.name)}))
+        save(call, cluster, users=tuple(u for u in cluster.users if u.name != user.name))
     return NO_CONTENT
 
 
