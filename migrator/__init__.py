@@ -2,18 +2,24 @@
 
 Files are Flyway's (`V1.0.0__Name.sql`, `R__Name.sql`, `B1__Name.sql`), and so are the history table and its checksums:
 either tool can take a database over from the other, and they keep out of each other's way by the same lock.
+
+Names are imported when they are first used: reading a folder or making a plan does not load the database driver.
 """
 
-from migrator.apply import migrate
-from migrator.connection import Target
-from migrator.errors import MigrationError
-from migrator.files import Kind, MigrationFile, discover
-from migrator.history import HistoryRow
-from migrator.inspection import MigrationInfo, info, validate
-from migrator.options import Options
-from migrator.plan import Pending, Plan, plan
-from migrator.repair import RepairReport, baseline, repair
-from migrator.report import AppliedMigration, Report
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migrator.apply import migrate
+    from migrator.connection import Target
+    from migrator.errors import MigrationError
+    from migrator.files import Kind, MigrationFile, discover
+    from migrator.history import HistoryRow
+    from migrator.inspection import MigrationInfo, info, validate
+    from migrator.options import Options
+    from migrator.planning import Pending, Plan, plan
+    from migrator.repairs import RepairReport, baseline, repair
+    from migrator.report import AppliedMigration, Report
 
 __all__ = [
     "AppliedMigration",
@@ -36,3 +42,33 @@ __all__ = [
     "repair",
     "validate",
 ]
+
+_MODULES = {
+    "AppliedMigration": "report",
+    "HistoryRow": "history",
+    "Kind": "files",
+    "MigrationError": "errors",
+    "MigrationFile": "files",
+    "MigrationInfo": "inspection",
+    "Options": "options",
+    "Pending": "planning",
+    "Plan": "planning",
+    "RepairReport": "repairs",
+    "Report": "report",
+    "Target": "connection",
+    "baseline": "repairs",
+    "discover": "files",
+    "info": "inspection",
+    "migrate": "apply",
+    "plan": "planning",
+    "repair": "repairs",
+    "validate": "inspection",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

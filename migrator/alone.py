@@ -12,13 +12,13 @@ from dataclasses import replace
 import psycopg
 
 from migrator.batch import OWN_ROLE, Frame, Unit
-from migrator.errors import MigrationError
+from migrator.errors import MigrationError, ServerError
 from migrator.history import Unfinished, literal
 from migrator.indexes import Index, drop_invalid, find_index, reindex_leftovers
 from migrator.retry import Retry
 from migrator.sql import Statement
 from migrator.statements import DONE_BEFORE, Alone, IndexBuild, index_build, may_commit, runs_alone, sets_session
-from migrator.wire import ServerError, roll_back, run
+from migrator.wire import roll_back, run
 
 # The partition was detached the first time; its detachment was begun and needs FINALIZE, or cannot be.
 _NOT_A_PARTITION = "42P01"

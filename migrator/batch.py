@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from migrator.history import HistoryRow, HistoryTable, literal
 from migrator.options import Options
-from migrator.plan import Pending
+from migrator.planning import Pending
 from migrator.script import Script
 
 # A message of this many characters is parsed at once by the server without trouble, and long enough that the round

@@ -1,10 +1,10 @@
 """Making the history table, as Flyway makes it."""
 
 from migrator.connection import Session
-from migrator.errors import MigrationError
+from migrator.errors import MigrationError, ServerError
 from migrator.history import BASELINE_DESCRIPTION, SCHEMA_DESCRIPTION, HistoryRow, identifier
 from migrator.versions import version_text
-from migrator.wire import ServerError, roll_back, run
+from migrator.wire import roll_back, run
 
 
 def create_history(session: Session, baseline_version: str | None, *, always_baseline: bool = False) -> None:

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 _EXCERPT_LINES = 6
 _EXCERPT_WIDTH = 160
 
+# A statement that could not get a lock in time, a deadlock's victim, a serialisation failure: the next try may pass.
+_RETRYABLE = frozenset({"55P03", "40P01", "40001"})
+
 
 class MigrationError(Exception):
     """A run that could not go on, told for the person who has to act.
@@ -78,6 +81,39 @@ class MigrationError(Exception):
         """The same, as values for JSON."""
         names = ("message", "file", "line", "column", "sqlstate", "detail", "hint", "context", "excerpt", "state")
         return {name: getattr(self, name) for name in names}
+
+
+class ServerError(Exception):
+    """An error the server reported, or the end of the connection.
+
+    position: offset from 0, in characters, in the text that was sent; None when the server names none.
+    lost: whether the connection is gone.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sqlstate: str | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+        context: str | None = None,
+        position: int | None = None,
+        lost: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.sqlstate = sqlstate
+        self.detail = detail
+        self.hint = hint
+        self.context = context
+        self.position = position
+        self.lost = lost
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same may succeed when tried again."""
+        return self.sqlstate in _RETRYABLE
 
 
 def excerpt_of(statement: str) -> str:

@@ -10,7 +10,7 @@ from migrator.connection import Session, Target
 from migrator.errors import MigrationError
 from migrator.files import discover
 from migrator.options import DEFAULTS, Options
-from migrator.plan import Examination, FileState, examine
+from migrator.planning import Examination, FileState, examine
 from migrator.privacy import readable_errors
 
 

@@ -36,6 +36,11 @@ class Rendered:
         return source_end + (offset - end)
 
 
+def placeholders_for(script: str, placeholders: Mapping[str, str]) -> dict[str, str]:
+    """The placeholders of one file: those of the run, and Flyway's own `flyway:filename`."""
+    return {**placeholders, "flyway:filename": script}
+
+
 def render(text: str, placeholders: Mapping[str, str], file: str) -> Rendered:
     """Replace every `${name}`, whatever its letters' case; values are not searched again.
 

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 import psycopg
 
 from migrator.connection import Session
-from migrator.errors import MigrationError
-from migrator.wire import ServerError
+from migrator.errors import MigrationError, ServerError
 
 _SECRET_NAME = re.compile(r"pass|secret|token|credential|private", re.IGNORECASE)
 _SHOWN = ("message", "detail", "hint", "context", "state")

@@ -2,8 +2,8 @@
 
 import time
 
+from migrator.errors import ServerError
 from migrator.options import Options
-from migrator.wire import ServerError
 
 _LONGEST_DELAY = 30.0
 

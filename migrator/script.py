@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from migrator.errors import MigrationError, excerpt_of
+from migrator.errors import MigrationError, ServerError, excerpt_of
 from migrator.files import MigrationFile
-from migrator.placeholders import Rendered, render
+from migrator.placeholders import Rendered, placeholders_for, render
 from migrator.position import line_and_column
 from migrator.sql import SqlError, Statement, split
 from migrator.statements import Alone, index_build, refusal, runs_alone
-from migrator.wire import ServerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +73,6 @@ class Script:
         )
 
 
-def placeholders_for(file: MigrationFile, placeholders: Mapping[str, str]) -> dict[str, str]:
-    """The placeholders of one file: those of the run, and Flyway's own `flyway:filename`."""
-    return {**placeholders, "flyway:filename": file.script}
-
-
 def prepare(file: MigrationFile, placeholders: Mapping[str, str], conforming: bool = True) -> Script:
     """Replace the placeholders and read every statement.
 
@@ -88,7 +82,7 @@ def prepare(file: MigrationFile, placeholders: Mapping[str, str], conforming: bo
     """
     source = file.text
     if file.config.placeholder_replacement:
-        rendered = render(source, placeholders_for(file, placeholders), str(file.path))
+        rendered = render(source, placeholders_for(file.script, placeholders), str(file.path))
     else:
         rendered = Rendered(source)
     draft = Script(file, source, rendered, True, conforming)

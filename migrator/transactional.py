@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import psycopg
 
 from migrator.batch import Frame, Message, Reader, Unit, messages
-from migrator.errors import MigrationError
+from migrator.errors import MigrationError, ServerError
 from migrator.retry import Retry
-from migrator.wire import ServerError, roll_back, run, send
+from migrator.wire import roll_back, run, send
 
 # The first message is small so that progress shows soon; later ones grow while they take less than a second.
 _FIRST_SIZE = 8

@@ -12,46 +12,12 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 
+from migrator.errors import ServerError
+
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
-# A statement that could not get a lock in time, a deadlock's victim, a serialisation failure: the next try may pass.
-_RETRYABLE = frozenset({"55P03", "40P01", "40001"})
-
 _COPYING = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
-
-
-class ServerError(Exception):
-    """An error the server reported, or the end of the connection.
-
-    position: offset from 0, in characters, in the text that was sent; None when the server names none.
-    lost: whether the connection is gone.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        sqlstate: str | None = None,
-        detail: str | None = None,
-        hint: str | None = None,
-        context: str | None = None,
-        position: int | None = None,
-        lost: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.sqlstate = sqlstate
-        self.detail = detail
-        self.hint = hint
-        self.context = context
-        self.position = position
-        self.lost = lost
-
-    @property
-    def retryable(self) -> bool:
-        """Whether the same may succeed when tried again."""
-        return self.sqlstate in _RETRYABLE
 
 
 def send(connection: psycopg.Connection, sql: str) -> "Iterator[PGresult]":

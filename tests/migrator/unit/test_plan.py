@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from migrator import HistoryRow, Kind, MigrationError, MigrationFile, Options, Plan, plan
 from migrator.history import Unfinished
-from migrator.plan import examine
+from migrator.planning import examine
 from migrator.versions import version_key
 
 

@@ -8,7 +8,7 @@ from migrator.files import Kind, MigrationFile
 from migrator.history import HistoryRow
 from migrator.ledger import Ledger, read_ledger
 from migrator.options import DEFAULTS, Options
-from migrator.script import placeholders_for, prepare
+from migrator.placeholders import placeholders_for
 from migrator.versions import VersionKey, version_key
 
 
@@ -247,7 +247,7 @@ class _Work:
             self._fail(file, row)
         else:
             try:
-                wanted = {file.checksum, file.checksum_with(placeholders_for(file, self._placeholders))}
+                wanted = {file.checksum, file.checksum_with(placeholders_for(file.script, self._placeholders))}
             except MigrationError as error:
                 self.problems.append(error)
                 return
@@ -258,9 +258,12 @@ class _Work:
                 self._queue(file)
 
     def _queue(self, file: MigrationFile, unfinished: HistoryRow | None = None) -> None:
+        # Most runs find nothing pending and need no SQL splitter.
+        from migrator.script import prepare
+
         try:
             script = prepare(file, self._placeholders, self._conforming)
-            checksum = file.checksum_with(placeholders_for(file, self._placeholders))
+            checksum = file.checksum_with(placeholders_for(file.script, self._placeholders))
         except MigrationError as error:
             self.problems.append(error)
             return
@@ -272,7 +275,7 @@ class _Work:
         """Go on with a migration outside a transaction that was cut short."""
         self._note(file, row, "interrupted")
         progress = row.unfinished
-        checksum = file.checksum_with(placeholders_for(file, self._placeholders))
+        checksum = file.checksum_with(placeholders_for(file.script, self._placeholders))
         if progress is not None and progress.done and row.checksum != checksum:
             self._complain(
                 file,

@@ -13,8 +13,8 @@ from migrator.history import HistoryRow, literal
 from migrator.ledger import read_ledger
 from migrator.lock import acquire
 from migrator.options import DEFAULTS, Options
+from migrator.placeholders import placeholders_for
 from migrator.privacy import readable_errors
-from migrator.script import placeholders_for
 from migrator.versions import version_key, version_text
 from migrator.wire import run
 
@@ -106,7 +106,7 @@ class _Repairs:
         replaced: any other difference means that it is to run again.
         """
         if file.kind is Kind.REPEATABLE:
-            checksum = file.checksum_with(placeholders_for(file, self._placeholders))
+            checksum = file.checksum_with(placeholders_for(file.script, self._placeholders))
             if row.checksum == checksum or row.checksum != file.checksum:
                 return False
         else:
