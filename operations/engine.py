@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,32 @@ class Engine:
         value = values.get(key, {}).get("value")
         return None if value is None else str(value)
 
-    def adopt(self, found: dict[str, str]) -> None:
-        """Takes resources that exist into the state, URN -> id, and drops the open creates of all others."""
-        pairs = [f"--import-pending-creates={part}" for pair in found.items() for part in pair]
-        self._run("refresh", "--yes", "--skip-preview", *(pairs or ["--clear-pending-creates"]), *self._config_file)
+    def adopt(self, found: Mapping[str, str]) -> None:
+        """Takes resources that exist into the state, URN -> id, and drops every open create.
 
-    def _run(self, *arguments: str) -> str:
+        A found resource gets the inputs that its create was asked with; a refresh then reads what it really is.
+        """
+        exported = json.loads(self._run("stack", "export"))
+        deployment = exported["deployment"]
+        open_operations = deployment.pop("pending_operations")
+        for resource in (operation["resource"] for operation in open_operations):
+            if resource["urn"] in found:
+                deployment["resources"].append(
+                    {**resource, "id": found[resource["urn"]], "custom": True, "outputs": resource["inputs"]}
+                )
+        deployment["pending_operations"] = [
+            operation for operation in open_operations if operation["type"] != "creating"
+        ]
+        self._run("stack", "import", input_text=json.dumps(exported))
+        if found:
+            targets = [f"--target={urn}" for urn in found]
+            self._run("refresh", "--yes", "--skip-preview", *targets, *self._config_file)
+
+    def _run(self, *arguments: str, input_text: str | None = None) -> str:
         try:
-            done = subprocess.run(["pulumi", *arguments, *self._stack], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["pulumi", *arguments, *self._stack], capture_output=True, text=True, check=False, input=input_text
+            )
         except FileNotFoundError as error:
             raise OperationError("pulumi is not on PATH. In a checkout, `. .trellis/env` puts it there.") from error
         if done.returncode:

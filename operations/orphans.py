@@ -90,11 +90,11 @@ def _by(
     return find
 
 
-def _of_cluster(kind: str) -> Callable[[Api, Inputs], str | None]:
+def _of_cluster(kind: str, form: str) -> Callable[[Api, Inputs], str | None]:
     def find(api: Api, inputs: Inputs) -> str | None:
         cluster, name = inputs["clusterId"], inputs["name"]
-        # The form that the plugin imports: the cluster's id and the name with a comma.
-        return f"{cluster},{name}" if api.get(f"/v2/databases/{cluster}/{kind}/{quote(name, safe='')}") else None
+        there = api.get(f"/v2/databases/{cluster}/{kind}/{quote(name, safe='')}")
+        return form.format(cluster=cluster, name=name) if there else None
 
     return find
 
@@ -108,21 +108,27 @@ def _record(api: Api, inputs: Inputs) -> str | None:
     zone = inputs["zoneId"]
     body = api.get(f"/zones/{zone}/dns_records?name={quote(inputs['name'])}&type={inputs['type']}") or {}
     found = body.get("result") or []
-    return f"{zone}/{found[0]['id']}" if found else None
+    return str(found[0]["id"]) if found else None
 
 
-# Pulumi type -> which API, and how to find the one that was asked for. A type that is not here needs no look-up:
-# creating it again does no harm.
+# Pulumi type -> which API, and how to find the id that the plugin gives to the one that was asked for.
+# A type that is not here needs no look-up: creating it again does no harm.
 FINDERS: Mapping[str, tuple[str, Callable[[Api, Inputs], str | None]]] = {
     "digitalocean:index/vpc:Vpc": ("digitalocean", _by("vpcs", "/v2/vpcs", lambda item: item["name"], "name")),
     "digitalocean:index/databaseCluster:DatabaseCluster": (
         "digitalocean",
         _by("databases", "/v2/databases", lambda item: item["name"], "name"),
     ),
-    "digitalocean:index/databaseDb:DatabaseDb": ("digitalocean", _of_cluster("dbs")),
-    "digitalocean:index/databaseUser:DatabaseUser": ("digitalocean", _of_cluster("users")),
-    "digitalocean:index/databaseConnectionPool:DatabaseConnectionPool": ("digitalocean", _of_cluster("pools")),
-    "digitalocean:index/databaseReplica:DatabaseReplica": ("digitalocean", _of_cluster("replicas")),
+    "digitalocean:index/databaseDb:DatabaseDb": ("digitalocean", _of_cluster("dbs", "{cluster}/database/{name}")),
+    "digitalocean:index/databaseUser:DatabaseUser": ("digitalocean", _of_cluster("users", "{cluster}/user/{name}")),
+    "digitalocean:index/databaseConnectionPool:DatabaseConnectionPool": (
+        "digitalocean",
+        _of_cluster("pools", "{cluster}/{name}"),
+    ),
+    "digitalocean:index/databaseReplica:DatabaseReplica": (
+        "digitalocean",
+        _of_cluster("replicas", "{cluster}/replicas/{name}"),
+    ),
     "digitalocean:index/app:App": ("digitalocean", _app),
     "digitalocean:index/monitorAlert:MonitorAlert": (
         "digitalocean",

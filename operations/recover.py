@@ -55,15 +55,13 @@ def recover(stack: str, config_file: Path | None) -> None:
 def _wait_until_online(api: Api, resource: Mapping[str, Any], identifier: str) -> None:
     # A cluster that is still being made has no host yet; the state must not record that.
     paths = {
-        "digitalocean:index/databaseCluster:DatabaseCluster": (f"/v2/databases/{identifier}", "database"),
-        "digitalocean:index/databaseReplica:DatabaseReplica": (
-            "/v2/databases/{}/replicas/{}".format(*identifier.split(",")) if "," in identifier else "",
-            "replica",
-        ),
+        "digitalocean:index/databaseCluster:DatabaseCluster": ("/v2/databases/{}", "database"),
+        "digitalocean:index/databaseReplica:DatabaseReplica": ("/v2/databases/{}", "replica"),
     }
     if resource["type"] not in paths:
         return
-    path, root = paths[resource["type"]]
+    form, root = paths[resource["type"]]
+    path = form.format(identifier)
     until = time.monotonic() + ONLINE_WITHIN_SECONDS
     while (status := (api.get(path) or {root: {}})[root].get("status")) != "online":
         if time.monotonic() > until:

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ class TestMigrationFiles:
                 shutil.copy(root / part, program / part)
             for part in ("settings", "components", "migrator", "systems", "migrations", "localcloud", "operations"):
                 shutil.copytree(root / part, program / part)
+            (program / ".venv").symlink_to(sys.prefix)
             monkeypatch.setattr("tests.stacks.harness.ROOT", program)
             yield program / "migrations" / "villa" / "villa"
 
