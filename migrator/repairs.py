@@ -71,7 +71,7 @@ class _Repairs:
     ) -> None:
         self._table = session.table
         self._user = session.facts.user
-        self._rank = max((row.installed_rank for row in history), default=0)
+        self._rank = max((row.installed_rank for row in history if row.success), default=0)
         self._placeholders = placeholders
         self.steps: list[str] = []
         removed = [row for row in history if not row.success]
