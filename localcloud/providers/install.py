@@ -25,7 +25,7 @@ WRAPPER = """#!/bin/sh
 {mark}
 PYTHONPATH={root}${{PYTHONPATH:+:$PYTHONPATH}}
 export PYTHONPATH
-exec {python} -m localcloud.providers.{name} "$@"
+exec {python} -P -m localcloud.providers.{name} "$@"
 """
 
 

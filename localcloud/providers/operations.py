@@ -125,8 +125,8 @@ def update(context: Context, plan: Plan) -> State:
 def with_planned_sets(plan: Plan, state: State) -> State:
     """A new state in which each set that was planned to the last part is as planned.
 
-    The official plugin does so too, and it matters where the API gives back something else: the encrypted value of a
-    secret variable is no change until it is read by a refresh.
+    The official plugin does so too, and it matters where the API gives back something else, or nothing: the encrypted
+    value of a secret variable, and who hears of an alert, are no change until a refresh has read them.
     """
     return _with_planned_sets(plan.type.properties, plan.state, state)
 
@@ -135,8 +135,12 @@ def _with_planned_sets(fields: Iterable[Property], planned: Mapping[str, Any], s
     merged = dict(state)
     for item in fields:
         before, after = planned.get(item.name), state.get(item.name)
-        if before is not None and after is not None and before is not UNKNOWN:
+        if before is None or before is UNKNOWN:
+            continue
+        if after is not None:
             merged[item.name] = _planned_value(item, before, after)
+        elif not item.received and not has_unknown(before):
+            merged[item.name] = before
     return merged
 
 

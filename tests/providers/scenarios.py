@@ -327,6 +327,34 @@ SCENARIOS = [
     ),
     Scenario("app-everything", [Make("all", "app:App", {"spec": EVERYTHING_SPEC}), Drop("all")]),
     Scenario(
+        "app-alert-destinations",
+        [
+            Make(
+                "api",
+                "app:App",
+                {
+                    "spec": {
+                        "name": "with-alerts",
+                        "alerts": [{"rule": "DEPLOYMENT_FAILED", "destinations": {"emails": ["ops@villa.cash"]}}],
+                        "services": [
+                            {
+                                "name": "s",
+                                "alerts": [
+                                    SERVICE["alerts"][0]
+                                    | {
+                                        "destinations": {
+                                            "slackWebhooks": [{"channel": "ops", "url": "https://hooks.example/x"}]
+                                        }
+                                    }
+                                ],
+                            }
+                        ],
+                    }
+                },
+            ),
+        ],
+    ),
+    Scenario(
         "app-secret",
         [
             Make(

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +36,19 @@ def engine_path() -> str:
 class Stack:
     """A stack of its own in a folder, with a file backend and the plugins installed beside it.
 
-    folder: an empty folder. config: stack configuration, for example {"digitalocean:token": "t"}.
+    folder: an empty folder. config: stack configuration, for example {"digitalocean:apiEndpoint": "http://…"}.
+    secrets: the part of the configuration that is encrypted.
+    official: a plugins folder; the official plugins in it are used instead of the bundled ones.
     """
 
     folder: Path
     config: dict[str, str]
+    secrets: dict[str, str] = field(default_factory=dict)
+    official: Path | None = None
 
     def __post_init__(self) -> None:
         self.home = self.folder / "home"
-        install.install(self.home, self.folder / "no-official-plugins")
+        install.install(self.home, self.official or self.folder / "no-official-plugins")
         (self.folder / "state").mkdir()
         (self.folder / "Pulumi.yaml").write_text("name: project\nruntime: python\n")
         self.environment = {
@@ -61,6 +65,8 @@ class Stack:
         self.run("stack", "init", "stack")
         for key, value in self.config.items():
             self.run("config", "set", key, value)
+        for key, value in self.secrets.items():
+            self.run("config", "set", "--secret", key, value)
 
     def program(self, text: str) -> None:
         """Sets the program."""

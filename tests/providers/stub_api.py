@@ -61,12 +61,7 @@ class StubApi:
     """The API's state and its HTTP server. Use as a context manager; `url` is the endpoint."""
 
     def __init__(self) -> None:
-        self.journal: list[Request] = []
-        self.faults: list[Fault] = []
-        self.store: dict[str, Body] = {}
-        self.busy: dict[str, int] = {}
-        self.polls_until_ready = 0
-        self.failed_step: Body | None = None
+        self.reset()
         self.lock = threading.RLock()
         stub = self
 
@@ -96,6 +91,20 @@ class StubApi:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def reset(self) -> None:
+        """Makes the world new.
+
+        journal: every request. faults: answers given instead of the real ones. store: what exists, by path.
+        polls_until_ready: how often a new cluster, replica or deployment is asked for before it is ready.
+        failed_step: a step at which deployments fail.
+        """
+        self.journal: list[Request] = []
+        self.faults: list[Fault] = []
+        self.store: dict[str, Body] = {}
+        self.busy: dict[str, int] = {}
+        self.polls_until_ready = 0
+        self.failed_step: Body | None = None
 
     def __enter__(self) -> "StubApi":
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -366,14 +375,24 @@ class StubApi:
             failed = int(step["status"] == "ERROR")
             progress = {"steps": [step], "total_steps": 1, "success_steps": int(ready), "error_steps": failed}
             return 200, {"deployment": {"id": parts[2], "phase": "ACTIVE", "progress": progress}}
-        if len(parts) == 2 and parts[1] == "alerts":
-            return 200, {"alerts": []}
+        if len(parts) > 1 and parts[1] == "alerts":
+            return 200, self._app_alerts(app, parts[2:], body)
         if method == "DELETE":
             del self.store[f"apps/{parts[0]}"]
             return 200, {"id": parts[0]}
         if method == "PUT":
             app.update(deploy(app, body["spec"]))
         return 200, {"app": app}
+
+    @staticmethod
+    def _app_alerts(app: Body, parts: list[str], body: Body) -> Body:
+        """The alerts of an app: one for each rule of the spec, with an id of its own."""
+        components = [component for kind in ("services", "workers", "jobs") for component in app["spec"].get(kind, [])]
+        rules = [alert for holder in (app["spec"], *components) for alert in holder.get("alerts", [])]
+        alerts = [{"id": identifier(app["id"], rule["rule"]), "spec": rule} for rule in rules]
+        if not parts:
+            return {"alerts": alerts}
+        return {"alert": next(alert for alert in alerts if alert["id"] == parts[0]) | body}
 
     @staticmethod
     def _with_app_defaults(spec: Body) -> Body:

@@ -14,26 +14,42 @@ from tests.providers.plugin import UNKNOWN, Plugin, Resource, struct
 from tests.providers.stub_api import Fault, StubApi
 
 TOKEN = "dop_v1_do_not_show_me"
+COMMAND = [sys.executable, "-m", "localcloud.providers.digitalocean"]
+QUICK = {"httpRetryWaitMin": "0.01", "httpRetryWaitMax": "0.05"}
 VPC = "digitalocean:index/vpc:Vpc"
 CLUSTER = "digitalocean:index/databaseCluster:DatabaseCluster"
 POOL = "digitalocean:index/databaseConnectionPool:DatabaseConnectionPool"
+REPLICA = "digitalocean:index/databaseReplica:DatabaseReplica"
 FIREWALL = "digitalocean:index/databaseFirewall:DatabaseFirewall"
 APP = "digitalocean:index/app:App"
 NETWORK = {"name": "villa-net", "region": "nyc1"}
 VILLA = {"name": "villa", "engine": "pg", "version": "17", "size": "db-s-1vcpu-1gb", "region": "nyc1", "nodeCount": 1}
 
 
-@pytest.fixture
-def api() -> Iterator[StubApi]:
+@pytest.fixture(scope="module")
+def served() -> Iterator[StubApi]:
     with StubApi() as stub:
         yield stub
 
 
 @pytest.fixture
-def plugin(api: StubApi) -> Iterator[Plugin]:
-    config = {"token": TOKEN, "apiEndpoint": api.url, "httpRetryWaitMin": "0.01", "httpRetryWaitMax": "0.05"}
-    with Plugin([sys.executable, "-m", "localcloud.providers.digitalocean"], dict(os.environ), config) as started:
-        yield started
+def api(served: StubApi) -> StubApi:
+    served.reset()
+    return served
+
+
+@pytest.fixture(scope="module")
+def started(served: StubApi) -> Iterator[Plugin]:
+    config = {"token": TOKEN, "apiEndpoint": served.url, **QUICK}
+    with Plugin(COMMAND, dict(os.environ), config) as plugin:
+        yield plugin
+
+
+@pytest.fixture
+def plugin(started: Plugin, api: StubApi) -> Plugin:
+    """The plugin of all tests that leave it as it was, with a new world behind it."""
+    assert api.journal == []
+    return started
 
 
 def made(plugin: Plugin, token: str, inputs: dict[str, Any]) -> Resource:
@@ -91,8 +107,7 @@ def test_does_not_try_again(plugin: Plugin, api: StubApi, status: int) -> None:
 
 def test_unreachable_api_is_named() -> None:
     config = {"token": TOKEN, "apiEndpoint": "http://127.0.0.1:9", "httpRetryMax": "1", "httpRetryWaitMin": "0.01"}
-    command = [sys.executable, "-m", "localcloud.providers.digitalocean"]
-    with Plugin(command, dict(os.environ), config) as plugin, pytest.raises(grpc.RpcError) as error:
+    with Plugin(COMMAND, dict(os.environ), config) as plugin, pytest.raises(grpc.RpcError) as error:
         made(plugin, VPC, NETWORK)
     assert "http://127.0.0.1:9 cannot be reached" in failure(error)
     assert "nothing was changed" in failure(error)
@@ -100,8 +115,7 @@ def test_unreachable_api_is_named() -> None:
 
 def test_missing_token_is_named(api: StubApi) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DIGITALOCEAN_")}
-    command = [sys.executable, "-m", "localcloud.providers.digitalocean"]
-    with Plugin(command, environment, {"apiEndpoint": api.url}) as plugin, pytest.raises(grpc.RpcError) as error:
+    with Plugin(COMMAND, environment, {"apiEndpoint": api.url}) as plugin, pytest.raises(grpc.RpcError) as error:
         made(plugin, VPC, NETWORK)
     assert "DIGITALOCEAN_TOKEN" in failure(error)
 
@@ -109,7 +123,7 @@ def test_missing_token_is_named(api: StubApi) -> None:
 def test_environment_configures(api: StubApi) -> None:
     environment = {**os.environ, "DIGITALOCEAN_ACCESS_TOKEN": "from-environment", "DIGITALOCEAN_API_URL": api.url}
     environment.pop("DIGITALOCEAN_TOKEN", None)
-    with Plugin([sys.executable, "-m", "localcloud.providers.digitalocean"], environment, {}) as plugin:
+    with Plugin(COMMAND, environment, {}) as plugin:
         made(plugin, VPC, NETWORK)
     assert api.journal[0].token == "Bearer from-environment"
 
@@ -161,8 +175,13 @@ def test_update_without_change_finishes_a_half_made_cluster(plugin: Plugin, api:
     assert api.store[f"databases/{cluster.id}"]["status"] == "online"
 
 
-def test_cancel_ends_a_wait(plugin: Plugin, api: StubApi) -> None:
+def test_cancel_ends_a_wait(api: StubApi) -> None:
     api.polls_until_ready = 10_000
+    with Plugin(COMMAND, dict(os.environ), {"token": TOKEN, "apiEndpoint": api.url}) as plugin:
+        cancel_while_waiting(plugin, api)
+
+
+def cancel_while_waiting(plugin: Plugin, api: StubApi) -> None:
     urn = plugin.urn(CLUSTER, "it")
     checked, _ = plugin.check(urn, VILLA)
     waiting = plugin.stub.Create.future(provider_pb2.CreateRequest(urn=urn, properties=struct(checked), timeout=0))
@@ -173,6 +192,15 @@ def test_cancel_ends_a_wait(plugin: Plugin, api: StubApi) -> None:
         waiting.result(timeout=30)
     assert "stopped while waiting for database cluster" in failure(error)
     assert f"databases/{kept(error).id}" in api.store
+
+
+def test_replica_waits_for_the_first_backup(plugin: Plugin, api: StubApi) -> None:
+    cluster = made(plugin, CLUSTER, VILLA)
+    path = f"/v2/databases/{cluster.id}/replicas"
+    api.faults.append(Fault("POST", path, 412, times=2, message="the first backup is not there yet"))
+    replica = made(plugin, REPLICA, {"clusterId": cluster.id, "name": "reads", "size": "db-s-1vcpu-1gb"})
+    assert replica.outputs["uuid"]
+    assert len([request for request in api.journal if request.method == "POST" and request.path == path]) == 3
 
 
 def test_failed_deployment_names_the_step(plugin: Plugin, api: StubApi) -> None:

@@ -17,17 +17,30 @@ ZONE = "a" * 32
 SITE = {"zoneId": ZONE, "name": "api", "type": "CNAME", "content": "villa-api.example", "ttl": 1, "proxied": True}
 
 
-@pytest.fixture
-def api() -> Iterator[StubApi]:
+@pytest.fixture(scope="module")
+def served() -> Iterator[StubApi]:
     with StubApi() as stub:
         yield stub
 
 
 @pytest.fixture
-def plugin(api: StubApi) -> Iterator[Plugin]:
-    config = {"apiToken": "do_not_show_me", "baseUrl": f"{api.url}/client/v4"}
-    with Plugin([sys.executable, "-m", "localcloud.providers.cloudflare"], dict(os.environ), config) as started:
-        yield started
+def api(served: StubApi) -> StubApi:
+    served.reset()
+    return served
+
+
+@pytest.fixture(scope="module")
+def started(served: StubApi) -> Iterator[Plugin]:
+    config = {"apiToken": "do_not_show_me", "baseUrl": f"{served.url}/client/v4"}
+    with Plugin([sys.executable, "-m", "localcloud.providers.cloudflare"], dict(os.environ), config) as plugin:
+        yield plugin
+
+
+@pytest.fixture
+def plugin(started: Plugin, api: StubApi) -> Plugin:
+    """The plugin, with a new world behind it."""
+    assert api.journal == []
+    return started
 
 
 def made(plugin: Plugin, inputs: dict[str, Any]) -> Resource:

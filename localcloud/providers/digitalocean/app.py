@@ -132,16 +132,7 @@ def _finish(_context: Context, state: State, answer: Mapping[str, Any]) -> None:
     if not before.get("domainNames"):
         # One of the two ways to give domains is enough: the other would be sent back as if the program had.
         spec["domainNames"] = []
-    _keep_destinations(before, spec)
     state["spec"] = spec
-
-
-def _keep_destinations(before: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
-    """Who hears of an alert is not in the API's spec; what was set last is what holds."""
-    told = {alert["rule"]: alert["destinations"] for alert in _alerts(before) if alert.get("destinations")}
-    for alert in _alerts(spec):
-        if alert["rule"] in told:
-            alert["destinations"] = told[alert["rule"]]
 
 
 def _alerts(spec: Mapping[str, Any]) -> list[Any]:
