@@ -40,7 +40,7 @@ def check(
     logical_name: str,
     news: Mapping[str, Any],
     olds: Mapping[str, Any],
-    seed: bytes,
+    entropy: bytes,
     autonaming: Autonaming | None = None,
 ) -> tuple[State, list[Failure]]:
     """The inputs with defaults, and what is wrong with them. An automatic name is kept from the old inputs."""
@@ -57,7 +57,7 @@ def check(
         elif autonaming is not None and autonaming.proposed:
             inputs[item.name] = autonaming.proposed
         else:
-            inputs[item.name] = f"{logical_name}-{(seed or secrets.token_bytes(4)).hex()[:7]}"
+            inputs[item.name] = f"{logical_name}-{(entropy or secrets.token_bytes(4)).hex()[:7]}"
         defaulted.append(item.name)
     failures.extend(
         Failure(item.name, f"{resource.noun}: {item.name} is required")

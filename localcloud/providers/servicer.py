@@ -215,7 +215,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             self._fail(context, f"deleting {resource.noun} {_name(request.urn)}", error)
         return empty_pb2.Empty()
 
-    # -- helpers
+    # -- what the others are made of
 
     def _plan(self, resource: ResourceType, request: Any) -> Plan:
         prior = _own(resource, from_struct(request.olds))

@@ -140,7 +140,7 @@ class StubApi:
         with self.lock:
             return [request for request in self.journal if request.method != "GET"]
 
-    # -- helpers
+    # -- what the others are made of
 
     def _get(self, key: str) -> Body:
         if key not in self.store:

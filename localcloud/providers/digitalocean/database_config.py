@@ -55,7 +55,7 @@ DOTTED: tuple[Property, ...] = (
 )
 POOLER = (
     *(
-        integer(name, COMPUTED)
+        integer(name, COMPUTED, explicit=True)
         for name in (
             "autodbIdleTimeout",
             "autodbMaxDbConnections",
@@ -67,7 +67,7 @@ POOLER = (
     ),
     text("autodbPoolMode", COMPUTED),
     texts("ignoreStartupParameters", Kind.SET, COMPUTED),
-    boolean("serverResetQueryAlways", COMPUTED),
+    boolean("serverResetQueryAlways", COMPUTED, explicit=True),
 )
 
 
