@@ -66,9 +66,8 @@ class _Run:
         initial = found.current_version
         if found.pending or not session.facts.has_table:
             acquire(session.connection, session.table, self._options)
-            if not session.table_exists():
-                create_history(session, self._options.baseline_version)
-            locked = session.read_history()
+            created = None if session.facts.has_table else create_history(session, self._options.baseline_version)
+            locked = session.read_history() if created is None else created
             if locked != history:
                 history, found = locked, self._plan(locked)
             return self._execute(found, initial, 1 + max((row.installed_rank for row in history), default=0))

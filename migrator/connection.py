@@ -185,11 +185,6 @@ class Session:
             "flyway:table": self.target.table,
         }
 
-    def table_exists(self) -> bool:
-        """Whether the history table is there now."""
-        row = self.connection.execute(f"SELECT to_regclass({literal(str(self.table))}) IS NOT NULL").fetchone()
-        return bool(row and row[0])
-
     def read_history(self) -> tuple[HistoryRow, ...]:
         """All rows of the history table."""
         return read_rows(self.connection.execute(self.table.select.encode()).fetchall())

@@ -6,44 +6,53 @@ from migrator.history import BASELINE_DESCRIPTION, SCHEMA_DESCRIPTION, HistoryRo
 from migrator.versions import version_text
 from migrator.wire import roll_back, run
 
+# Another migrator made the table, or its schema, while this one waited for the lock.
+_EXISTS = ("42P07", "42P06")
 
-def create_history(session: Session, baseline_version: str | None, *, always_baseline: bool = False) -> None:
-    """Make the history table, and the schema where it is missing.
+
+def create_history(
+    session: Session, baseline_version: str | None, *, always_baseline: bool = False
+) -> tuple[HistoryRow, ...] | None:
+    """Make the history table, and the schema where it is missing; the rows it holds then, None when it was there.
 
     A schema made here is noted in a row of its own, rank 0. A schema in use is taken to be at the baseline version, and
     a baseline row says so; with always_baseline an empty one too.
 
     Raises MigrationError for a schema in use without a baseline version, and where the user may not create the table.
     """
-    table = session.table
-    steps = [table.create]
-    if not session.facts.has_schema:
-        steps.insert(0, f"CREATE SCHEMA {identifier(table.schema)}")
-        steps.append(_insert(session, 0, None, SCHEMA_DESCRIPTION, "SCHEMA"))
-    elif session.facts.in_use and baseline_version is None:
+    table, facts = session.table, session.facts
+    if facts.has_schema and facts.in_use and baseline_version is None:
         raise MigrationError(
             f"The schema {table.schema} of {session.target.name} holds objects, but no migration history. Say what"
             " version they are (baseline_version), and migrations above it are applied; or use an empty schema.",
             state="Nothing was changed.",
         )
-    if baseline_version is not None and (session.facts.in_use or always_baseline):
-        steps.append(_insert(session, 1, version_text(baseline_version), BASELINE_DESCRIPTION, "BASELINE"))
+    rows: list[HistoryRow] = []
+    if not facts.has_schema:
+        rows.append(_row(session, 0, None, SCHEMA_DESCRIPTION, "SCHEMA"))
+    if baseline_version is not None and (facts.in_use or always_baseline):
+        rows.append(_row(session, 1, version_text(baseline_version), BASELINE_DESCRIPTION, "BASELINE"))
+    steps = [] if facts.has_schema else [f"CREATE SCHEMA {identifier(table.schema)}"]
+    steps += [table.create, *(table.insert(row, installed_on="pg_catalog.now()") for row in rows)]
     try:
         run(session.connection, "BEGIN; " + ";\n".join(steps) + "; COMMIT")
     except ServerError as error:
         if not error.lost:
             roll_back(session.connection)
+        if error.sqlstate in _EXISTS:
+            return None
         raise MigrationError(
             f"The migration history {table} cannot be made: {error.message}",
             sqlstate=error.sqlstate,
             detail=error.detail,
-            hint=f"The user {session.facts.user} needs CREATE on the schema.",
+            hint=f"The user {facts.user} needs CREATE on the schema.",
             state="Nothing was changed.",
         ) from None
+    return tuple(rows)
 
 
-def _insert(session: Session, rank: int, version: str | None, description: str, kind: str) -> str:
-    row = HistoryRow(
+def _row(session: Session, rank: int, version: str | None, description: str, kind: str) -> HistoryRow:
+    return HistoryRow(
         installed_rank=rank,
         version=version,
         description=description,
@@ -52,4 +61,3 @@ def _insert(session: Session, rank: int, version: str | None, description: str, 
         checksum=None,
         installed_by=session.facts.user,
     )
-    return session.table.insert(row, installed_on="pg_catalog.now()")

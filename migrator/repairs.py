@@ -141,8 +141,7 @@ def baseline(target: Target, version: str, options: Options = DEFAULTS) -> None:
     key = version_key(version)
     with Session.open(target) as session, readable_errors(session, {}):
         acquire(session.connection, session.table, options)
-        if not session.table_exists():
-            create_history(session, version, always_baseline=True)
+        if not session.facts.has_table and create_history(session, version, always_baseline=True) is not None:
             return
         marks = [row for row in session.read_history() if row.type == "BASELINE"]
         if not any(row.version_key == key for row in marks):

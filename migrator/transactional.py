@@ -13,8 +13,8 @@ from migrator.retry import Retry
 from migrator.wire import roll_back, run, send
 
 # The first message is small so that progress shows soon; later ones grow while they take less than a second.
-_FIRST_SIZE = 8
-_GROWTH = 4
+_FIRST_SIZE = 16
+_GROWTH = 8
 _QUICK = 1.0
 _SLOW = 5.0
 
