@@ -100,7 +100,13 @@ class HttpClient:
                 if attempt > self._retry.attempts or self._stopped():
                     raise failure.error from None
                 backoff = min(self._retry.wait_max, self._retry.wait_min * 2 ** (attempt - 1))
-                time.sleep(backoff if failure.retry_after is None else min(failure.retry_after, MAX_RETRY_AFTER))
+                self._pause(backoff if failure.retry_after is None else min(failure.retry_after, MAX_RETRY_AFTER))
+
+    def _pause(self, seconds: float) -> None:
+        """Sleeps, but no longer than the user wants to wait."""
+        end = time.monotonic() + seconds
+        while not self._stopped() and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.2))
 
     def _once(self, method: str, path: str, body: object) -> Any:
         headers = dict(self._headers)

@@ -1,6 +1,7 @@
 """Starts a provider plugin: the engine gives its address, the plugin prints its port."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ from localcloud.providers.servicer import Package, Servicer
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
 WORKERS = 64
 GRACE_SECONDS = 2.0
+PARENT_CHECK_SECONDS = 1.0
 
 
 def main(package: Package) -> None:
@@ -37,6 +39,11 @@ def main(package: Package) -> None:
         signal.signal(number, lambda *_: ended.set())
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    ended.wait()
+    engine = os.getppid()
+    # An engine that is killed tells nobody; its plugins are handed to another parent.
+    while not ended.wait(PARENT_CHECK_SECONDS) and os.getppid() == engine:
+        pass
     servicer.cancel()
     server.stop(grace=GRACE_SECONDS).wait()
+    # Whoever still waits for an API's answer would hold the process for as long as that takes.
+    os._exit(0)

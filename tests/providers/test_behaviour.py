@@ -1,7 +1,10 @@
 """What the digitalocean plugin does when things are not as planned."""
 
 import os
+import shlex
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -193,6 +196,28 @@ def cancel_while_waiting(plugin: Plugin, api: StubApi) -> None:
         waiting.result(timeout=30)
     assert "stopped while waiting for database cluster" in failure(error)
     assert f"databases/{kept(error).id}" in api.store
+
+
+def test_plugin_ends_with_its_engine() -> None:
+    """A killed engine must not leave its plugins behind."""
+    plugin = " ".join(map(shlex.quote, [*COMMAND, "127.0.0.1:9"]))
+    engine = subprocess.Popen(["sh", "-c", f"{plugin} & echo $!; wait"], stdout=subprocess.PIPE, text=True)
+    assert engine.stdout is not None
+    told = sorted(int(engine.stdout.readline()) for _ in range(2))
+    identity = next(number for number in told if is_running(number, "localcloud.providers"))
+    engine.kill()
+    engine.wait()
+    deadline = time.monotonic() + 60
+    while is_running(identity, "localcloud.providers"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    engine.stdout.close()
+
+
+def is_running(identity: int, words: str) -> bool:
+    """True where a process of this id runs a command with these words."""
+    command = subprocess.run(["ps", "-o", "args=", "-p", str(identity)], capture_output=True, text=True, check=False)
+    return words in command.stdout
 
 
 def test_replica_waits_for_the_first_backup(plugin: Plugin, api: StubApi) -> None:
