@@ -53,15 +53,15 @@ class Stack:
     def up(self) -> None:
         """Deploys. Finishes first what a killed run left open."""
         self.run("python", "-m", "operations", "recover", "--stack", self.name, *self._config, show=True)
-        self.pulumi("up", "--yes", "--skip-preview", *self._config)
+        self.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs", *self._config)
 
     def preview(self, *options: str) -> None:
         """Shows what `up` would do; the pending migrations by name."""
-        self.pulumi("preview", "--diff", *self._config, *options)
+        self.pulumi("preview", "--diff", "--suppress-outputs", *self._config, *options)
 
     def destroy(self) -> None:
         """Destroys everything the stack made."""
-        self.pulumi("destroy", "--yes", "--skip-preview", *self._config)
+        self.pulumi("destroy", "--yes", "--skip-preview", "--suppress-outputs", *self._config)
 
     def outputs(self) -> dict[str, Any]:
         """The outputs, secrets shown."""
@@ -148,7 +148,13 @@ def _tell(stack: Stack) -> None:
     service = os.path.relpath(folder / "pg_service.conf", ROOT)
     print(f"  PGSERVICEFILE={service} .venv/bin/psql service={services[0]} -c '\\dt'")
     print("  make preview")
-    print("  sed -i 's/trellis:phase: launch/trellis:phase: growth/' Pulumi.dev.yaml && make up")
+    phases = ["launch", "growth", "scale"]
+    now = phases.index(outputs["phase"])
+    if now + 1 < len(phases):
+        grow = f"s/trellis:phase: {phases[now]}/trellis:phase: {phases[now + 1]}/"
+        print(f"  sed -i '{grow}' Pulumi.dev.yaml && make up")
+    else:
+        print("  . .trellis/env && python -m localcloud status")
 
 
 def _write_environment(stack: Stack) -> None:

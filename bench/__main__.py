@@ -1,0 +1,23 @@
+"""Prints every benchmark of the project. Each line is a ratio of two medians from this run."""
+
+import sys
+
+from bench import preview, start
+from tools.bring import bring
+from tools.progress import Failure
+
+
+def main() -> int:
+    """Runs the benchmarks one after another."""
+    try:
+        parts = bring()
+        preview.run(parts)
+        start.run(parts)
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
