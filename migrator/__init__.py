@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from migrator.apply import migrate
+    from migrator.comparison import Pending
     from migrator.connection import Target
     from migrator.errors import MigrationError
     from migrator.files import Kind, MigrationFile, discover
     from migrator.history import HistoryRow
     from migrator.inspection import MigrationInfo, info, validate
     from migrator.options import Options
-    from migrator.planning import Pending, Plan, plan
+    from migrator.planning import Plan, plan
     from migrator.repairs import RepairReport, baseline, repair
     from migrator.report import AppliedMigration, Report
 
@@ -51,7 +52,7 @@ _MODULES = {
     "MigrationFile": "files",
     "MigrationInfo": "inspection",
     "Options": "options",
-    "Pending": "planning",
+    "Pending": "comparison",
     "Plan": "planning",
     "RepairReport": "repairs",
     "Report": "report",

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from migrator.comparison import Pending
 from migrator.history import HistoryRow, HistoryTable, literal
 from migrator.options import Options
-from migrator.planning import Pending
 from migrator.script import Script
 
 # A message of this many characters is parsed at once by the server without trouble, and long enough that the round

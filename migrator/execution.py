@@ -8,12 +8,13 @@ from psycopg.pq import ConnStatus
 
 from migrator.alone import apply_alone
 from migrator.batch import Frame, Unit
+from migrator.comparison import Pending
 from migrator.connection import Session
 from migrator.errors import MigrationError
 from migrator.files import Kind
 from migrator.history import HistoryRow
 from migrator.options import Options
-from migrator.planning import Pending, Plan
+from migrator.planning import Plan
 from migrator.report import AppliedMigration
 from migrator.script import prepare
 from migrator.transactional import apply_in_transactions

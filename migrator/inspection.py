@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from migrator.comparison import Examination, FileState, examine
 from migrator.connection import Session, Target
 from migrator.errors import MigrationError
 from migrator.files import discover
 from migrator.options import DEFAULTS, Options
-from migrator.planning import Examination, FileState, examine
 from migrator.privacy import readable_errors
 
 

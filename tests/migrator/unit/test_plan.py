@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrator import HistoryRow, Kind, MigrationError, MigrationFile, Options, Plan, plan
+from migrator.comparison import examine
 from migrator.history import Unfinished
-from migrator.planning import examine
 from migrator.versions import version_key
 
 
@@ -131,6 +131,12 @@ def test_a_repeatable_runs_again_when_its_rendered_text_changes() -> None:
     assert pending([R], [row(1, R, checksum=R.checksum)]) == [], "recorded before its placeholders were replaced"
     assert pending([R], [row(1, R, checksum=5), row(2, R, checksum=applied.checksum)]) == []
     assert pending([R], [row(1, R, checksum=applied.checksum), row(2, R, checksum=5)]) == ["R__grants"]
+
+
+def test_an_unknown_placeholder_in_a_repeatable_that_ran_before() -> None:
+    lost = file("R__grants", "SELECT ${nope};")
+    assert "no value is given" in complaint([lost], [row(1, lost)])
+    assert "no value is given" in complaint([lost], [row(1, lost, success=False, execution_time=-1)])
 
 
 def test_an_unknown_placeholder_stops_before_anything_runs() -> None:
