@@ -31,7 +31,8 @@ class Dns(pulumi.ComponentResource):
     def __init__(self, name: str, args: DnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:dns:Dns", name, None, opts)
         zone = cloudflare.get_zone_output(
-            filter=cloudflare.GetZoneFilterArgs(match="all", name=args.zone), opts=pulumi.InvokeOutputOptions(parent=self)
+            filter=cloudflare.GetZoneFilterArgs(match="all", name=args.zone),
+            opts=pulumi.InvokeOutputOptions(parent=self),
         )
         for host, record in args.records.items():
             cloudflare.DnsRecord(
