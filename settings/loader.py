@@ -14,7 +14,7 @@ from settings.errors import SettingsError
 from settings.explain import explain
 from settings.resolved import AppSettings, ClusterSettings, DatabaseSettings, PoolSettings, Settings
 from settings.source import Location, Source, read
-from settings.stack import StackConfig
+from settings.stack import Protect, StackConfig
 from settings.system import Cluster, System
 
 NAMESPACE = "trellis"
@@ -45,12 +45,18 @@ def load(config: Mapping[str, str], root: Path, *, stack: str) -> Settings:
         ip_range=chosen.ip_range or system.network.ip_range,
         trusted_sources=chosen.trusted_sources,
         migration_endpoint=chosen.migration_endpoint,
-        protect=chosen.phase is not Phase.LAUNCH if chosen.protect is None else chosen.protect,
+        protect=_protected(chosen),
         clusters=clusters,
         apps=tuple(_apps(system, chosen)),
         dns=system.dns,
         alerts=system.alerts,
     )
+
+
+def _protected(chosen: StackConfig) -> bool:
+    if chosen.protect is Protect.PHASE:
+        return chosen.phase is not Phase.LAUNCH
+    return chosen.protect is Protect.ALWAYS
 
 
 def _stack_config(config: Mapping[str, str], file: str) -> StackConfig:

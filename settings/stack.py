@@ -1,9 +1,10 @@
 """The stack's config: where a system runs and how big it is now."""
 
+from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.alias_generators import to_camel
 
 from settings.catalogue import MAX_TRUSTED_SOURCES, Phase
@@ -22,6 +23,18 @@ def _trusted_source(value: str) -> str:
     return value
 
 
+# Pulumi wants a default for every declared key, and a text has no other than this for "as the system file says".
+EmptyIsNone = BeforeValidator(lambda value: None if value == "" else value)
+
+
+class Protect(StrEnum):
+    """Whether clusters, databases and the VPC can be deleted. `phase` protects them in growth and scale."""
+
+    PHASE = "phase"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class StackConfig(Model):
     """The keys under `trellis:` of a stack file. Pulumi.yaml declares and describes the same keys."""
 
@@ -30,12 +43,12 @@ class StackConfig(Model):
     system: str
     phase: Phase = Phase.LAUNCH
     mode: Mode = Mode.MANAGED
-    region: Region | None = None
-    ip_range: PrivateRange | None = None
+    region: Annotated[Region | None, EmptyIsNone] = None
+    ip_range: Annotated[PrivateRange | None, EmptyIsNone] = None
     trusted_sources: Annotated[
         tuple[Annotated[str, AfterValidator(_trusted_source)], ...], Field(max_length=MAX_TRUSTED_SOURCES - 1)
     ] = ()
     migration_endpoint: Literal["public", "private"] = "public"
-    protect: bool | None = None
+    protect: Protect = Protect.PHASE
     prices: dict[PlanSlug, Annotated[float, Field(ge=0)]] = {}
     image_tags: dict[AppName, str] = {}

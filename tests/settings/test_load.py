@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 import settings
 from settings import PLANS, Phase
+from settings.stack import StackConfig
 from tests.settings.conftest import Load
 
 
@@ -39,8 +41,8 @@ def test_a_pool_without_a_size_gets_what_the_headroom_leaves(load: Load) -> None
 
 def test_protection_follows_the_phase_unless_the_stack_says_otherwise(load: Load) -> None:
     assert [load(phase=phase).protect for phase in Phase] == [False, True, True]
-    assert load(phase="scale", protect="false").protect is False
-    assert load(protect="true").protect is True
+    assert load(phase="scale", protect="never").protect is False
+    assert load(protect="always").protect is True
 
 
 def test_the_stack_overrides_region_range_price_and_tag(load: Load) -> None:
@@ -48,6 +50,8 @@ def test_the_stack_overrides_region_range_price_and_tag(load: Load) -> None:
         region="fra1", ipRange="10.99.0.0/20", prices='{"db-s-1vcpu-1gb": 17.5}', imageTags='{"shop-api": "1.4.2"}'
     )
     assert (chosen.region, chosen.ip_range) == ("fra1", "10.99.0.0/20")
+    plain = load(region="", ipRange="")
+    assert (plain.region, plain.ip_range) == ("nyc1", "10.20.0.0/16")
     assert chosen.monthly_usd == 17.5
     assert chosen.apps[0].tag == "1.4.2"
 
@@ -61,3 +65,12 @@ def test_config_of_other_namespaces_is_left_alone(load: Load, root: Path) -> Non
     load()
     config = {"trellis:system": "shop", "digitalocean:apiEndpoint": "http://127.0.0.1:7080"}
     assert settings.load(config, root, stack="dev").system == "shop"
+
+
+def test_the_project_declares_every_key_with_a_description_and_the_same_default() -> None:
+    project = yaml.safe_load((Path(__file__).resolve().parents[2] / "Pulumi.yaml").read_text())["config"]
+    fields = {field.alias: field for field in StackConfig.model_fields.values()}
+    assert set(project) == set(fields)
+    defaults = {key: declared["default"] for key, declared in project.items() if key != "system"}
+    assert StackConfig.model_validate({"system": "x", **defaults}) == StackConfig(system="x")
+    assert all(declared["type"] and declared["description"] for declared in project.values())
