@@ -21,7 +21,8 @@ def main() -> int:
         ("ruff format", ("ruff", "format", "--check", ".")),
         ("ruff check", ("ruff", "check", ".")),
         ("mypy --strict", ("mypy", *PACKAGES)),
-        ("pytest", ("pytest", *sys.argv[1:])),
+        # A file's tests share servers, so a file stays on one worker; the third worker fills the others' waiting times.
+        ("pytest", ("pytest", "-n", "3", "--dist", "loadfile", *sys.argv[1:])),
     ):
         with step(title):
             code = subprocess.run((sys.executable, "-m", *command), cwd=ROOT, check=False).returncode

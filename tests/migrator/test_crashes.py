@@ -22,10 +22,12 @@ KILLS = int(os.environ.get("MIGRATOR_KILLS", "20"))
 CRASHES = int(os.environ.get("MIGRATOR_CRASHES", "3"))
 
 PROGRAM = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
 from migrator import Target, migrate
 parameters, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
+# A shell that starts the tests in the background has its children ignore interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("ready", flush=True)
 migrate(Target(parameters), folder, {})
 """

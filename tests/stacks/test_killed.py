@@ -1,9 +1,11 @@
 """`pulumi up` stopped with SIGKILL: the next run goes on to the end, and nothing is made twice."""
 
+import contextlib
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +59,16 @@ def _kill_at(stack: LocalStack, moment: tuple[str, str]) -> None:
         )
         assert run.poll() is None, "the run ended before the moment came"
     finally:
-        # The session is the run's own: the engine, the program and the plugins, and nothing else.
-        os.killpg(run.pid, signal.SIGKILL)
+        # Plugins lead process groups of their own and outlive their engine, so they are found before it dies.
+        started = _descendants(run.pid)
+        run.kill()
         run.wait()
+        for process in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    # A child belongs to the thread that started it, and the engine has many.
+    threads = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [found for children in threads for child in map(int, children) for found in (child, *_descendants(child))]
