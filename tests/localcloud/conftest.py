@@ -8,21 +8,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.localcloud import contract
+from tests.contracts import locate
 from tests.localcloud.cloud import LocalCloud
-from tests.localcloud.contract import Contract
-
-
-def pytest_report_header() -> str:
-    found = contract.locate()
-    if found is None:
-        return "local cloud: answers are NOT checked against DigitalOcean's OpenAPI document (it is not in this clone)"
-    return f"local cloud: answers are checked against {found}"
+from tests.localcloud.contract import DOCUMENT, Contract
 
 
 @pytest.fixture(scope="session")
 def openapi() -> Contract | None:
-    path = contract.locate()
+    path = locate(DOCUMENT)
     return Contract(path) if path else None
 
 

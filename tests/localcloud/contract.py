@@ -1,26 +1,13 @@
 """DigitalOcean's OpenAPI document: every answer of the local cloud is held against it."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
-VARIABLE = "TRELLIS_CONTRACTS"
-_FILE = "digitalocean-openapi.json"
-_BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2].parent / "shared" / "contracts"
-
-
-def locate() -> Path | None:
-    """The document, or None when this clone has none. Raises FileNotFoundError when the environment points nowhere."""
-    folder = Path(os.environ.get(VARIABLE) or _BESIDE_THE_CHECKOUT)
-    if (folder / _FILE).exists():
-        return folder / _FILE
-    if os.environ.get(VARIABLE):
-        raise FileNotFoundError(f"{VARIABLE}={folder}: there is no {_FILE} in it.")
-    return None
+DOCUMENT = "digitalocean-openapi.json"
 
 
 class Contract:

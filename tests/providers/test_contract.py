@@ -1,9 +1,7 @@
 """The resource types agree with the schemas of the official plugins, property by property."""
 
 import json
-import os
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +10,8 @@ from localcloud.providers.digitalocean.package import PACKAGE as DIGITALOCEAN
 from localcloud.providers.planning import plan
 from localcloud.providers.random.package import PACKAGE as RANDOM
 from localcloud.providers.schema import Kind, Mode, Property, ResourceType
+from tests.contracts import locate
 
-CONTRACTS = Path(os.environ.get("TRELLIS_CONTRACTS") or Path(__file__).parents[3] / "shared" / "contracts")
 KINDS = {"string": Kind.STRING, "integer": Kind.INTEGER, "number": Kind.NUMBER, "boolean": Kind.BOOLEAN}
 TYPES = [(package.name, resource) for package in (DIGITALOCEAN, RANDOM) for resource in package.resources]
 EACH_TYPE = pytest.mark.parametrize(
@@ -26,7 +24,9 @@ NOT_TAKEN = {"number"}
 @cache
 def contract(package: str) -> dict[str, Any]:
     """The official plugin's schema."""
-    found: dict[str, Any] = json.loads((CONTRACTS / f"pulumi-{package}-schema.json").read_text())
+    path = locate(f"pulumi-{package}-schema.json")
+    assert path
+    found: dict[str, Any] = json.loads(path.read_text())
     return found
 
 
