@@ -14,7 +14,10 @@ from settings.system import REFERENCE
 
 @dataclass(frozen=True, kw_only=True)
 class AppDatabase:
-    """The pool an app uses and the cluster, database and user behind it."""
+    """The pool an app uses and the cluster, database and user behind it.
+
+    replica: the cluster's first, where it has one.
+    """
 
     cluster: pulumi.Output[str]
     version: str
@@ -22,6 +25,7 @@ class AppDatabase:
     pool: pulumi.Output[str]
     endpoint: Endpoint
     login: Login
+    replica: Endpoint | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,18 +119,28 @@ def _environment(
 
 def _references(database: AppDatabase) -> Mapping[str, pulumi.Input[str]]:
     user, password, ca = (f"${{{_COMPONENT}.{field}}}" for field in ("USERNAME", "PASSWORD", "CA_CERT"))
-    host, port = database.endpoint.private_host, database.endpoint.port.apply(lambda number: str(int(number)))
-    return {
-        "pool.host": host,
-        "pool.port": port,
+    references: dict[str, pulumi.Input[str]] = {
         "pool.name": database.pool,
         "pool.user": user,
         "pool.password": password,
         "pool.ca": ca,
-        "pool.url": pulumi.Output.concat(
-            f"postgresql://{user}:{password}@", host, ":", port, "/", database.pool, f"?sslmode={SSLMODE}"
-        ),
     }
+    for kind, endpoint, name in (
+        ("pool", database.endpoint, database.pool),
+        ("replica", database.replica, database.database),
+    ):
+        if endpoint is None:
+            references |= {f"{kind}.url": "", f"{kind}.host": "", f"{kind}.port": ""}
+            continue
+        host, port = endpoint.private_host, endpoint.port.apply(lambda number: str(int(number)))
+        references |= {
+            f"{kind}.url": pulumi.Output.concat(
+                f"postgresql://{user}:{password}@", host, ":", port, "/", name, f"?sslmode={SSLMODE}"
+            ),
+            f"{kind}.host": host,
+            f"{kind}.port": port,
+        }
+    return references
 
 
 def _filled(text: str, references: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:

@@ -98,7 +98,7 @@ class DatabasePlatform(pulumi.ComponentResource):
             )
             for pool in wanted.pools
         }
-        replicas = [
+        self._replicas = [
             Replica(
                 f"{wanted.name}-replica-{number}",
                 ReplicaArgs(
@@ -137,7 +137,7 @@ class DatabasePlatform(pulumi.ComponentResource):
             f"{pool.name}-{number}": postgresql_uri(
                 replica.endpoint, cluster.users[pool.user], cluster.databases[pool.database].name, private=private
             )
-            for number, replica in enumerate(replicas, start=1)
+            for number, replica in enumerate(self._replicas, start=1)
             for pool in wanted.pools
         }
         self.reports = {name: migration.report for name, migration in migrations.items()}
@@ -154,4 +154,5 @@ class DatabasePlatform(pulumi.ComponentResource):
             pool=made.name,
             endpoint=made.endpoint,
             login=made.login,
+            replica=self._replicas[0].endpoint if self._replicas else None,
         )

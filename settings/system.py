@@ -179,13 +179,18 @@ class Image(Model):
 
 
 REFERENCE = re.compile(r"\$\{([^}]*)\}")
-POOL_REFERENCES = ("url", "host", "port", "name", "user", "password", "ca")
+# What `${…}` may name in an app's environment. The replica's are empty in a phase without one.
+REFERENCES = (
+    *(f"pool.{field}" for field in ("url", "host", "port", "name", "user", "password", "ca")),
+    *(f"replica.{field}" for field in ("url", "host", "port")),
+)
 
 
 class App(Model):
     """One App Platform app with one service.
 
-    pool: "<cluster>.<pool>", the pool that `${pool.…}` in its environment stands for.
+    pool: "<cluster>.<pool>", the pool that `${pool.…}` in its environment stands for; `${replica.…}` is the same
+        database on the cluster's first replica.
     environment: variables of the service. `${pool.url}`, `${pool.ca}` and their like are filled in.
     """
 
@@ -199,11 +204,10 @@ class App(Model):
 
     @model_validator(mode="after")
     def _references(self) -> Self:
-        allowed = [f"pool.{field}" for field in POOL_REFERENCES]
         for name, value in self.environment.items():
             for reference in REFERENCE.findall(value):
-                if reference not in allowed:
-                    raise Misfit(("environment", name), _unknown("reference", reference, allowed))
+                if reference not in REFERENCES:
+                    raise Misfit(("environment", name), _unknown("reference", reference, REFERENCES))
                 if self.pool is None:
                     raise Misfit(("environment", name), f"${{{reference}}} needs the key `pool` in this app")
         return self

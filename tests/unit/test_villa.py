@@ -158,14 +158,3 @@ def test_a_preview_with_unknown_values_asks_for_the_same_resources() -> None:
     assert sorted((made.typ, made.name) for made in preview.resources) == sorted(
         (made.typ, made.name) for made in up.resources
     )
-
-
-def test_a_stack_without_dns_never_imports_cloudflare(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
-    program = (
-        "import sys; import components.system; "
-        "sys.exit('pulumi_cloudflare' in sys.modules or 'pulumi_random' in sys.modules)"
-    )
-    assert subprocess.run((sys.executable, "-c", program), cwd=ROOT, check=False).returncode == 0
