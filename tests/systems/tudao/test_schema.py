@@ -60,8 +60,8 @@ def test_every_file_is_applied_and_a_second_run_changes_nothing(tudao: Tudao) ->
 
 
 @pytest.mark.parametrize("table", ["buyers", "buyers_archive"])
-def test_a_table_has_the_seven_indexes(tudao: Tudao, table: str) -> None:
-    found = tudao.rows(f"SELECT indexname, indexdef FROM pg_indexes WHERE tablename = '{table}'")
+def test_a_table_has_the_seven_indexes(tudao_of_module: Tudao, table: str) -> None:
+    found = tudao_of_module.rows(f"SELECT indexname, indexdef FROM pg_indexes WHERE tablename = '{table}'")
     assert dict(found) == {
         f"{table}_{name}": (
             f"CREATE {'UNIQUE ' if name in ('pkey', 'license_id_idx') else ''}INDEX {table}_{name}"
@@ -71,12 +71,12 @@ def test_a_table_has_the_seven_indexes(tudao: Tudao, table: str) -> None:
     }
 
 
-def test_the_archive_has_every_column_of_buyers(tudao: Tudao) -> None:
+def test_the_archive_has_every_column_of_buyers(tudao_of_module: Tudao) -> None:
     query = (
         "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute"
         " WHERE attrelid = '{}'::regclass AND attnum > 0 ORDER BY attnum"
     )
-    buyers, archive = (tudao.rows(query.format(table)) for table in ("buyers", "buyers_archive"))
+    buyers, archive = (tudao_of_module.rows(query.format(table)) for table in ("buyers", "buyers_archive"))
     assert archive[: len(buyers)] == buyers
     assert [name for name, *_ in archive[len(buyers) :]] == ["archived_at", "archive_run_id"]
 
@@ -119,6 +119,17 @@ def test_a_wrong_value_is_refused_by_name(
     with pytest.raises(error) as refused:
         insert(tudao_of_module, VALID | {"license_id": "NODE-wrong"} | values)
     assert refused.value.diag.constraint_name == name
+
+
+def test_the_list_of_tiers_changes_as_documented(tudao: Tudao) -> None:
+    page = (FOLDER.parents[2] / "docs" / "tudao.md").read_text()
+    statements = next(block for block in page.split("```sql\n")[1:] if "ALTER DOMAIN" in block).partition("```")[0]
+    insert(tudao, VALID)
+    with tudao.connect() as connection:
+        connection.execute(statements.encode())
+    insert(tudao, VALID | {"license_id": "NODE-00002", "tier": "genesis"})
+    with pytest.raises(errors.CheckViolation):
+        insert(tudao, VALID | {"license_id": "NODE-00003", "tier": "platinum"})
 
 
 def test_a_licence_is_given_once(tudao: Tudao) -> None:
