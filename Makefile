@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
+STACK ?= dev
 
 .DEFAULT_GOAL := help
 .PHONY: help up down preview test lint bench clean venv
@@ -12,14 +13,14 @@ help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 		printf '  make %-9s %s\n' "$$name" "$$text"; done
 
-up: $(READY) ## Bring what is missing, start the local cloud, deploy the stack dev
-	@$(RUN) -m tools.dev up
+up: $(READY) ## Bring what is missing, start the local cloud, deploy the stack (STACK=dev)
+	@$(RUN) -m tools.dev --stack $(STACK) up
 
 preview: $(READY) ## Show what `make up` would change, pending migrations by name
-	@$(RUN) -m tools.dev preview
+	@$(RUN) -m tools.dev --stack $(STACK) preview
 
-down: $(READY) ## Destroy the stack dev and stop the local cloud
-	@$(RUN) -m tools.dev down
+down: $(READY) ## Destroy the stack; stop the local cloud when no other uses it
+	@$(RUN) -m tools.dev --stack $(STACK) down
 
 test: $(READY) ## Check style and types, then run every test on real servers
 	@$(RUN) -m tools.check

@@ -1,4 +1,4 @@
-"""The development stack from nothing to a migrated database, and back: what `make up`, `preview` and `down` run."""
+"""A stack on the local cloud, from nothing to a migrated database and back: `make up`, `preview` and `down`."""
 
 import argparse
 import json
@@ -17,8 +17,6 @@ from tools import connect
 from tools.bring import bring
 from tools.progress import Failure, bold, step
 from tools.workspace import DEFAULT_PORT, ROOT, Workspace
-
-STACK = "dev"
 
 
 class Stack:
@@ -67,6 +65,11 @@ class Stack:
         """The outputs, secrets shown."""
         return dict(json.loads(self.pulumi("stack", "output", "--json", "--show-secrets", quiet=True)))
 
+    def deployed(self) -> dict[str, int]:
+        """Every stack of the workspace and how many resources it has."""
+        stacks = json.loads(self.run("pulumi", "stack", "ls", "--json", "--non-interactive"))
+        return {stack["name"]: stack.get("resourceCount") or 0 for stack in stacks}
+
     def pulumi(self, *arguments: str, quiet: bool = False) -> str:
         """Runs one pulumi command on this stack."""
         color = "auto" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
@@ -107,9 +110,18 @@ def _alive(pid: int) -> bool:
     return "pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
 
 
-def _workspace() -> Workspace:
-    config = yaml.safe_load((ROOT / f"Pulumi.{STACK}.yaml").read_text())["config"]
-    port = urlsplit(config.get("digitalocean:apiEndpoint", "")).port or DEFAULT_PORT
+def _workspace(stack: str) -> Workspace:
+    file = ROOT / f"Pulumi.{stack}.yaml"
+    if not file.is_file():
+        known = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
+        raise Failure(f"there is no stack {stack!r}: no file {file.name}. Known: {', '.join(known)}.")
+    config = yaml.safe_load(file.read_text())["config"]
+    if "digitalocean:apiEndpoint" not in config:
+        raise Failure(
+            f"{file.name} has no digitalocean:apiEndpoint, so the stack {stack!r} is not on the local cloud. "
+            f"Deploy it with `pulumi up --stack {stack}`; README.md names the credentials."
+        )
+    port = urlsplit(config["digitalocean:apiEndpoint"]).port or DEFAULT_PORT
     return Workspace(folder=ROOT / ".trellis", port=port, parts=bring(), python=Path(sys.executable))
 
 
@@ -132,7 +144,7 @@ def _up(stack: Stack) -> None:
 
 def _tell(stack: Stack) -> None:
     outputs = stack.outputs()
-    folder = stack.workspace.folder / "connect"
+    folder = stack.workspace.folder / "connect" / stack.name
     services = connect.write(folder, outputs)
     print(f"\n{bold('What there is')}")
     for cluster, plan in outputs["plans"].items():
@@ -147,12 +159,13 @@ def _tell(stack: Stack) -> None:
     print(f"\n{bold('Try next')}")
     service = os.path.relpath(folder / "pg_service.conf", ROOT)
     print(f"  PGSERVICEFILE={service} .venv/bin/psql service={services[0]} -c '\\dt'")
-    print("  make preview")
+    options = "" if stack.name == "dev" else f" STACK={stack.name}"
+    print(f"  make preview{options}")
     phases = ["launch", "growth", "scale"]
     now = phases.index(outputs["phase"])
     if now + 1 < len(phases):
         grow = f"s/trellis:phase: {phases[now]}/trellis:phase: {phases[now + 1]}/"
-        print(f"  sed -i '{grow}' Pulumi.dev.yaml && make up")
+        print(f"  sed -i '{grow}' Pulumi.{stack.name}.yaml && make up{options}")
     else:
         print("  . .trellis/env && python -m localcloud status")
 
@@ -169,22 +182,28 @@ def _down(stack: Stack) -> None:
     if (stack.workspace.backend / ".pulumi" / "stacks").exists():
         with step("Local cloud"):
             stack.start_cloud(zones())
-        with step("pulumi destroy"):
+        with step(f"pulumi destroy, stack {stack.name}"):
             stack.prepare()
             stack.destroy()
+        left = [name for name, resources in stack.deployed().items() if resources]
+        if left:
+            print(f"The local cloud goes on for {', '.join(left)}.")
+            return
     stack.stop_cloud()
 
 
 def main() -> int:
     """Runs one command; exit code 1 and a plain error when it fails."""
     parser = argparse.ArgumentParser(prog="python -m tools.dev", description=__doc__)
+    parser.add_argument("--stack", default="dev", help="a stack on the local cloud; default: dev")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start the local cloud and deploy the stack dev")
+    commands.add_parser("up", help="start the local cloud and deploy the stack")
     commands.add_parser("preview", help="show what `up` would change")
-    commands.add_parser("down", help="destroy the stack dev and stop the local cloud")
-    command = parser.parse_args().command
+    commands.add_parser("down", help="destroy the stack, and stop the local cloud when no other one uses it")
+    arguments = parser.parse_args()
+    command = arguments.command
     try:
-        stack = Stack(_workspace(), STACK)
+        stack = Stack(_workspace(arguments.stack), arguments.stack)
         if command == "up":
             _up(stack)
         elif command == "preview":

@@ -26,15 +26,16 @@ STACK = "dev"
 
 
 class LocalStack:
-    """The stack dev in a workspace of its own. `config` holds the keys that differ from Pulumi.dev.yaml."""
+    """A stack in a workspace of its own. `config` holds the keys that differ from its committed file."""
 
-    def __init__(self, folder: Path, parts: Parts, **config: Any) -> None:
+    def __init__(self, folder: Path, parts: Parts, name: str = STACK, **config: Any) -> None:
+        self.name = name
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder.chmod(0o711)
         self.workspace = Workspace(folder=folder, port=free_port(), parts=parts, python=Path(sys.executable))
-        self.config_file = folder / f"Pulumi.{STACK}.yaml"
-        self.stack = Stack(self.workspace, STACK, self.config_file)
-        self._committed = yaml.safe_load((ROOT / f"Pulumi.{STACK}.yaml").read_text())
+        self.config_file = folder / f"Pulumi.{name}.yaml"
+        self.stack = Stack(self.workspace, name, self.config_file)
+        self._committed = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())
         self._config: dict[str, Any] = {}
         self.configure(**config)
 
@@ -63,7 +64,7 @@ class LocalStack:
 
     def pulumi(self, *arguments: str) -> "Finished":
         """Runs one command on the stack; a failure is a result, not an exception."""
-        command = ["pulumi", *arguments, "--stack", STACK, "--non-interactive", "--color", "never"]
+        command = ["pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never"]
         done = subprocess.run(
             command, cwd=ROOT, env=self.stack.environment, text=True, capture_output=True, check=False
         )
@@ -72,7 +73,7 @@ class LocalStack:
     def up(self) -> str:
         """`pulumi up`, which must work."""
         self.stack.run(
-            "python", "-m", "operations", "recover", "--stack", STACK, "--config-file", str(self.config_file)
+            "python", "-m", "operations", "recover", "--stack", self.name, "--config-file", str(self.config_file)
         )
         return self.must("up", "--yes", "--skip-preview")
 
@@ -94,7 +95,7 @@ class LocalStack:
 
     def state(self) -> str:
         """The state file as it is on disk."""
-        (path,) = (self.workspace.backend / ".pulumi" / "stacks" / "trellis").glob(f"{STACK}.json")
+        (path,) = (self.workspace.backend / ".pulumi" / "stacks" / "trellis").glob(f"{self.name}.json")
         return path.read_text()
 
     def api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
@@ -143,10 +144,10 @@ class LocalStack:
 
 
 @contextlib.contextmanager
-def local_stack(parts: Parts, **config: Any) -> Iterator[LocalStack]:
+def local_stack(parts: Parts, name: str = STACK, **config: Any) -> Iterator[LocalStack]:
     """A stack whose local cloud runs and that has deployed nothing; stopped and deleted in the end."""
     with open_folder() as folder:
-        stack = LocalStack(folder, parts, **config)
+        stack = LocalStack(folder, parts, name, **config)
         stack.start()
         try:
             yield stack

@@ -1,0 +1,60 @@
+"""Every other system: up, grown to scale and destroyed with the real engine, from its committed stack file."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.stacks.harness import LocalStack, local_stack, servers_of
+from tools.bring import Parts
+from tools.workspace import ROOT
+
+SYSTEMS = sorted(path.stem for path in (ROOT / "systems").glob("*.yaml") if path.stem != "villa")
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
+def system(request: pytest.FixtureRequest, parts: Parts) -> Iterator[LocalStack]:
+    with local_stack(parts, request.param) as stack:
+        stack.up()
+        yield stack
+
+
+def test_it_grows_and_is_destroyed(system: LocalStack) -> None:
+    system.must("preview", "--expect-no-changes")
+    clusters = {cluster["id"] for cluster in system.api("GET", "/v2/databases")["databases"]}
+    _connect_everywhere(system)
+    for phase in ("growth", "scale"):
+        system.configure(phase=phase)
+        system.up()
+        assert {cluster["id"] for cluster in system.api("GET", "/v2/databases")["databases"]} == clusters
+        _connect_everywhere(system)
+    system.must("preview", "--expect-no-changes")
+    _no_secret_in_plain_text(system)
+    system.must("destroy", "--yes", "--skip-preview")
+    assert [command for command in servers_of(system.workspace.cloud_state) if "serve" not in command] == []
+
+
+def _uris(system: LocalStack) -> list[str]:
+    outputs = system.outputs()
+    kinds = ("direct_uris", "pooled_uris", "replica_uris")
+    return [uri for kind in kinds for cluster in outputs[kind].values() for uri in cluster.values()]
+
+
+def _connect_everywhere(system: LocalStack) -> None:
+    for uri in _uris(system):
+        with system.connect(uri) as connection:
+            assert connection.execute("SELECT current_user").fetchone() == (urlsplit(uri).username,)
+
+
+def _no_secret_in_plain_text(system: LocalStack) -> None:
+    passwords = {str(urlsplit(uri).password) for uri in _uris(system)}
+    assert passwords
+    texts = (system.state(), system.must("preview", "--diff"), str(system.journal()))
+    assert [password for password in passwords for text in texts if password in text] == []
+
+
+def test_every_system_has_a_stack_file_and_a_page() -> None:
+    for name in SYSTEMS:
+        assert (ROOT / f"Pulumi.{name}.yaml").is_file()
+        assert (ROOT / "docs" / f"{name}.md").is_file()
+        assert list((ROOT / "migrations" / name).rglob("*.sql"))
