@@ -36,6 +36,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET timezone
 DECLARE
   this_month TIMESTAMPTZ := date_trunc('month', as_of);
   event event_tables;
+  months TIMESTAMPTZ[];
   month TIMESTAMPTZ;
 BEGIN
   -- One at a time: the second finds the months made.
@@ -43,12 +44,14 @@ BEGIN
   FOR event IN SELECT * FROM event_tables ORDER BY table_name LOOP
     -- Past months are made as well where an indexer that started late has left rows in the default partition, but
     -- not those that detach_old_partitions() would take out again.
-    FOR month IN EXECUTE format(
-      'SELECT generate_series($1, $1 + make_interval(months => $2), INTERVAL ''1 month'')'
-      ' UNION SELECT DISTINCT date_trunc(''month'', %1$I) FROM partitions.%2$I'
-      ' WHERE %1$I < $1 AND ($3 IS NULL OR %1$I >= $1 - make_interval(months => $3)) ORDER BY 1',
-      event.time_column, event.table_name || '_default') USING this_month, event.months_ahead, event.keep_months
-    LOOP
+    EXECUTE format(
+      'SELECT array_agg(month ORDER BY month) FROM ('
+      ' SELECT generate_series($1, $1 + make_interval(months => $2), INTERVAL ''1 month'') AS month'
+      ' UNION SELECT date_trunc(''month'', %1$I) FROM partitions.%2$I'
+      ' WHERE %1$I < $1 AND ($3 IS NULL OR %1$I >= $1 - make_interval(months => $3))) wanted',
+      event.time_column, event.table_name || '_default')
+      INTO months USING this_month, event.months_ahead, event.keep_months;
+    FOREACH month IN ARRAY months LOOP
       CONTINUE WHEN to_regclass(format('partitions.%I', event.table_name || to_char(month, '_YYYY_MM'))) IS NOT NULL;
       BEGIN
         CALL make_partition(event.table_name, event.time_column, month);
@@ -69,7 +72,6 @@ COMMENT ON PROCEDURE make_partitions_ahead IS
 CREATE OR REPLACE PROCEDURE detach_old_partitions(as_of TIMESTAMPTZ DEFAULT now()) LANGUAGE plpgsql AS $$
 DECLARE
   old RECORD;
-  archived TEXT;
 BEGIN
   FOR old IN
     SELECT t.table_name, part.relname AS part, to_date(right(part.relname, 7), 'YYYY_MM') AS month
@@ -83,15 +85,15 @@ BEGIN
     BEGIN
       PERFORM set_config('lock_timeout', '2s', true);
       EXECUTE format('ALTER TABLE public.%I DETACH PARTITION partitions.%I', old.table_name, old.part);
-      -- A month can come twice, when rows of it arrived after it had been archived.
-      archived := old.part;
-      WHILE to_regclass(format('archive.%I', archived)) IS NOT NULL LOOP
-        archived := archived || '_more';
-      END LOOP;
-      EXECUTE format('ALTER TABLE partitions.%I RENAME TO %I', old.part, archived);
-      EXECUTE format('ALTER TABLE partitions.%I SET SCHEMA archive', archived);
-      -- DETACH takes away the row trigger that the table had from its parent.
-      CALL public.make_append_only(format('archive.%I', archived)::regclass);
+      IF to_regclass(format('archive.%I', old.part)) IS NULL THEN
+        EXECUTE format('ALTER TABLE partitions.%I SET SCHEMA archive', old.part);
+        -- DETACH takes away the row trigger that the table had from its parent.
+        CALL public.make_append_only(format('archive.%I', old.part)::regclass);
+      ELSE
+        -- A month comes twice when it was made again for rows that arrived after it had been archived.
+        EXECUTE format('INSERT INTO archive.%I SELECT * FROM partitions.%1$I', old.part);
+        EXECUTE format('DROP TABLE partitions.%I', old.part);
+      END IF;
       INSERT INTO public.partition_changes (table_name, month, change) VALUES (old.table_name, old.month, 'detached');
     EXCEPTION WHEN lock_not_available THEN
       INSERT INTO public.partition_changes (table_name, month, change, note)
