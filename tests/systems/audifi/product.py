@@ -53,6 +53,20 @@ class AudiFi:
             return ingest(connection, table, events)
 
 
+@dataclass(frozen=True)
+class AudiFiInOneTransaction(AudiFi):
+    """The same inside one open transaction of a superuser, who takes each role in turn. What fails is undone."""
+
+    connection: psycopg.Connection
+
+    @contextmanager
+    def session(self, role: str) -> Iterator[psycopg.Connection]:
+        """The one connection, with the rights of a role and no more."""
+        with self.connection.transaction():
+            self.connection.execute(f"SET LOCAL SESSION AUTHORIZATION {role}".encode())
+            yield self.connection
+
+
 def ingest(connection: psycopg.Connection, table: str, events: Sequence[Event]) -> tuple[int, int]:
     """Hands a batch in on a connection: how many were stored, how many had been already."""
     row = connection.execute("SELECT * FROM ingest_chain_events(%s, %s)", (table, json.dumps(events))).fetchone()

@@ -54,10 +54,10 @@ def test_how_far_ahead_is_a_setting(audifi: AudiFi) -> None:
     assert [month for month in months(audifi, "audit_logs") if month.startswith("2030")][-1] == "2030_04"
 
 
-def test_many_calls_at_once_make_each_month_once(audifi: AudiFi) -> None:
+def test_many_calls_at_once_make_each_month_once(copied: AudiFi) -> None:
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: audifi.run(INDEXER, "CALL make_partitions_ahead('2030-01-01')"), range(4)))
-    assert audifi.admin("SELECT count(*) FROM partition_changes WHERE month >= '2030-01-01' AND change = 'made'") == [
+        list(pool.map(lambda _: copied.run(INDEXER, "CALL make_partitions_ahead('2030-01-01')"), range(4)))
+    assert copied.admin("SELECT count(*) FROM partition_changes WHERE month >= '2030-01-01' AND change = 'made'") == [
         (4 * len(TABLES),)
     ]
 
@@ -96,70 +96,72 @@ def test_an_indexer_that_starts_in_the_past_gets_its_months(audifi: AudiFi) -> N
     assert audifi.ingest(REVENUE, deposit(2, "2020-07-07")) == (0, 1)
 
 
-def test_a_month_whose_lock_is_not_free_is_made_the_next_time(audifi: AudiFi) -> None:
-    with audifi.session(ADMIN) as reader, reader.transaction():
+def test_a_month_whose_lock_is_not_free_is_made_the_next_time(copied: AudiFi) -> None:
+    with copied.session(ADMIN) as reader, reader.transaction():
         reader.execute(f"SELECT count(*) FROM partitions.{REVENUE}_default".encode())
-        audifi.admin("UPDATE event_tables SET months_ahead = 0 WHERE table_name = %s", REVENUE)
-        audifi.run(INDEXER, "CALL make_partitions_ahead('2030-01-01')")
-        assert "2030_01" not in months(audifi, REVENUE)
-        assert "2030_01" in months(audifi, "security_events")
-    assert audifi.admin("SELECT table_name, note FROM partition_changes WHERE change = 'postponed'") == [
+        copied.admin("UPDATE event_tables SET months_ahead = 0 WHERE table_name = %s", REVENUE)
+        copied.run(INDEXER, "CALL make_partitions_ahead('2030-01-01')")
+        assert "2030_01" not in months(copied, REVENUE)
+        assert "2030_01" in months(copied, "security_events")
+    assert copied.admin("SELECT table_name, note FROM partition_changes WHERE change = 'postponed'") == [
         (REVENUE, "canceling statement due to lock timeout")
     ]
-    audifi.run(INDEXER, "CALL make_partitions_ahead('2030-01-01')")
-    assert "2030_01" in months(audifi, REVENUE)
+    copied.run(INDEXER, "CALL make_partitions_ahead('2030-01-01')")
+    assert "2030_01" in months(copied, REVENUE)
 
 
-def test_months_that_are_older_than_they_are_kept_go_to_the_archive(audifi: AudiFi) -> None:
-    audifi.admin("UPDATE event_tables SET keep_months = 2 WHERE table_name = %s", REVENUE)
-    audifi.run(INDEXER, "CALL make_partitions_ahead('2024-01-01')")
+def test_months_that_are_older_than_they_are_kept_go_to_the_archive(copied: AudiFi) -> None:
+    copied.admin("UPDATE event_tables SET keep_months = 2 WHERE table_name = %s", REVENUE)
+    copied.run(INDEXER, "CALL make_partitions_ahead('2024-01-01')")
     batch = [deposit(number, f"2024-{number:02}-10") for number in (1, 2, 3, 4)]
-    audifi.ingest(REVENUE, *batch)
-    audifi.admin("CALL detach_old_partitions('2024-04-30')")
-    assert where(audifi) == [("2", "2024_02"), ("3", "2024_03"), ("4", "2024_04")]
-    assert audifi.admin(f"SELECT right(tx_hash, 1) FROM archive.{REVENUE}_2024_01") == [("1",)]
-    assert "2024_01" in months(audifi, "chain_nft_events")
+    copied.ingest(REVENUE, *batch)
+    copied.admin("CALL detach_old_partitions('2024-04-30')")
+    assert where(copied) == [("2", "2024_02"), ("3", "2024_03"), ("4", "2024_04")]
+    assert copied.admin(f"SELECT right(tx_hash, 1) FROM archive.{REVENUE}_2024_01") == [("1",)]
+    assert "2024_01" in months(copied, "chain_nft_events")
     detached = "SELECT table_name, month::text FROM partition_changes WHERE change = 'detached'"
-    assert audifi.admin(detached) == [(REVENUE, "2024-01-01")]
+    assert copied.admin(detached) == [(REVENUE, "2024-01-01")]
 
-    audifi.admin("CALL detach_old_partitions('2024-04-30')")
-    assert audifi.admin(detached) == [(REVENUE, "2024-01-01")]
-    assert audifi.ingest(REVENUE, *batch) == (0, 4), "an archived event counted again"
+    copied.admin("CALL detach_old_partitions('2024-04-30')")
+    assert copied.admin(detached) == [(REVENUE, "2024-01-01")]
+    assert copied.ingest(REVENUE, *batch) == (0, 4), "an archived event counted again"
     for change in ("UPDATE", "DELETE FROM", "TRUNCATE"):
         with pytest.raises(psycopg.errors.RestrictViolation):
-            audifi.admin(f"{change} archive.{REVENUE}_2024_01 {'SET amount = 0' if change == 'UPDATE' else ''}")
+            copied.admin(f"{change} archive.{REVENUE}_2024_01 {'SET amount = 0' if change == 'UPDATE' else ''}")
 
 
-def test_an_event_that_comes_after_its_month_was_archived_is_kept(audifi: AudiFi) -> None:
-    audifi.admin("UPDATE event_tables SET keep_months = 1 WHERE table_name = %s", REVENUE)
-    audifi.run(INDEXER, "CALL make_partitions_ahead('2024-01-01')")
-    audifi.ingest(REVENUE, deposit(1, "2024-01-10"))
-    audifi.admin("CALL detach_old_partitions('2024-04-01')")
-    audifi.ingest(REVENUE, deposit(2, "2024-01-11"))
-    audifi.run(INDEXER, "CALL make_partitions_ahead('2024-04-01')")
-    assert where(audifi) == [("2", "default")]
+def test_an_event_that_comes_after_its_month_was_archived_is_kept(copied: AudiFi) -> None:
+    copied.admin("UPDATE event_tables SET keep_months = 1 WHERE table_name = %s", REVENUE)
+    copied.run(INDEXER, "CALL make_partitions_ahead('2024-01-01')")
+    copied.ingest(REVENUE, deposit(1, "2024-01-10"))
+    copied.admin("CALL detach_old_partitions('2024-04-01')")
+    copied.ingest(REVENUE, deposit(2, "2024-01-11"))
+    copied.run(INDEXER, "CALL make_partitions_ahead('2024-04-01')")
+    assert where(copied) == [("2", "default")]
     # A month made by hand for it joins what is archived.
-    audifi.admin("CALL make_partition(%s, 'block_time', '2024-01-01 00:00:00+00')", REVENUE)
-    audifi.admin("CALL detach_old_partitions('2024-04-01')")
-    assert audifi.admin(f"SELECT count(*) FROM archive.{REVENUE}_2024_01") == [(2,)]
-    assert where(audifi) == []
+    copied.admin("CALL make_partition(%s, 'block_time', '2024-01-01 00:00:00+00')", REVENUE)
+    copied.admin("CALL detach_old_partitions('2024-04-01')")
+    assert copied.admin(f"SELECT count(*) FROM archive.{REVENUE}_2024_01") == [(2,)]
+    assert where(copied) == []
 
 
-def test_a_busy_month_is_left_for_the_next_run_and_others_go(audifi: AudiFi) -> None:
-    audifi.admin("UPDATE event_tables SET keep_months = 1 WHERE table_name = ANY (ARRAY['audit_logs', %s])", REVENUE)
-    audifi.run(INDEXER, "CALL make_partitions_ahead('2024-01-01')")
-    with audifi.session(ADMIN) as reader, reader.transaction():
+def test_a_busy_month_is_left_for_the_next_run_and_others_go(copied: AudiFi) -> None:
+    copied.admin("UPDATE event_tables SET keep_months = 1 WHERE table_name = ANY (ARRAY['audit_logs', %s])", REVENUE)
+    copied.run(INDEXER, "CALL make_partitions_ahead('2024-01-01')")
+    with copied.session(ADMIN) as reader, reader.transaction():
         reader.execute(f"SELECT count(*) FROM partitions.{REVENUE}_2024_01".encode())
-        audifi.admin("CALL detach_old_partitions('2024-03-01')")
-    assert audifi.admin("SELECT table_name, change FROM partition_changes WHERE change <> 'made' ORDER BY 1") == [
+        copied.admin("CALL detach_old_partitions('2024-03-01')")
+    assert copied.admin("SELECT table_name, change FROM partition_changes WHERE change <> 'made' ORDER BY 1") == [
         ("audit_logs", "detached"),
         (REVENUE, "postponed"),
     ]
-    audifi.admin("CALL detach_old_partitions('2024-03-01')")
-    assert "2024_01" not in months(audifi, REVENUE)
+    copied.admin("CALL detach_old_partitions('2024-03-01')")
+    assert "2024_01" not in months(copied, REVENUE)
 
 
 def test_rows_of_logs_find_their_month(audifi: AudiFi) -> None:
     audifi.run(APP, "INSERT INTO audit_logs (action) VALUES ('signed in')")
-    parts = audifi.admin("SELECT tableoid::regclass::text, to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM') FROM audit_logs")
+    parts = audifi.admin(
+        "SELECT tableoid::regclass::text, to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM') FROM audit_logs"
+    )
     assert parts == [(f"partitions.audit_logs_{parts[0][1]}", parts[0][1])]

@@ -70,12 +70,12 @@ def test_a_second_run_changes_nothing(migrated: AudiFi) -> None:
     assert migrated.database.snapshot() == before
 
 
-def test_every_repeatable_file_can_be_repeated(audifi: AudiFi) -> None:
+def test_every_repeatable_file_can_be_repeated(copied: AudiFi) -> None:
     repeatable = [file.script for file in discover(FOLDER) if file.script.startswith("R__")]
-    before = audifi.database.snapshot()
-    audifi.admin("UPDATE flyway_schema_history SET checksum = 0 WHERE version IS NULL")
-    assert [done.script for done in audifi.migrate().applied] == repeatable
-    after = audifi.database.snapshot()
+    before = copied.database.snapshot()
+    copied.admin("UPDATE flyway_schema_history SET checksum = 0 WHERE version IS NULL")
+    assert [done.script for done in copied.migrate().applied] == repeatable
+    after = copied.database.snapshot()
     changed = {kind for kind in before if kind not in ("history", "rows") and before[kind] != after[kind]}
     assert changed == set()
 

@@ -21,12 +21,12 @@ def test_a_vote_counts_once_and_can_be_changed(audifi: AudiFi) -> None:
     assert audifi.admin("SELECT count(*) FROM vstudio_vote_events") == [(3,)]
 
 
-def test_a_message_sent_by_many_at_once_counts_once(audifi: AudiFi) -> None:
-    open_market(audifi)
+def test_a_message_sent_by_many_at_once_counts_once(copied: AudiFi) -> None:
+    open_market(copied)
     with ThreadPoolExecutor(4) as pool:
-        counted = list(pool.map(lambda _: vote(audifi, 1, OPEN, ADA, 1), range(8)))
+        counted = list(pool.map(lambda _: vote(copied, 1, OPEN, ADA, 1), range(8)))
     assert sorted(counted) == [False] * 7 + [True]
-    assert audifi.admin(STATE) == [(1, 0)]
+    assert copied.admin(STATE) == [(1, 0)]
 
 
 def test_a_message_sent_again_after_the_decision_has_closed_is_no_error(audifi: AudiFi) -> None:
