@@ -1,6 +1,5 @@
 """Files that let psql and other libpq clients reach a stack's databases without a password on a command line."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,12 +34,6 @@ def write(folder: Path, outputs: Mapping[str, Any]) -> list[str]:
     _private(folder / "pg_service.conf", "\n".join(entries))
     _private(folder / "pgpass", "\n".join(passwords) + "\n")
     return list(services)
-
-
-def read_outputs(text: str) -> Mapping[str, Any]:
-    """The outputs of `pulumi stack output --json --show-secrets`."""
-    outputs: Mapping[str, Any] = json.loads(text)
-    return outputs
 
 
 def _private(path: Path, text: str) -> None:
