@@ -75,6 +75,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                     files=args.files[database.name],
                     placeholders=database.roles,
                     cluster=cluster.name,
+                    cluster_id=cluster.id,
                     database=cluster.databases[database.name].name,
                     endpoint=cluster.endpoint,
                     private=settings.migration_endpoint == "private",

@@ -77,6 +77,7 @@ class MigrationsArgs:
 
     folder: of the SQL, relative to the program. files: what `migrator.discover` found there.
     placeholders: name -> value in the SQL.
+    cluster_id: a replaced cluster keeps its name, and its databases are empty: the id tells.
     endpoint, admin: the direct port and the user that owns the schema; never a pool, where session state and
         advisory locks do not hold.
     """
@@ -85,6 +86,7 @@ class MigrationsArgs:
     files: Sequence[MigrationFile]
     placeholders: Mapping[str, str]
     cluster: pulumi.Input[str]
+    cluster_id: pulumi.Input[str]
     database: pulumi.Input[str]
     endpoint: Endpoint
     private: bool
@@ -118,7 +120,7 @@ class Migrations(pulumi.ComponentResource):
                 "placeholders": dict(args.placeholders),
                 "cluster": args.cluster,
                 "database": args.database,
-                "target": pulumi.Output.concat(args.cluster, "/", args.database),
+                "target": pulumi.Output.concat(args.cluster_id, "/", args.database),
                 "host": host,
                 "port": endpoint.port,
                 "user": args.admin.user,

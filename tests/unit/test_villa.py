@@ -63,6 +63,7 @@ def test_migrations_run_as_the_administrator_on_the_direct_port(launched: tuple[
     (migrations,) = (inputs for inputs in launched[0].of("Migrations").values() if "files" in inputs)
     assert (migrations["user"], migrations["host"], migrations["port"]) == ("doadmin", "db.example", 25060)
     assert migrations["sslmode"] == "verify-full"
+    assert migrations["target"] == "villa-db-id/villa"
     assert migrations["placeholders"] == {"app_role": "villa_app"}
     assert set(migrations["files"]) == {path.name for path in (ROOT / "migrations/villa/villa").glob("*.sql")}
 
