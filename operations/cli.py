@@ -1,31 +1,48 @@
-"""Parses the command line."""
+"""The command line: which subcommand, and what its end means.
 
-import argparse
+Modules are imported when a subcommand needs them: `trellis --help` loads none, and the commands of a database given by
+`--url` load neither the settings nor what they need.
+"""
+
+import os
 import sys
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
-from operations.errors import OperationError
-from operations.recover import recover
+from operations.arguments import parser
+from operations.errors import OperationError, WrongCall
+
+FAILED = 1
+WRONG_CALL = 2
+INTERRUPTED = 130
+
+_MODULES = {"recover": "operations.recover", "check": "operations.check"}
 
 
-def main() -> int:
-    """Runs one command. Exit code 0 when it worked, 1 with a plain error when it did not, 2 for a wrong call."""
-    parser = argparse.ArgumentParser(prog="trellis", description="Day-2 work on a Trellis stack.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    recovering = commands.add_parser(
-        "recover",
-        help="finish what a killed `pulumi up` left open",
-        description="Takes what an interrupted `pulumi up` had created, but not yet recorded, into the stack's state. "
-        "Does nothing when nothing is open. Needs the credentials that `pulumi up` needs.",
-    )
-    recovering.add_argument("--stack", required=True, help="the stack's name, for example dev")
-    recovering.add_argument(
-        "--config-file", type=Path, help="the stack's config file, where it is not Pulumi.<stack>.yaml"
-    )
-    arguments = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one subcommand; returns the exit code that docs/command.md describes.
+
+    Raises SystemExit(2) for arguments that cannot be read, as argparse does.
+    """
+    options = parser().parse_args(arguments)
     try:
-        recover(arguments.stack, arguments.config_file)
+        run: Callable[..., int] = import_module(_MODULES.get(options.command, "operations.schema")).run
+        return run(options)
+    except WrongCall as error:
+        _say(f"error: {error}")
+        return WRONG_CALL
     except OperationError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+        _say(f"error: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        _say("Stopped. A migration that was under way is rolled back; run the same command again to go on.")
+        # Threads of other databases may wait for a server that does not answer.
+        os._exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; the interpreter's own flush would complain once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201

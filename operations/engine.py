@@ -13,6 +13,7 @@ class Engine:
     """The pulumi program on PATH, for one stack of the project in the current folder."""
 
     def __init__(self, stack: str, config_file: Path | None) -> None:
+        self._name = stack
         self._stack = ["--stack", stack, "--non-interactive", "--color", "never"]
         self._config_file = ["--config-file", str(config_file)] if config_file else []
 
@@ -25,6 +26,15 @@ class Engine:
         values = json.loads(self._run("config", "--json", *self._config_file))
         value = values.get(key, {}).get("value")
         return None if value is None else str(value)
+
+    def configuration(self) -> dict[str, str]:
+        """The stack's config, the project's defaults included: every key with its namespace, every value as text."""
+        values = json.loads(self._run("config", "--json", *self._config_file))
+        return {key: str(entry["value"]) for key, entry in values.items() if entry.get("value") is not None}
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets shown; they go nowhere but into the caller's memory."""
+        return dict(json.loads(self._run("stack", "output", "--json", "--show-secrets")))
 
     def adopt(self, found: Mapping[str, str]) -> None:
         """Takes resources that exist into the state, URN -> id, and drops every open create.
@@ -55,5 +65,17 @@ class Engine:
         except FileNotFoundError as error:
             raise OperationError("pulumi is not on PATH. In a checkout, `. .trellis/env` puts it there.") from error
         if done.returncode:
-            raise OperationError(f"`pulumi {' '.join(arguments)}` failed:\n{(done.stdout + done.stderr).strip()}")
+            raise self._failure(arguments, done)
         return done.stdout
+
+    def _failure(self, arguments: tuple[str, ...], done: "subprocess.CompletedProcess[str]") -> OperationError:
+        # What was printed before a failure may hold the secrets that were asked for.
+        said = done.stderr if "--show-secrets" in arguments else done.stdout + done.stderr
+        if "no stack named" in said:
+            return OperationError(
+                f"There is no stack {self._name!r} in this backend; `pulumi stack ls` lists those there are. In a"
+                " checkout, `make up` makes the stack dev and `. .trellis/env` leads pulumi to it."
+            )
+        if "no Pulumi.yaml project file found" in said:
+            return OperationError("Neither this folder nor one above it holds a Pulumi.yaml. Change to the checkout.")
+        return OperationError(f"`pulumi {' '.join(arguments)}` failed:\n{said.strip()}")

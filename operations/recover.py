@@ -5,6 +5,7 @@ create, and the cloud may hold the thing: a second create would fail, or make a 
 """
 
 import time
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ from operations.errors import OperationError
 from operations.orphans import FINDERS, Api, cloudflare, digitalocean
 
 ONLINE_WITHIN_SECONDS = 1800
+
+
+def run(options: Namespace) -> int:
+    """The subcommand `recover`."""
+    recover(options.stack, options.config_file)
+    return 0
 
 
 def recover(stack: str, config_file: Path | None) -> None:
