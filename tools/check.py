@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from tools.bring import bring
-from tools.progress import Failure, step
+from tools.progress import Failure
 from tools.workspace import ROOT
 
 PACKAGES = ("__main__.py", "settings", "components", "migrator", "localcloud", "operations", "tools", "bench", "tests")
@@ -24,8 +24,8 @@ def main() -> int:
         # A file's tests share servers, so a file stays on one worker; the third worker fills the others' waiting times.
         ("pytest", ("pytest", "-n", "3", "--dist", "loadfile", *sys.argv[1:])),
     ):
-        with step(title):
-            code = subprocess.run((sys.executable, "-m", *command), cwd=ROOT, check=False).returncode
+        print(f"{title} ...", flush=True)
+        code = subprocess.run((sys.executable, "-m", *command), cwd=ROOT, check=False).returncode
         if code:
             print(f"error: {title} failed with exit code {code}.", file=sys.stderr)
             return code
