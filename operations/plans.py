@@ -1,12 +1,17 @@
 """What a command would do, found out without doing it."""
 
-from migrator import MigrationError, Options, Plan, RepairReport, discover, plan
+from collections.abc import Sequence
+
+from migrator import MigrationError, MigrationFile, Options, Plan, RepairReport, discover, info, plan
 from migrator.connection import Session
 from migrator.history import HistoryRow
 from migrator.privacy import readable_errors
 from migrator.repairs import _Repairs
 from migrator.versions import version_key
 from operations.databases import Database
+
+# States of `info` in which a file will not run again.
+_SETTLED = frozenset({"applied", "out of order", "below baseline", "not needed"})
 
 
 def pending(database: Database, options: Options) -> Plan:
@@ -20,6 +25,22 @@ def pending(database: Database, options: Options) -> Plan:
         values = {**sources.placeholders, **session.built_in_placeholders}
         _refuse_used(session, options)
         return plan(files, _history(session), values, options, conforming=session.facts.conforming)
+
+
+def to_come(database: Database, files: Sequence[MigrationFile]) -> Sequence[MigrationFile]:
+    """Those files that a run may still apply, also where it would refuse to start, for example because of one of them.
+
+    Raises MigrationError when folder or database cannot be read.
+    """
+    sources = database.sources
+    tolerant = Options(out_of_order=True, allow_missing=True)
+    found = info(database.target, sources.folder, sources.placeholders, tolerant)
+    settled = {_identity(one.version, one.description) for one in found if one.state in _SETTLED}
+    return [file for file in files if _identity(file.version, file.recorded_description) not in settled]
+
+
+def _identity(version: str | None, description: str) -> object:
+    return description if version is None else version_key(version)
 
 
 def repairs(database: Database, options: Options) -> RepairReport:
