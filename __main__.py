@@ -1,5 +1,6 @@
 """Trellis: builds the system that the stack's config names, at the phase it names."""
 
+import sys
 from pathlib import Path
 
 import pulumi
@@ -10,6 +11,9 @@ from components.system import System, SystemArgs
 from migrator import MigrationError
 
 ROOT = Path(__file__).resolve().parent
+
+# The engine interrupts the program when a deployment fails. Its own error says why; a traceback from here would not.
+sys.excepthook = lambda kind, *rest: None if kind is KeyboardInterrupt else sys.__excepthook__(kind, *rest)
 
 try:
     chosen = settings.load(CONFIG.get(), ROOT, stack=pulumi.get_stack())

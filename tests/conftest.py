@@ -1,5 +1,7 @@
 """What a clone without the contracts leaves out, said at the top of the run."""
 
+import pytest
+
 from tests.contracts import VARIABLE, locate
 
 collect_ignore = [] if locate("pulumi-digitalocean-schema.json") else ["providers/test_contract.py"]
@@ -13,3 +15,8 @@ def pytest_report_header() -> list[str]:
         f"left out: no contracts found ({VARIABLE} names their folder). The local cloud's answers are not held against "
         "DigitalOcean's OpenAPI document, nor the bundled plugins against the official schemas."
     ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that the workers end together."""
+    items.sort(key=lambda item: ("tests/stacks" not in item.nodeid, "test_stack" not in item.nodeid))

@@ -22,7 +22,7 @@ def main() -> int:
         ("ruff check", ("ruff", "check", ".")),
         ("mypy --strict", ("mypy", *PACKAGES)),
         # A file's tests share servers, so a file stays on one worker; the third worker fills the others' waiting times.
-        ("pytest", ("pytest", "-n", "3", "--dist", "loadfile", *sys.argv[1:])),
+        ("pytest", ("pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", *sys.argv[1:])),
     ):
         print(f"{title} ...", flush=True)
         code = subprocess.run((sys.executable, "-m", *command), cwd=ROOT, check=False).returncode

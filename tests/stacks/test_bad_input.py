@@ -23,7 +23,7 @@ def idle(parts: Parts) -> Iterator[LocalStack]:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"system": "vila"}, "there is no system 'vila'. Known: villa"),
+        ({"system": "vila"}, "there is no system 'vila'. Known: "),
         ({"phase": "huge"}, "'huge' is not allowed. Allowed: 'launch', 'growth', 'scale'"),
         ({"regoin": "nyc1"}, "trellis:regoin: unknown key"),
         ({"ipRange": "8.8.0.0/16"}, "8.8.0.0/16 is not private"),
