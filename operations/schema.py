@@ -21,12 +21,14 @@ class Answer:
     """What a subcommand found or did in one database.
 
     values: for JSON. text: for a person. good: whether all is well. pending: how many migrations are.
+    idle: whether the planned change is none, so that nobody need be asked.
     """
 
     values: Mapping[str, Any]
     text: str
     good: bool = True
     pending: int = 0
+    idle: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def run(options: Namespace) -> int:
 
         if work.ask is not None and (options.dry_run or not options.yes):
             planned = each(databases, perform(work.ask))
-            if options.dry_run:
+            if options.dry_run or all(one.result is not None and one.result.idle for one in planned):
                 return _finish(options, planned)
             _show(planned, tell)
             if not all(_good(outcome) for outcome in planned):
@@ -127,7 +129,6 @@ def _migrate(database: Database, options: Namespace, settings: Options) -> Answe
     done = f"{_migrations(count)} applied in {report.milliseconds} ms" if count else "Nothing to apply"
     lines = [f"{done}; {at} is current."]
     if count:
-        lines += [f"  {one.script}  {one.milliseconds} ms" for one in report.applied]
         position = f" (log position {report.restore_lsn})" if report.restore_lsn else ""
         lines.append(f"Restore point before the run: {report.restore_time.isoformat(sep=' ')}{position}.")
     lines += [f"warning: {warning}" for warning in report.warnings]
@@ -204,6 +205,7 @@ def _repaired(report: RepairReport, *, dry_run: bool) -> Answer:
     return Answer(
         values={"dry_run": dry_run, "repair": report.to_dict()},
         text="\n".join([heading, *lines]) if lines else "Nothing to repair.",
+        idle=not lines,
     )
 
 

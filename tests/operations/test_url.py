@@ -1,19 +1,27 @@
 """The command on one database that a URL names, on a real server."""
 
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.migrator.conftest import Write
 from tests.migrator.servers import PASSWORD, Database
-from tests.operations.conftest import Finished, Trellis, url
+from tests.operations.conftest import ROOT, Finished, Trellis, url
 
 FILES = {
     "V1__Profiles.sql": "CREATE TABLE profiles (id bigint PRIMARY KEY, owner text DEFAULT '${owner}');",
     "V1.1__Index.sql": "CREATE INDEX CONCURRENTLY profiles_owner ON profiles (owner);",
     "R__Names.sql": "CREATE OR REPLACE VIEW names AS SELECT owner FROM profiles;",
 }
+
+PROGRAM = (sys.executable, "-m", "operations")
 
 
 class Command:
@@ -156,7 +164,8 @@ def test_repair_says_what_it_will_do_and_wants_a_word(command: Command) -> None:
     assert done.code == 0
     assert json.loads(done.out)["databases"][0]["repair"] == planned
     assert command("validate").code == 0
-    assert command("repair", "--dry-run").out == "Nothing to repair.\n"
+    for idle in (command("repair", "--dry-run"), command("repair")):
+        assert (idle.code, idle.out) == (0, "Nothing to repair.\n")
 
 
 def test_baseline_of_a_database_in_use(command: Command) -> None:
@@ -234,3 +243,56 @@ def test_start_loads_neither_settings_nor_what_they_need(command: Command, trell
     loaded = set((tmp_path / "loaded").read_text().splitlines())
     assert "psycopg" in loaded
     assert not loaded & {"settings", "pydantic", "yaml", "pulumi"}
+
+
+@pytest.mark.parametrize(("answer", "code", "deleted"), [("y\n", 0, 1), ("\n", 1, 0)])
+def test_a_person_is_asked(command: Command, answer: str, code: int, deleted: int) -> None:
+    command("migrate")
+    (command.folder / "V1.1__Index.sql").unlink()
+    given = ("--url", url(command.database), "--folder", str(command.folder), "--placeholder", "owner=ann")
+    controller, terminal = pty.openpty()
+    try:
+        os.write(controller, answer.encode())
+        done = subprocess.run(
+            [*PROGRAM, "repair", *given],
+            cwd=ROOT,
+            env={**os.environ, "PGPASSWORD": PASSWORD},
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(controller)
+        os.close(terminal)
+    assert done.returncode == code
+    plan, question = done.stderr.index("would be marked as deleted: V1.1__Index.sql"), done.stderr.index("[y/N]")
+    assert plan < question
+    assert ("Nothing was changed." in done.stderr) is (deleted == 0)
+    assert [row[3] for row in command.database.history()].count("DELETE") == deleted
+
+
+def test_an_interrupted_run_leaves_nothing_of_the_file(command: Command) -> None:
+    folder = command.folder
+    (folder / "V2__Long.sql").write_text("CREATE TABLE half (id bigint);\nSELECT pg_sleep(300);")
+    running = subprocess.Popen(
+        [*PROGRAM, "migrate", "--url", url(command.database), "--folder", str(folder), "--placeholder", "owner=ann"],
+        cwd=ROOT,
+        env={**os.environ, "PGPASSWORD": PASSWORD},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    asleep = f"SELECT 1 FROM pg_stat_activity WHERE datname = '{command.database.name}' AND wait_event = 'PgSleep'"
+    until = time.monotonic() + 120
+    while not command.database.rows(asleep):
+        assert running.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert said.endswith(
+        "Stopped. A migration that was under way is rolled back; run the same command again to go on.\n"
+    )
+    assert command.database.rows("SELECT to_regclass('half')") == [(None,)]
