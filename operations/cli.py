@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"error: {error}")
         return FAILED
     except KeyboardInterrupt:
-        _say("Stopped. A migration that was under way is rolled back; run the same command again to go on.")
+        _say("Stopped. No migration is half done and recorded as done; run the same command again to go on.")
         # Threads of other databases may wait for a server that does not answer.
         os._exit(INTERRUPTED)
     except BrokenPipeError:

@@ -293,6 +293,10 @@ def test_an_interrupted_run_leaves_nothing_of_the_file(command: Command) -> None
     _, said = running.communicate(timeout=120)
     assert running.returncode == 130
     assert said.endswith(
-        "Stopped. A migration that was under way is rolled back; run the same command again to go on.\n"
+        "Stopped. No migration is half done and recorded as done; run the same command again to go on.\n"
     )
+    # The server was told to stop, too: it does not sleep on.
+    while command.database.rows(asleep):
+        assert time.monotonic() < until
+        time.sleep(0.05)
     assert command.database.rows("SELECT to_regclass('half')") == [(None,)]
