@@ -52,13 +52,13 @@ def repair(target: Target, folder: Path, placeholders: Mapping[str, str], option
         acquire(session.connection, session.table, options)
         history = session.read_history()
         values = {**placeholders, **session.built_in_placeholders}
-        repairs = _Repairs(session, files, history, values, options)
+        repairs = Repairs(session, files, history, values, options)
         if repairs.steps:
             run(session.connection, "BEGIN; " + "; ".join(repairs.steps) + "; COMMIT")
         return repairs.report
 
 
-class _Repairs:
+class Repairs:
     """The statements of a repair, and what they do."""
 
     def __init__(

@@ -6,7 +6,7 @@ from migrator import MigrationError, MigrationFile, Options, Plan, RepairReport,
 from migrator.connection import Session
 from migrator.history import HistoryRow
 from migrator.privacy import readable_errors
-from migrator.repairs import _Repairs
+from migrator.repairs import Repairs
 from migrator.versions import version_key
 from operations.databases import Database
 
@@ -54,7 +54,7 @@ def repairs(database: Database, options: Options) -> RepairReport:
         if not session.facts.has_table:
             raise MigrationError(f"There is no history {session.table} to repair.", state="Nothing was changed.")
         values = {**sources.placeholders, **session.built_in_placeholders}
-        return _Repairs(session, files, _history(session), values, options).report
+        return Repairs(session, files, _history(session), values, options).report
 
 
 def refuse_baseline(database: Database, version: str) -> None:
