@@ -1,8 +1,14 @@
 """What a clone without the contracts leaves out, said at the top of the run."""
 
+import signal
+
 import pytest
 
 from tests.contracts import VARIABLE, locate
+
+# Started in the background by a shell, this process ignores interrupts, and so would every program it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore = [] if locate("pulumi-digitalocean-schema.json") else ["providers/test_contract.py"]
 

@@ -15,7 +15,6 @@ from tools.workspace import ROOT
 
 # The moment: the first request of this kind has reached the cloud. Its answer may or may not be in the state.
 MOMENTS = [
-    pytest.param(("POST", "/v2/vpcs"), id="while the network is made"),
     pytest.param(("POST", "/v2/databases"), id="while the cluster is made"),
     pytest.param(("PUT", "/firewall"), id="just before the migrations"),
     pytest.param(("POST", "/pools"), id="while the pool is made"),
