@@ -16,7 +16,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ PGBOUNCER = "1.18"
 
 # PostgreSQL's major version -> release and SHA-256 of the archive with its server.
 POSTGRESQL = {
+    "15": ("15.19.0", "95f0b66fe72d4ca66c815773c44cb1196ea38552463e89a35f18114b3ed1565f"),
+    "16": ("16.15.0", "653abc065c682b85d3da50168fb95dc524bd85426cdec9ce3695a550ef431df2"),
     "17": ("17.10.0", "a6c44794a7a258621b8cb98c196bf621cdd705d9fa73c3628166b658c419877a"),
 }
 
@@ -53,12 +55,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trellis"
 
 
-def bring() -> Parts:
-    """Makes what is missing and returns where everything is. Raises Failure with what to do."""
+def bring(versions: Collection[str] = tuple(POSTGRESQL)) -> Parts:
+    """Makes what is missing and returns where everything is. Raises Failure with what to do.
+
+    versions: PostgreSQL's major versions that are needed. The local cloud refuses those that have no server here.
+    """
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(cache):
-        return Parts(pulumi=_pulumi(cache), postgresql=_postgresql(cache), pgbouncer=_pgbouncer(cache))
+        return Parts(pulumi=_pulumi(cache), postgresql=_postgresql(cache, versions), pgbouncer=_pgbouncer(cache))
 
 
 def _pulumi(cache: Path) -> Path:
@@ -101,9 +106,10 @@ def _build_pulumi(folder: Path) -> None:
         copy.chmod(0o755)
 
 
-def _postgresql(cache: Path) -> Path:
+def _postgresql(cache: Path, versions: Collection[str]) -> Path:
     servers = cache / "postgresql"
-    for major, (release, digest) in POSTGRESQL.items():
+    for major in sorted(POSTGRESQL.keys() & versions):
+        release, digest = POSTGRESQL[major]
 
         def unpack(folder: Path, release: str = release, digest: str = digest) -> None:
             _unpack_postgresql(folder, release, digest)

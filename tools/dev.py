@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -122,13 +123,21 @@ def _workspace(stack: str) -> Workspace:
             f"Deploy it with `pulumi up --stack {stack}`; README.md names the credentials."
         )
     port = urlsplit(config["digitalocean:apiEndpoint"]).port or DEFAULT_PORT
-    return Workspace(folder=ROOT / ".trellis", port=port, parts=bring(), python=Path(sys.executable))
+    parts = bring(postgresql_versions())
+    return Workspace(folder=ROOT / ".trellis", port=port, parts=parts, python=Path(sys.executable))
 
 
 def zones() -> list[str]:
     """The DNS zones that the systems name. At Cloudflare they exist before a program runs, so here too."""
     files = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "systems").glob("*.yaml"))]
     return sorted({file["dns"]["zone"] for file in files if file and file.get("dns")})
+
+
+def postgresql_versions() -> set[str]:
+    """The PostgreSQL versions that the systems name: one local cloud serves all of a checkout's stacks."""
+    # Read as text: what is wrong in a system file is the program's to say.
+    texts = [path.read_text() for path in (ROOT / "systems").glob("*.yaml")]
+    return {version for text in texts for version in re.findall(r"^ *version: *[\"']?(\d+)", text, re.MULTILINE)}
 
 
 def _up(stack: Stack) -> None:
