@@ -61,10 +61,10 @@ def server_folder() -> Iterator[Path]:
 
 
 class PostgreSQL:
-    """One PostgreSQL 17, its data in a folder of its own, passwords checked by scram."""
+    """One PostgreSQL, its data in a folder of its own, passwords checked by scram. version: the major one."""
 
-    def __init__(self, folder: Path) -> None:
-        self._bin = cache() / "postgresql" / "17" / "bin"
+    def __init__(self, folder: Path, version: str = "17") -> None:
+        self._bin = cache() / "postgresql" / version / "bin"
         self._data = folder / "data"
         self._log = folder / "log"
         self.port = free_port()
