@@ -90,8 +90,8 @@ class PostgreSQL:
         if done.returncode:
             raise RuntimeError(f"{program} failed:\n{done.stdout}\n{done.stderr}")
 
-    def start(self) -> None:
-        """Start it and wait until it takes connections."""
+    def start(self, changed: Mapping[str, str] | None = None) -> None:
+        """Start it and wait until it takes connections. changed: settings other than those of the tests."""
         settings = {
             "port": self.port,
             "listen_addresses": "127.0.0.1",
@@ -100,6 +100,7 @@ class PostgreSQL:
             "max_connections": 60,
             "shared_preload_libraries": "pg_stat_statements",
             "log_min_messages": "warning",
+            **(changed or {}),
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self._log.open("ab") as log:
