@@ -9,7 +9,8 @@ import pulumi_digitalocean as digitalocean
 
 from components.endpoint import SSLMODE, Endpoint, Login
 from settings import AppSettings
-from settings.system import REFERENCE
+from settings.app import REFERENCE, REFERENCES
+from settings.app import App as AppFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,16 @@ class AppDatabase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AppCache:
+    """The cache an app uses."""
+
+    cluster: pulumi.Output[str]
+    version: str
+    endpoint: Endpoint
+    password: pulumi.Output[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AppArgs:
     """region: DigitalOcean region slug of the system. network_id: the VPC the app joins."""
 
@@ -36,6 +47,7 @@ class AppArgs:
     region: str
     network_id: pulumi.Input[str]
     database: AppDatabase | None
+    cache: AppCache | None
 
 
 class App(pulumi.ComponentResource):
@@ -63,7 +75,7 @@ class App(pulumi.ComponentResource):
                     digitalocean.AppSpecDomainNameArgs(name=domain, type="ALIAS" if position else "PRIMARY")
                     for position, domain in enumerate(args.app.domains)
                 ],
-                databases=[_attached(args.database)] if args.database else [],
+                databases=_attached(args.database, args.cache),
                 services=[
                     digitalocean.AppSpecServiceArgs(
                         name=args.app.name,
@@ -77,7 +89,7 @@ class App(pulumi.ComponentResource):
                         instance_count=wanted.instances,
                         instance_size_slug=wanted.size,
                         health_check=digitalocean.AppSpecServiceHealthCheckArgs(http_path=wanted.health_check),
-                        envs=_environment(wanted.environment, args.database),
+                        envs=_environment(wanted, args.database, args.cache),
                     )
                 ],
             ),
@@ -88,37 +100,54 @@ class App(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
 
-_COMPONENT = "db"
+# What an attached cluster is called in the app's spec, and so in its bindable variables.
+_DATABASE = "db"
+_CACHE = "cache"
 
 
-def _attached(database: AppDatabase) -> digitalocean.AppSpecDatabaseArgs:
-    return digitalocean.AppSpecDatabaseArgs(
-        name=_COMPONENT,
-        engine="PG",
-        version=database.version,
-        production=True,
-        cluster_name=database.cluster,
-        db_name=database.database,
-        db_user=database.login.user,
-    )
+def _attached(database: AppDatabase | None, cache: AppCache | None) -> list[digitalocean.AppSpecDatabaseArgs]:
+    attached = []
+    if database:
+        attached.append(
+            digitalocean.AppSpecDatabaseArgs(
+                name=_DATABASE,
+                engine="PG",
+                version=database.version,
+                production=True,
+                cluster_name=database.cluster,
+                db_name=database.database,
+                db_user=database.login.user,
+            )
+        )
+    if cache:
+        attached.append(
+            digitalocean.AppSpecDatabaseArgs(
+                name=_CACHE, engine="VALKEY", version=cache.version, production=True, cluster_name=cache.cluster
+            )
+        )
+    return attached
 
 
 def _environment(
-    environment: Mapping[str, str], database: AppDatabase | None
+    app: AppFile, database: AppDatabase | None, cache: AppCache | None
 ) -> Sequence[digitalocean.AppSpecServiceEnvArgs]:
-    values: dict[str, pulumi.Input[str]] = {}
-    for key, text in environment.items():
-        values[key] = _filled(text, _references(database)) if database else text
-    if database:
-        values["DATABASE_CREDENTIALS_FINGERPRINT"] = pulumi.Output.unsecret(database.login.password.apply(_fingerprint))
+    references = _database_references(database) | _cache_references(cache)
+    values: dict[str, pulumi.Input[str]] = {
+        key: _filled(text, references) if REFERENCE.search(text) else text for key, text in app.environment.items()
+    }
+    for used, name in ((database and database.login.password, "DATABASE"), (cache and cache.password, "CACHE")):
+        if used:
+            values[f"{name}_CREDENTIALS_FINGERPRINT"] = pulumi.Output.unsecret(used.apply(_fingerprint))
     return [
         digitalocean.AppSpecServiceEnvArgs(key=key, value=value, scope="RUN_TIME", type="GENERAL")
         for key, value in values.items()
     ]
 
 
-def _references(database: AppDatabase) -> Mapping[str, pulumi.Input[str]]:
-    user, password, ca = (f"${{{_COMPONENT}.{field}}}" for field in ("USERNAME", "PASSWORD", "CA_CERT"))
+def _database_references(database: AppDatabase | None) -> dict[str, pulumi.Input[str]]:
+    if database is None:
+        return {}
+    user, password, ca = (f"${{{_DATABASE}.{field}}}" for field in ("USERNAME", "PASSWORD", "CA_CERT"))
     references: dict[str, pulumi.Input[str]] = {
         "pool.name": database.pool,
         "pool.user": user,
@@ -132,7 +161,7 @@ def _references(database: AppDatabase) -> Mapping[str, pulumi.Input[str]]:
         if endpoint is None:
             references |= {f"{kind}.url": "", f"{kind}.host": "", f"{kind}.port": ""}
             continue
-        host, port = endpoint.private_host, endpoint.port.apply(lambda number: str(int(number)))
+        host, port = endpoint.private_host, _number(endpoint.port)
         references |= {
             f"{kind}.url": pulumi.Output.concat(
                 f"postgresql://{user}:{password}@", host, ":", port, "/", name, f"?sslmode={SSLMODE}"
@@ -141,6 +170,25 @@ def _references(database: AppDatabase) -> Mapping[str, pulumi.Input[str]]:
             f"{kind}.port": port,
         }
     return references
+
+
+def _cache_references(cache: AppCache | None) -> dict[str, pulumi.Input[str]]:
+    if cache is None:
+        return dict.fromkeys(REFERENCES["cache"], "")
+    user, password, ca = (f"${{{_CACHE}.{field}}}" for field in ("USERNAME", "PASSWORD", "CA_CERT"))
+    host, port = cache.endpoint.private_host, _number(cache.endpoint.port)
+    return {
+        "cache.url": pulumi.Output.concat(f"rediss://{user}:{password}@", host, ":", port),
+        "cache.host": host,
+        "cache.port": port,
+        "cache.user": user,
+        "cache.password": password,
+        "cache.ca": ca,
+    }
+
+
+def _number(port: pulumi.Output[int]) -> pulumi.Output[str]:
+    return port.apply(lambda number: str(int(number)))
 
 
 def _filled(text: str, references: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:

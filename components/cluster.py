@@ -38,7 +38,7 @@ class Cluster(pulumi.ComponentResource):
     endpoint: Endpoint
     admin: Login
     ca_certificate: pulumi.Output[str]
-    databases: Mapping[str, digitalocean.DatabaseDb]
+    databases: Mapping[str, pulumi.Output[str]]
     users: Mapping[str, Login]
     members: Sequence[pulumi.Resource]
 
@@ -65,7 +65,7 @@ class Cluster(pulumi.ComponentResource):
             tags=list(args.tags),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
-        self.databases = {
+        databases = {
             database.name: digitalocean.DatabaseDb(
                 f"{name}-{database.name}",
                 name=database.name,
@@ -88,5 +88,6 @@ class Cluster(pulumi.ComponentResource):
             cluster_id=cluster.id, opts=pulumi.InvokeOutputOptions(parent=self)
         ).certificate
         self.users = {user: Login(user=made.name, password=made.password) for user, made in users.items()}
-        self.members = [cluster, *self.databases.values(), *users.values()]
+        self.databases = {name: database.name for name, database in databases.items()}
+        self.members = [cluster, *databases.values(), *users.values()]
         self.register_outputs({"id": self.id, "name": self.name})

@@ -1,6 +1,6 @@
 """One cluster of a system with everything that belongs to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,24 +10,28 @@ import pulumi
 from components.alerts import ClusterAlerts, ClusterAlertsArgs
 from components.app import AppDatabase
 from components.cluster import Cluster, ClusterArgs
-from components.endpoint import postgresql_uri
-from components.migrations import Migrations, MigrationsArgs
+from components.endpoint import Endpoint, postgresql_uri
 from components.network import Network
 from components.pool import Pool, PoolArgs
 from components.replica import Replica, ReplicaArgs
+from components.schemas import Files, migrated
 from components.trusted_sources import TrustedSources, TrustedSourcesArgs
-from migrator import MigrationFile
 from settings import ClusterSettings, Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabasePlatformArgs:
-    """files: database -> what its migrations folder holds. root: the folder of the program."""
+    """files: folder of SQL -> what it holds. root: the folder of the program.
+
+    copy: the network in another region that gets a copy of the cluster. droplets: ids of those that use it.
+    """
 
     cluster: ClusterSettings
     settings: Settings
     network: Network
-    files: Mapping[str, Sequence[MigrationFile]]
+    copy: Network | None
+    droplets: Sequence[pulumi.Input[str]]
+    files: Files
     tags: Sequence[str]
     root: Path
 
@@ -41,12 +45,14 @@ class DatabasePlatform(pulumi.ComponentResource):
     ca_certificate: pulumi.Output[str]
     direct_uris: Mapping[str, pulumi.Output[str]]
     pooled_uris: Mapping[str, pulumi.Output[str]]
+    private_uris: Mapping[str, pulumi.Output[str]]
     replica_uris: Mapping[str, pulumi.Output[str]]
     reports: Mapping[str, pulumi.Output[Mapping[str, Any]]]
 
     def __init__(self, name: str, args: DatabasePlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:database:DatabasePlatform", name, None, opts)
         wanted, settings, network = args.cluster, args.settings, args.network
+        private = settings.migration_endpoint == "private"
         inside = pulumi.ResourceOptions(parent=self)
         cluster = Cluster(
             wanted.name,
@@ -62,57 +68,43 @@ class DatabasePlatform(pulumi.ComponentResource):
         trusted = TrustedSources(
             f"{wanted.name}-trusted-sources",
             TrustedSourcesArgs(
-                cluster_id=cluster.id, network_range=network.ip_range, addresses=settings.trusted_sources
+                cluster_id=cluster.id,
+                # Replicas have the primary's list, so the network of a copy stands in it too.
+                ranges=[member.ip_range for member in (network, args.copy) if member],
+                addresses=settings.trusted_sources,
+                droplets=args.droplets,
             ),
             inside,
         )
         guarded = pulumi.ResourceOptions(parent=self, depends_on=[*cluster.members, trusted.firewall])
-        migrations = {
-            database.name: Migrations(
-                f"{wanted.name}-{database.name}-migrations",
-                MigrationsArgs(
-                    folder=database.migrations.relative_to(args.root),
-                    files=args.files[database.name],
-                    placeholders=database.roles,
-                    cluster=cluster.name,
-                    cluster_id=cluster.id,
-                    database=cluster.databases[database.name].name,
-                    endpoint=cluster.endpoint,
-                    private=settings.migration_endpoint == "private",
-                    admin=cluster.admin,
-                    ca_certificate=cluster.ca_certificate,
-                ),
-                guarded,
-            )
-            for database in wanted.databases
-        }
+        migrations = migrated(wanted, cluster, args.files, args.root, private=private, opts=guarded)
         self._pools = {
             pool.name: Pool(
                 f"{wanted.name}-{pool.name}",
                 PoolArgs(
                     pool=pool,
                     cluster_id=cluster.id,
-                    database=cluster.databases[pool.database].name,
+                    database=cluster.databases[pool.database],
                     login=cluster.users[pool.user],
                 ),
                 pulumi.ResourceOptions(parent=self, depends_on=[migrations[pool.database]]),
             )
             for pool in wanted.pools
         }
-        self._replicas = [
-            Replica(
-                f"{wanted.name}-replica-{number}",
+        self._replicas = {
+            number: Replica(
+                f"{wanted.name}-{number}",
                 ReplicaArgs(
                     cluster_id=cluster.id,
-                    name=f"{wanted.name}-replica-{number}",
+                    name=f"{wanted.name}-{number}",
                     plan=wanted.plan,
-                    region=settings.region,
-                    network_id=network.id,
+                    region=home.region,
+                    network_id=home.id,
                 ),
                 guarded,
             )
-            for number in range(1, wanted.replicas + 1)
-        ]
+            for number, home in _homes(wanted, network, args.copy)
+        }
         ClusterAlerts(
             f"{wanted.name}-alerts",
             ClusterAlertsArgs(cluster_id=cluster.id, cluster_name=wanted.name, alerts=settings.alerts),
@@ -120,28 +112,25 @@ class DatabasePlatform(pulumi.ComponentResource):
         )
         self._cluster, self._wanted = cluster, wanted
         self.ca_certificate = cluster.ca_certificate
-        private = settings.migration_endpoint == "private"
         self.direct_uris = {
-            name: postgresql_uri(cluster.endpoint, cluster.admin, database.name, private=private)
-            for name, database in cluster.databases.items()
+            database: postgresql_uri(cluster.endpoint, cluster.admin, made, private=private)
+            for database, made in cluster.databases.items()
         }
-        self.pooled_uris = {
-            pool.name: postgresql_uri(
-                self._pools[pool.name].endpoint,
-                self._pools[pool.name].login,
-                self._pools[pool.name].name,
-                private=private,
-            )
-            for pool in wanted.pools
-        }
+        self.pooled_uris, self.private_uris = (
+            {
+                pool: postgresql_uri(made.endpoint, made.login, made.name, private=inside_the_network)
+                for pool, made in self._pools.items()
+            }
+            for inside_the_network in (private, True)
+        )
         self.replica_uris = {
-            f"{pool.name}-{number}": postgresql_uri(
-                replica.endpoint, cluster.users[pool.user], cluster.databases[pool.database].name, private=private
+            f"{pool.name}-{number.removeprefix('replica-')}": postgresql_uri(
+                replica.endpoint, cluster.users[pool.user], cluster.databases[pool.database], private=private
             )
-            for number, replica in enumerate(self._replicas, start=1)
+            for number, replica in self._replicas.items()
             for pool in wanted.pools
         }
-        self.reports = {name: migration.report for name, migration in migrations.items()}
+        self.reports = {database: migration.report for database, migration in migrations.items()}
         self.register_outputs({})
 
     def for_app(self, pool: str) -> AppDatabase:
@@ -151,9 +140,20 @@ class DatabasePlatform(pulumi.ComponentResource):
         return AppDatabase(
             cluster=self._cluster.name,
             version=self._wanted.version,
-            database=self._cluster.databases[wanted.database].name,
+            database=self._cluster.databases[wanted.database],
             pool=made.name,
             endpoint=made.endpoint,
             login=made.login,
-            replica=self._replicas[0].endpoint if self._replicas else None,
+            replica=self._nearest_replica(),
         )
+
+    def _nearest_replica(self) -> Endpoint | None:
+        # A copy in another region is for the day that this region is lost, not for an app's reads.
+        return next((made.endpoint for name, made in self._replicas.items() if name != "copy"), None)
+
+
+def _homes(cluster: ClusterSettings, network: Network, copy: Network | None) -> Iterator[tuple[str, Network]]:
+    for number in range(1, cluster.replicas + 1):
+        yield f"replica-{number}", network
+    if copy:
+        yield "copy", copy

@@ -1,6 +1,8 @@
 """Where a server answers and the URI that leads there."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import quote
 
 import pulumi
@@ -23,6 +25,23 @@ class Login:
 
     user: pulumi.Output[str]
     password: pulumi.Output[str]
+
+
+class Server(Protocol):
+    """A PostgreSQL server with databases and users, whoever runs it.
+
+    id: another one means another server, with empty databases. databases: name -> the name as an output of what made
+    it. members: what has to stand before anybody works with them.
+    """
+
+    id: pulumi.Output[str]
+    name: pulumi.Output[str]
+    endpoint: Endpoint
+    admin: Login
+    ca_certificate: pulumi.Output[str]
+    databases: Mapping[str, pulumi.Output[str]]
+    users: Mapping[str, Login]
+    members: Sequence[pulumi.Resource]
 
 
 def postgresql_uri(

@@ -8,11 +8,11 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-from components.endpoint import SSLMODE, Endpoint, Login
+from components.endpoint import SSLMODE, Server
 from migrator import MigrationFile
 
 # Raise it when the code of the provider below changes: a stack then updates the copy of it that its state holds.
-PROVIDER_VERSION = "1"
+PROVIDER_VERSION = "2"
 
 
 class _MigrationsProvider(dynamic.ResourceProvider):
@@ -44,7 +44,7 @@ class _MigrationsProvider(dynamic.ResourceProvider):
         from pathlib import Path
         from tempfile import TemporaryDirectory
 
-        from migrator import MigrationError, Target, migrate
+        from migrator import MigrationError, Options, Target, migrate
 
         with TemporaryDirectory() as folder:
             authority = Path(folder, "ca.crt")
@@ -59,10 +59,12 @@ class _MigrationsProvider(dynamic.ResourceProvider):
                     "sslmode": props["sslmode"],
                     "sslrootcert": str(authority),
                     "connect_timeout": 15,
-                }
+                },
+                table=props["table"],
             )
             try:
-                report = migrate(target, Path(props["folder"]), props["placeholders"])
+                options = Options(baseline_version=props["baseline_version"])
+                report = migrate(target, Path(props["folder"]), props["placeholders"], options)
             except MigrationError as error:
                 # The message is for the person at the keyboard; the frames above it are not.
                 sys.tracebacklimit = 0
@@ -72,26 +74,38 @@ class _MigrationsProvider(dynamic.ResourceProvider):
 
 
 @dataclass(frozen=True, kw_only=True)
+class History:
+    """A table that records what was applied.
+
+    baseline_version: taken for granted in a schema that has objects and no such table; None refuses it.
+    """
+
+    table: str
+    baseline_version: str | None = None
+
+
+MIGRATIONS = History(table="flyway_schema_history")
+# Test data starts in the schema that the migrations have made, and its files are no migrations.
+TEST_DATA = History(table="seed_history", baseline_version="0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class MigrationsArgs:
-    """What to migrate and how to reach it.
+    """What to migrate and how to reach it: on the direct port, as the user that owns the schema, never through a pool,
+    where session state and advisory locks do not hold.
 
     folder: of the SQL, relative to the program. files: what `migrator.discover` found there.
     placeholders: name -> value in the SQL.
-    cluster_id: a replaced cluster keeps its name, and its databases are empty: the id tells.
-    endpoint, admin: the direct port and the user that owns the schema; never a pool, where session state and
-        advisory locks do not hold.
+    private: whether this machine is inside the VPC.
     """
 
+    server: Server
+    database: str
     folder: Path
     files: Sequence[MigrationFile]
     placeholders: Mapping[str, str]
-    cluster: pulumi.Input[str]
-    cluster_id: pulumi.Input[str]
-    database: pulumi.Input[str]
-    endpoint: Endpoint
     private: bool
-    admin: Login
-    ca_certificate: pulumi.Input[str]
+    history: History = MIGRATIONS
 
 
 class _Migrated(dynamic.Resource, module="migrations", name="Migrations"):
@@ -108,8 +122,7 @@ class Migrations(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MigrationsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:database:Migrations", name, None, opts)
-        endpoint = args.endpoint
-        host = endpoint.private_host if args.private else endpoint.public_host
+        server, database = args.server, args.server.databases[args.database]
         made = _Migrated(
             _MigrationsProvider(),
             name,
@@ -118,15 +131,18 @@ class Migrations(pulumi.ComponentResource):
                 "folder": args.folder.as_posix(),
                 "files": {file.script: str(file.checksum) for file in args.files},
                 "placeholders": dict(args.placeholders),
-                "cluster": args.cluster,
-                "database": args.database,
-                "target": pulumi.Output.concat(args.cluster_id, "/", args.database),
-                "host": host,
-                "port": endpoint.port,
-                "user": args.admin.user,
-                "password": pulumi.Output.secret(args.admin.password),
+                "table": args.history.table,
+                "baseline_version": args.history.baseline_version,
+                "cluster": server.name,
+                "database": database,
+                # A replaced cluster keeps its name, and its databases are empty: the id tells.
+                "target": pulumi.Output.concat(server.id, "/", database),
+                "host": server.endpoint.private_host if args.private else server.endpoint.public_host,
+                "port": server.endpoint.port,
+                "user": server.admin.user,
+                "password": pulumi.Output.secret(server.admin.password),
                 "sslmode": SSLMODE,
-                "ca_certificate": args.ca_certificate,
+                "ca_certificate": server.ca_certificate,
                 "report": None,
             },
             pulumi.ResourceOptions(parent=self),

@@ -27,6 +27,7 @@ class Network(pulumi.ComponentResource):
     """
 
     id: pulumi.Output[str]
+    region: str
     ip_range: pulumi.Output[str]
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -39,5 +40,6 @@ class Network(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         self.id = vpc.id
+        self.region = args.region
         self.ip_range = vpc.ip_range
         self.register_outputs({"id": self.id, "ip_range": self.ip_range})

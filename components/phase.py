@@ -1,15 +1,15 @@
-"""The phase of a stack, which only grows."""
+"""What a stack has become: its phase, which only grows, and who runs its clusters."""
 
 from typing import Any
 
 import pulumi
 from pulumi import dynamic
 
-from settings import Phase as PhaseName
+from settings import Settings
 
 
 class _PhaseProvider(dynamic.ResourceProvider):
-    """Remembers the phase in the stack's state and refuses a smaller one, in a preview too."""
+    """Remembers what is deployed in the stack's state and refuses what would lose data, in a preview too."""
 
     serialize_as_secret_always = False
 
@@ -24,23 +24,45 @@ class _PhaseProvider(dynamic.ResourceProvider):
                     "later; to go back, restore a backup into a new stack.",
                 )
             )
+        for key in ("mode", "layout"):
+            if news["protect"] and _olds.get(key, news[key]) != news[key]:
+                failures.append(
+                    dynamic.CheckFailure(
+                        key,
+                        f"trellis:{key} is {news[key]}, but {_olds[key]} is deployed. The change would delete the "
+                        f"clusters with their data. Nothing was changed. Set trellis:{key} back to {_olds[key]}, or "
+                        "dump the data first, set trellis:protect to never, and restore into the new clusters.",
+                    )
+                )
         return dynamic.CheckResult(news, failures)
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
-        return dynamic.DiffResult(changes=_olds.get("phase") != _news["phase"])
+        watched = ("phase", "mode", "layout")
+        return dynamic.DiffResult(changes=any(_olds.get(name) != _news[name] for name in watched))
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        return dynamic.CreateResult("phase", {"phase": props["phase"], "rank": props["rank"]})
+        return dynamic.CreateResult("phase", self._kept(props))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
-        return dynamic.UpdateResult({"phase": _news["phase"], "rank": _news["rank"]})
+        return dynamic.UpdateResult(self._kept(_news))
+
+    def _kept(self, props: dict[str, Any]) -> dict[str, Any]:
+        return {name: props[name] for name in ("phase", "rank", "mode", "layout")}
 
 
 class Phase(dynamic.Resource, module="phase", name="Phase"):
-    """Records the phase of the stack. A phase below the recorded one stops the program before anything changes.
+    """Records the phase, the mode and the layout of the stack.
 
-    Nothing is created at DigitalOcean. What is built first depends on this resource.
+    A phase below the recorded one, and another mode or layout while data is protected, stop the program before
+    anything changes. Nothing is created at DigitalOcean. What is built first depends on this resource.
     """
 
-    def __init__(self, name: str, phase: PhaseName, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(_PhaseProvider(), name, {"phase": phase.value, "rank": phase.rank}, opts)
+    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+        props = {
+            "phase": settings.phase.value,
+            "rank": settings.phase.rank,
+            "mode": settings.mode.value,
+            "layout": settings.layout.value,
+            "protect": settings.protect,
+        }
+        super().__init__(_PhaseProvider(), name, props, opts)

@@ -9,9 +9,13 @@ import pulumi
 
 import migrator
 from components.app import App, AppArgs
+from components.cache import Cache, CacheArgs
+from components.connection_files import ConnectionFiles, ConnectionFilesArgs
 from components.database import DatabasePlatform, DatabasePlatformArgs
+from components.droplet import Droplet, DropletArgs
 from components.network import Network, NetworkArgs
 from components.phase import Phase
+from components.schemas import Files
 from settings import Settings
 
 
@@ -25,7 +29,7 @@ class SystemArgs:
 
 
 class System(pulumi.ComponentResource):
-    """Creates network, clusters, trusted sources, schemas, pools, replicas, alerts, apps and DNS names, in that order.
+    """Creates network, Droplets, clusters with their schemas and pools, caches, apps and DNS names, in that order.
 
     Every migration file is read first: one that cannot be used stops the program before anything is registered.
     """
@@ -34,19 +38,41 @@ class System(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: SystemArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings = args.settings
-        files = {
-            cluster.key: {database.name: migrator.discover(database.migrations) for database in cluster.databases}
-            for cluster in settings.clusters
-        }
+        files = _files(settings)
         super().__init__("trellis:system:System", name, None, opts)
+        for note in settings.notes:
+            pulumi.warn(note, self)
         inside = pulumi.ResourceOptions(parent=self)
-        phase = Phase(f"{name}-phase", settings.phase, inside)
+        tags = ["trellis", f"system:{settings.system}", f"stack:{args.stack}"]
+        # The phase is checked before the first thing is touched; the rest waits for the network.
+        first = pulumi.ResourceOptions(parent=self, depends_on=[Phase(f"{name}-phase", settings, inside)])
         network = Network(
-            name,
-            NetworkArgs(region=settings.region, ip_range=settings.ip_range, protect=settings.protect),
-            # The phase is checked before the first thing is touched; the rest waits for the network.
-            pulumi.ResourceOptions(parent=self, depends_on=[phase]),
+            name, NetworkArgs(region=settings.region, ip_range=settings.ip_range, protect=settings.protect), first
         )
+        copy = (
+            Network(
+                f"{name}-copy",
+                NetworkArgs(region=settings.copy.region, ip_range=settings.copy.ip_range, protect=False),
+                first,
+            )
+            if settings.copy
+            else None
+        )
+        droplets = {
+            key: Droplet(
+                key,
+                DropletArgs(
+                    droplet=droplet,
+                    region=settings.region,
+                    network_id=network.id,
+                    ssh_keys=settings.ssh_keys,
+                    tags=tags,
+                ),
+                inside,
+            )
+            for key, droplet in settings.droplets.items()
+        }
+        trusted = [droplet.id for droplet in droplets.values()]
         platforms = {
             cluster.key: DatabasePlatform(
                 f"{name}-{cluster.key}",
@@ -54,13 +80,23 @@ class System(pulumi.ComponentResource):
                     cluster=cluster,
                     settings=settings,
                     network=network,
-                    files=files[cluster.key],
-                    tags=["trellis", f"system:{settings.system}", f"stack:{args.stack}"],
+                    copy=copy,
+                    droplets=trusted,
+                    files=files,
+                    tags=tags,
                     root=args.root,
                 ),
                 inside,
             )
             for cluster in settings.clusters
+        }
+        caches = {
+            cache.key: Cache(
+                cache.cache.name,
+                CacheArgs(cache=cache, settings=settings, network=network, droplets=trusted, tags=tags),
+                inside,
+            )
+            for cache in settings.caches
         }
         apps = {
             app.name: App(
@@ -70,6 +106,7 @@ class System(pulumi.ComponentResource):
                     region=settings.region,
                     network_id=network.id,
                     database=platforms[app.cluster].for_app(app.pool) if app.cluster and app.pool else None,
+                    cache=caches[app.cache].for_app if app.cache else None,
                 ),
                 inside,
             )
@@ -90,17 +127,47 @@ class System(pulumi.ComponentResource):
                 ),
                 inside,
             )
-        self.outputs = _outputs(settings, platforms, apps)
+        if settings.connection_files:
+            ConnectionFiles(
+                f"{name}-files",
+                ConnectionFilesArgs(folder=settings.connection_files, texts=_connection_texts(settings, platforms)),
+                inside,
+            )
+        self.outputs = _outputs(settings, platforms, caches, apps, droplets)
         self.register_outputs({})
 
 
+def _files(settings: Settings) -> Files:
+    return {
+        folder: migrator.discover(folder)
+        for cluster in settings.clusters
+        for database in cluster.databases
+        for folder in (database.migrations, database.seeds)
+        if folder
+    }
+
+
+def _connection_texts(settings: Settings, platforms: Mapping[str, DatabasePlatform]) -> Mapping[str, pulumi.Input[str]]:
+    texts: dict[str, pulumi.Input[str]] = {}
+    for cluster in settings.clusters:
+        platform = platforms[cluster.key]
+        texts[f"{cluster.name}/ca-certificate.crt"] = platform.ca_certificate
+        texts |= {f"{cluster.name}/{pool}.url": uri for pool, uri in platform.private_uris.items()}
+    return texts
+
+
 def _outputs(
-    settings: Settings, platforms: Mapping[str, DatabasePlatform], apps: Mapping[str, App]
+    settings: Settings,
+    platforms: Mapping[str, DatabasePlatform],
+    caches: Mapping[str, Cache],
+    apps: Mapping[str, App],
+    droplets: Mapping[str, Droplet],
 ) -> Mapping[str, pulumi.Input[Any]]:
     made = {cluster.name: (cluster, platforms[cluster.key]) for cluster in settings.clusters}
     return {
         "system": settings.system,
         "phase": settings.phase.value,
+        "mode": settings.mode.value,
         "plans": {name: cluster.plan.slug for name, (cluster, _) in made.items()},
         "connection_budgets": {
             name: {
@@ -116,5 +183,7 @@ def _outputs(
         "replica_uris": {name: platform.replica_uris for name, (_, platform) in made.items() if platform.replica_uris},
         "ca_certificates": {name: platform.ca_certificate for name, (_, platform) in made.items()},
         "migrations": {name: platform.reports for name, (_, platform) in made.items()},
+        "cache_uris": {key: cache.uri for key, cache in caches.items()},
         "app_urls": {name: app.url for name, app in apps.items()},
+        "droplet_addresses": {name: droplet.public_address for name, droplet in droplets.items()},
     }

@@ -9,15 +9,16 @@ import pulumi_digitalocean as digitalocean
 
 @dataclass(frozen=True, kw_only=True)
 class TrustedSourcesArgs:
-    """network_range: the VPC's range. addresses: IPv4 addresses and ranges outside it."""
+    """ranges: of the VPCs. addresses: IPv4 addresses and ranges outside them. droplets: ids."""
 
     cluster_id: pulumi.Input[str]
-    network_range: pulumi.Input[str]
+    ranges: Sequence[pulumi.Input[str]]
     addresses: Sequence[str]
+    droplets: Sequence[pulumi.Input[str]] = ()
 
 
 class TrustedSources(pulumi.ComponentResource):
-    """Creates the one firewall resource of a cluster: the VPC's range, then the named addresses.
+    """Creates the one firewall resource of a cluster: the VPCs' ranges, the named addresses, the Droplets.
 
     DigitalOcean has no rule for a VPC, and its `app` rule admits only an app's public address, so the range stands
     for both. The resource replaces the whole list; an empty list would open the cluster to the internet.
@@ -32,8 +33,9 @@ class TrustedSources(pulumi.ComponentResource):
             cluster_id=args.cluster_id,
             rules=[
                 digitalocean.DatabaseFirewallRuleArgs(type="ip_addr", value=value)
-                for value in (args.network_range, *args.addresses)
-            ],
+                for value in (*args.ranges, *args.addresses)
+            ]
+            + [digitalocean.DatabaseFirewallRuleArgs(type="droplet", value=droplet) for droplet in args.droplets],
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})

@@ -7,14 +7,17 @@ from settings.budget import ConnectionBudget
 from settings.catalogue import PLANS, REGIONS, Phase, Plan
 from settings.errors import SettingsError
 from settings.loader import load
-from settings.resolved import AppSettings, ClusterSettings, PoolSettings, Settings
+from settings.resolved import AppSettings, CacheSettings, ClusterSettings, PoolSettings, Settings
+from settings.system import Mode
 
 __all__ = [
     "PLANS",
     "REGIONS",
     "AppSettings",
+    "CacheSettings",
     "ClusterSettings",
     "ConnectionBudget",
+    "Mode",
     "Phase",
     "Plan",
     "PoolSettings",

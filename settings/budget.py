@@ -1,6 +1,6 @@
 """Dividing a plan's connections between pools, migrations and monitoring."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from settings.catalogue import Phase, Plan
@@ -12,11 +12,13 @@ class ConnectionBudget:
     """Where the connections of one cluster go. Every figure is a number of server connections.
 
     limit: what the plan allows; pools: name -> size; headroom: kept free of pools for migrations and monitoring.
+    notes: a sentence for each pool that got less than it asked for.
     """
 
     limit: int
     headroom: int
     pools: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
     @property
     def for_pools(self) -> int:
@@ -37,9 +39,11 @@ def divide(
     headroom: int,
     asked: Mapping[str, int | None],
     larger: tuple[Phase, Plan] | None,
+    fit: Collection[str] = (),
 ) -> ConnectionBudget:
     """Gives each pool its size: what it asks for, or an even share of what is left where it asks for nothing.
 
+    fit: pools that take what is left where they ask for more.
     where: the prefix of an error, such as "systems/villa.yaml, clusters.main".
     larger: the next phase and its plan, for the advice in an error.
 
@@ -53,9 +57,18 @@ def divide(
             f"The plan {plan.slug} allows {limit}. Keep {limit - 1} or less."
         )
     sizes: dict[str, int] = {}
-    for name, size in asked.items():
-        if size is None:
+    notes: list[str] = []
+    for name, wanted in asked.items():
+        if wanted is None:
             continue
+        size = wanted
+        if wanted > left > 0 and name in fit:
+            notes.append(
+                f"{where}.pools.{name}.size: {wanted} connections asked, {left} given. The plan {plan.slug} allows "
+                f"{limit}; {headroom} are kept for migrations and monitoring{_taken(sizes)}."
+                f"{f' With trellis:phase {larger[0]} it allows {larger[1].connections}.' if larger else ''}"
+            )
+            size = left
         if size > left:
             raise SettingsError(
                 f"{where}.pools.{name}.size: {size} connections asked, {left} left.\n"
@@ -75,7 +88,8 @@ def divide(
             )
         sizes[name] = share
         left -= share
-    return ConnectionBudget(limit=limit, headroom=headroom, pools={name: sizes[name] for name in asked})
+    pools = {name: sizes[name] for name in asked}
+    return ConnectionBudget(limit=limit, headroom=headroom, pools=pools, notes=tuple(notes))
 
 
 def _taken(sizes: Mapping[str, int]) -> str:

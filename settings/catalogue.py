@@ -5,6 +5,7 @@ Sources, named per figure in `Plan.documented`:
   documented in DigitalOcean's limits page for PostgreSQL; the other plans follow from the rule.
 - monthly prices: the three phases' plans are published; larger plans are list prices of 2026 and not verified.
   A stack overrides any of them with `trellis:prices`.
+- Droplet sizes, volumes ($0.10 a GiB) and Spaces ($5): DigitalOcean's pricing pages.
 - a 1 GiB cluster cannot have a standby node (DigitalOcean's PostgreSQL limits).
 """
 
@@ -99,12 +100,62 @@ PLANS: Mapping[str, Plan] = {
 REGIONS: frozenset[str] = frozenset("ams3 atl1 blr1 fra1 lon1 nyc1 nyc2 nyc3 ric1 sfo2 sfo3 sgp1 syd1 tor1".split())
 
 POSTGRESQL_VERSIONS: tuple[str, ...] = ("13", "14", "15", "16", "17")
+VALKEY_VERSIONS: tuple[str, ...] = ("8",)
 
 PHASE_PLANS: Mapping[Phase, str] = {
     Phase.LAUNCH: "db-s-1vcpu-1gb",
     Phase.GROWTH: "db-s-1vcpu-2gb",
     Phase.SCALE: "db-s-2vcpu-4gb",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropletSize:
+    """One size of a Droplet. monthly_usd: US dollars a month, without volumes."""
+
+    slug: str
+    vcpus: int
+    memory_gib: int
+    monthly_usd: float
+
+    def plan(self, volume_gib: int) -> Plan:
+        """The figures of a self-hosted cluster on this Droplet, whose data lie on a volume of so many GiB.
+
+        PostgreSQL there is given the same connections for its memory as DigitalOcean gives.
+        """
+        return Plan(
+            slug=self.slug,
+            vcpus=self.vcpus,
+            memory_gib=self.memory_gib,
+            storage_gib=volume_gib,
+            monthly_usd=self.monthly_usd + volume_gib * VOLUME_GIB_MONTHLY_USD,
+            replica_monthly_usd=0,
+        )
+
+
+DROPLETS: Mapping[str, DropletSize] = {
+    size.slug: size
+    for size in (
+        DropletSize(slug="s-1vcpu-1gb", vcpus=1, memory_gib=1, monthly_usd=6),
+        DropletSize(slug="s-1vcpu-2gb", vcpus=1, memory_gib=2, monthly_usd=12),
+        DropletSize(slug="s-2vcpu-2gb", vcpus=2, memory_gib=2, monthly_usd=18),
+        DropletSize(slug="s-2vcpu-4gb", vcpus=2, memory_gib=4, monthly_usd=24),
+        DropletSize(slug="s-4vcpu-8gb", vcpus=4, memory_gib=8, monthly_usd=48),
+        DropletSize(slug="s-8vcpu-16gb", vcpus=8, memory_gib=16, monthly_usd=96),
+    )
+}
+
+PHASE_DROPLETS: Mapping[Phase, str] = {
+    Phase.LAUNCH: "s-1vcpu-1gb",
+    Phase.GROWTH: "s-1vcpu-2gb",
+    Phase.SCALE: "s-2vcpu-4gb",
+}
+
+VOLUME_GIB_MONTHLY_USD = 0.10
+SPACES_MONTHLY_USD = 5.0
+
+# How far back a managed cluster can be restored to any second, in days (DigitalOcean's PostgreSQL features page).
+RECOVERY_DAYS = 7
 
 MAX_NODES = 3
 MAX_TRUSTED_SOURCES = 100

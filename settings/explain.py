@@ -6,8 +6,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from settings.model import Misfit
 from settings.source import Location
-from settings.system import Misfit
 
 _NO_MODEL = object()
 

@@ -1,4 +1,4 @@
-"""Reads a stack's config and its system file, checks one against the other and works out the figures."""
+"""Reads a stack's config and its system file and checks one against the other."""
 
 import json
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from settings.budget import divide
-from settings.catalogue import PLANS, Phase
+from settings.catalogue import Phase
 from settings.errors import SettingsError
 from settings.explain import explain
-from settings.resolved import AppSettings, ClusterSettings, DatabaseSettings, PoolSettings, Settings
+from settings.resolve import resolve
+from settings.resolved import Settings
 from settings.source import Location, Source, read
-from settings.stack import Protect, StackConfig
-from settings.system import Cluster, System
+from settings.stack import Copy, Environment, StackConfig
+from settings.system import Mode, System
 
 NAMESPACE = "trellis"
 
@@ -25,38 +25,23 @@ def load(config: Mapping[str, str], root: Path, *, stack: str) -> Settings:
 
     config: the stack's config as Pulumi hands it over: every key with its namespace, every value as text,
         lists and mappings as JSON.
-    root: the folder that holds systems/ and migrations/.
+    root: the folder that holds systems/, migrations/ and seeds/.
     stack: the stack's name, for errors.
 
     Raises SettingsError, with one line a complaint, before anything is built.
     """
-    chosen = _stack_config(config, f"Pulumi.{stack}.yaml")
-    source = read(_system_file(chosen.system, root, stack), name=f"systems/{chosen.system}.yaml")
+    file = f"Pulumi.{stack}.yaml"
+    chosen = _stack_config(config, file)
+    source = read(_system_file(chosen.system, root, file), name=f"systems/{chosen.system}.yaml")
     try:
         system = System.model_validate(source.data)
     except ValidationError as error:
         raise SettingsError(explain(error, System, source.place)) from error
-    _agree(chosen, system, source, stack)
-    clusters = tuple(_cluster(key, cluster, system, chosen, source, root) for key, cluster in system.clusters.items())
-    return Settings(
-        system=system.name,
-        phase=chosen.phase,
-        region=chosen.region or system.region,
-        ip_range=chosen.ip_range or system.network.ip_range,
-        trusted_sources=chosen.trusted_sources,
-        migration_endpoint=chosen.migration_endpoint,
-        protect=_protected(chosen),
-        clusters=clusters,
-        apps=tuple(_apps(system, chosen)),
-        dns=system.dns,
-        alerts=system.alerts,
-    )
-
-
-def _protected(chosen: StackConfig) -> bool:
-    if chosen.protect is Protect.PHASE:
-        return chosen.phase is not Phase.LAUNCH
-    return chosen.protect is Protect.ALWAYS
+    if system.name != chosen.system:
+        raise SettingsError(f"{source.place(('name',))}: {system.name!r}; a system is named like its file.")
+    for key, complaint in _disagreements(chosen, system, source, root):
+        raise SettingsError(f"{file}, {NAMESPACE}:{key}: {complaint}")
+    return resolve(system, chosen, source, root)
 
 
 def _stack_config(config: Mapping[str, str], file: str) -> StackConfig:
@@ -81,112 +66,67 @@ def _value(text: str) -> Any:
     return text
 
 
-def _system_file(name: str, root: Path, stack: str) -> Path:
+def _system_file(name: str, root: Path, file: str) -> Path:
     known = sorted(path.stem for path in (root / "systems").glob("*.yaml"))
     if name not in known:
         raise SettingsError(
-            f"Pulumi.{stack}.yaml, {NAMESPACE}:system: there is no system {name!r}. "
+            f"{file}, {NAMESPACE}:system: there is no system {name!r}. "
             f"Known: {', '.join(known) or 'none'} (the files in systems/)."
         )
     return root / "systems" / f"{name}.yaml"
 
 
-def _agree(chosen: StackConfig, system: System, source: Source, stack: str) -> None:
-    file = f"Pulumi.{stack}.yaml"
-    if system.name != chosen.system:
-        raise SettingsError(f"{source.place(('name',))}: {system.name!r}; a system is named like its file.")
-    if chosen.mode not in system.modes:
-        raise SettingsError(
-            f"{file}, {NAMESPACE}:mode: {system.name} does not offer {chosen.mode.value!r}. "
-            f"Offered in {source.name}: {', '.join(system.modes)}."
-        )
+def _disagreements(chosen: StackConfig, system: System, source: Source, root: Path) -> list[tuple[str, str]]:
+    """Keys of the stack's config that the system file has no place for, each with the sentence for it."""
+    offered = f"Offered in {source.name}: {', '.join(system.modes)}."
+    found = [
+        (key, f"{system.name} does not offer {mode.value!r}. {offered}")
+        for key, mode in (("mode", chosen.mode), ("fallback", chosen.fallback))
+        if mode is not None and mode not in system.modes
+    ]
     if chosen.phase is not Phase.LAUNCH:
-        for value in chosen.trusted_sources:
-            if IPv4Network(value).prefixlen == 0:
-                raise SettingsError(
-                    f"{file}, {NAMESPACE}:trustedSources: {value} admits the whole internet, "
-                    f"which the phase {chosen.phase} does not allow. Name addresses or ranges."
-                )
-    for name in chosen.image_tags:
-        if name not in system.apps:
-            raise SettingsError(
-                f"{file}, {NAMESPACE}:imageTags.{name}: {system.name} has no such app. "
-                f"Known: {', '.join(system.apps) or 'none'}."
-            )
-
-
-def _cluster(
-    key: str, cluster: Cluster, system: System, chosen: StackConfig, source: Source, root: Path
-) -> ClusterSettings:
-    size = cluster.size(chosen.phase)
-    plan = PLANS[size.plan]
-    where = source.place(("clusters", key))
-    budget = divide(
-        where=where,
-        plan=plan,
-        phase=chosen.phase,
-        headroom=cluster.headroom.total,
-        asked={name: pool.size for name, pool in cluster.pools.items()},
-        larger=next(
+        found += [
             (
-                (phase, PLANS[cluster.size(phase).plan])
-                for phase in Phase
-                if phase.rank > chosen.phase.rank and PLANS[cluster.size(phase).plan].connections > plan.connections
-            ),
-            None,
-        ),
-    )
-    return ClusterSettings(
-        key=key,
-        name=cluster.name,
-        engine=cluster.engine,
-        version=cluster.version,
-        plan=plan,
-        nodes=size.nodes,
-        replicas=size.replicas,
-        users=cluster.users,
-        databases=tuple(
-            DatabaseSettings(
-                name=name,
-                migrations=_folder(root, database.migrations or f"{system.name}/{name}", source, key, name),
-                roles=database.roles,
+                "trustedSources",
+                f"{value} admits the whole internet, which the phase {chosen.phase} does not allow. "
+                "Name addresses or ranges.",
             )
-            for name, database in cluster.databases.items()
-        ),
-        pools=tuple(
-            PoolSettings(name=name, database=pool.database, user=pool.user, mode=pool.mode, size=budget.pools[name])
-            for name, pool in cluster.pools.items()
-        ),
-        budget=budget,
-        maintenance=cluster.maintenance,
-        monthly_usd=size.nodes * chosen.prices.get(plan.slug, plan.monthly_usd)
-        + size.replicas * plan.replica_monthly_usd,
-    )
-
-
-def _folder(root: Path, relative: str, source: Source, cluster: str, database: str) -> Path:
-    folder = root / "migrations" / relative
-    if not folder.is_dir():
-        raise SettingsError(
-            f"{source.place(('clusters', cluster, 'databases', database))}: there is no folder migrations/{relative}. "
-            "Make it, or name another with the key `migrations`."
-        )
-    return folder
-
-
-def _apps(system: System, chosen: StackConfig) -> list[AppSettings]:
-    records = system.dns.records if system.dns else {}
-    apps = []
-    for name, app in system.apps.items():
-        cluster, _, pool = (app.pool or "").partition(".")
-        apps.append(
-            AppSettings(
-                name=name,
-                app=app,
-                tag=chosen.image_tags.get(name, app.image.tag),
-                cluster=cluster or None,
-                pool=pool or None,
-                domains=tuple(host for host, record in records.items() if record.app == name),
+            for value in chosen.trusted_sources
+            if IPv4Network(value).prefixlen == 0
+        ]
+    found += [
+        (f"imageTags.{name}", f"{system.name} has no such app. Known: {', '.join(system.apps) or 'none'}.")
+        for name in chosen.image_tags
+        if name not in system.apps
+    ]
+    optional = [key for key, cache in system.caches.items() if cache.optional]
+    found += [
+        ("caches", f"{name!r} is no optional cache of {system.name}. Known: {', '.join(optional) or 'none'}.")
+        for name in chosen.caches
+        if name not in optional
+    ]
+    if chosen.seed_data and chosen.environment is Environment.PRODUCTION:
+        found.append(
+            (
+                "seedData",
+                "test data does not go into production. Nothing was changed. Take the key out, or, where nobody's real "
+                f"data is at stake, set {NAMESPACE}:environment to development.",
             )
         )
-    return apps
+    if chosen.seed_data and not (root / "seeds" / system.name).is_dir():
+        found.append(("seedData", f"{system.name} has no test data. Put SQL into seeds/{system.name}/<database>/."))
+    if chosen.copy_to:
+        found += [("copyTo", complaint) for complaint in _no_copy(chosen.copy_to, chosen, system)]
+    return found
+
+
+def _no_copy(copy: Copy, chosen: StackConfig, system: System) -> list[str]:
+    here, there = chosen.ip_range or system.network.ip_range, copy.ip_range
+    complaints = []
+    if chosen.mode is Mode.SELF_HOSTED:
+        complaints.append("a self-hosted cluster has no replicas, so no copy in another region.")
+    if copy.region == (chosen.region or system.region):
+        complaints.append(f"{copy.region} is the system's own region. Name another.")
+    if IPv4Network(here).overlaps(IPv4Network(there)):
+        complaints.append(f"{there} overlaps {here}, the range of the system's VPC.")
+    return complaints

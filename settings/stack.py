@@ -8,7 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.alias_generators import to_camel
 
 from settings.catalogue import MAX_TRUSTED_SOURCES, Phase
-from settings.system import AppName, Mode, Model, PlanSlug, PrivateRange, Region
+from settings.model import AppName, Model, PlanSlug, PrivateRange, Region, Slug
+from settings.system import Mode
 
 
 def _trusted_source(value: str) -> str:
@@ -35,14 +36,42 @@ class Protect(StrEnum):
     NEVER = "never"
 
 
-class StackConfig(Model):
-    """The keys under `trellis:` of a stack file. Pulumi.yaml declares and describes the same keys."""
+class Environment(StrEnum):
+    """Whom a stack serves. Test data and `trellis reset` are refused in production."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+
+class Layout(StrEnum):
+    """Whether the databases that a system file puts into one cluster share it, or get one each."""
+
+    SHARED = "shared"
+    PER_DATABASE = "per-database"
+
+
+class Camel(Model):
+    """A model whose keys are written as Pulumi's config writes them."""
 
     model_config = Model.model_config | {"alias_generator": to_camel}
 
+
+class Copy(Camel):
+    """A second region that holds a copy of every cluster: its slug, and the range of a VPC there."""
+
+    region: Region
+    ip_range: PrivateRange
+
+
+class StackConfig(Camel):
+    """The keys under `trellis:` of a stack file. Pulumi.yaml declares and describes the same keys."""
+
     system: str
+    environment: Environment = Environment.PRODUCTION
     phase: Phase = Phase.LAUNCH
     mode: Mode = Mode.MANAGED
+    fallback: Annotated[Literal[Mode.SELF_HOSTED] | None, EmptyIsNone] = None
+    layout: Layout = Layout.SHARED
     region: Annotated[Region | None, EmptyIsNone] = None
     ip_range: Annotated[PrivateRange | None, EmptyIsNone] = None
     trusted_sources: Annotated[
@@ -50,5 +79,10 @@ class StackConfig(Model):
     ] = ()
     migration_endpoint: Literal["public", "private"] = "public"
     protect: Protect = Protect.PHASE
+    caches: tuple[Slug, ...] = ()
+    copy_to: Annotated[Copy | None, BeforeValidator(lambda value: value or None)] = None
+    seed_data: bool = False
+    connection_files: Annotated[str | None, EmptyIsNone] = None
+    ssh_keys: tuple[str, ...] = ()
     prices: dict[PlanSlug, Annotated[float, Field(ge=0)]] = {}
     image_tags: dict[AppName, str] = {}

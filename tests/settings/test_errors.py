@@ -103,7 +103,7 @@ def test_a_mistake_in_the_system_file(load: Load, change: tuple[str, str], messa
         ("system", "shp", "trellis:system: there is no system 'shp'. Known: shop"),
         ("phase", "growht", "trellis:phase: 'growht' is not allowed. Allowed: 'launch', 'growth', 'scale'"),
         ("region", "nyc9", "trellis:region: 'nyc9' is no region. Allowed: ams3,"),
-        ("phse", "launch", "trellis:phse: unknown key. Allowed here: system, phase, mode, region, ipRange,"),
+        ("phse", "launch", "trellis:phse: unknown key. Allowed here: system, environment, phase, mode, fallback,"),
         (
             "mode",
             "self-hosted",

@@ -51,8 +51,8 @@ def test_the_migrator_and_the_settings_know_nothing_of_pulumi() -> None:
 
 def test_only_the_migrations_component_joins_pulumi_and_the_migrator() -> None:
     users = {path.name for path in (ROOT / "components").glob("*.py") if "migrator" in _imports(path)}
-    # The system and its database platform read the files; only migrations.py runs them.
-    assert users == {"migrations.py", "database.py", "system.py"}
+    # The system and the schemas read the files; only migrations.py runs them.
+    assert users == {"migrations.py", "schemas.py", "system.py"}
 
 
 def test_the_program_stays_short() -> None:

@@ -1,0 +1,44 @@
+"""The schemas of a cluster's databases, and the test data in them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pulumi
+
+from components.endpoint import Server
+from components.migrations import MIGRATIONS, TEST_DATA, Migrations, MigrationsArgs
+from migrator import MigrationFile
+from settings import ClusterSettings
+
+Files = Mapping[Path, Sequence[MigrationFile]]
+
+
+def migrated(
+    cluster: ClusterSettings, server: Server, files: Files, root: Path, *, private: bool, opts: pulumi.ResourceOptions
+) -> Mapping[str, Migrations]:
+    """Migrates every database of the cluster side by side, and puts its test data in where that is asked for.
+
+    files: folder of SQL -> what it holds. root: the folder of the program. Returns the migrations by database.
+    """
+    made: dict[str, Migrations] = {}
+    for database in cluster.databases:
+        after = opts
+        for folder, history in ((database.migrations, MIGRATIONS), (database.seeds, TEST_DATA)):
+            if folder is None:
+                continue
+            applied = Migrations(
+                f"{cluster.name}-{database.name}-{'migrations' if history is MIGRATIONS else 'test-data'}",
+                MigrationsArgs(
+                    server=server,
+                    database=database.name,
+                    folder=folder.relative_to(root),
+                    files=files[folder],
+                    placeholders=database.roles,
+                    private=private,
+                    history=history,
+                ),
+                after,
+            )
+            made.setdefault(database.name, applied)
+            after = pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(depends_on=[applied]))
+    return made
