@@ -1,0 +1,51 @@
+# Turns the namespaces it runs in into a machine, and itself into the machine's systemd.
+# Arguments: image, folder of the machine, host name, path of volumes.sh, then five words a volume (see volumes.sh).
+set -eu
+image=$1 folder=$2 name=$3
+. "$4"
+shift 4
+root=$folder/root
+
+mount -t overlay overlay -o "lowerdir=$image,upperdir=$folder/upper,workdir=$folder/work" "$root"
+
+mount -t proc proc "$root/proc"
+# Kernel settings and devices are the host's: to be seen, not to be changed.
+mount --bind "$root/proc/sys" "$root/proc/sys"
+mount -o remount,bind,ro "$root/proc/sys"
+mount -t sysfs -o ro sysfs "$root/sys"
+mount -t tmpfs -o mode=755 tmpfs "$root/sys/fs/cgroup" 2> /dev/null || true
+mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
+mount -t tmpfs -o mode=755 tmpfs "$root/run"
+
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+mkdir "$root/dev/pts" "$root/dev/shm"
+mount -t tmpfs tmpfs "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$root/dev/pts"
+for device in null zero full random urandom tty; do
+    cp -a "/dev/$device" "$root/dev/"
+done
+ln -s pts/ptmx "$root/dev/ptmx"
+ln -s /proc/self/fd "$root/dev/fd"
+for stream in stdin:0 stdout:1 stderr:2; do
+    ln -s "fd/${stream#*:}" "$root/dev/${stream%:*}"
+done
+
+while [ $# -gt 0 ]; do
+    plug_in "$root" "$@"
+    shift 5
+done
+
+# The network is the host's, so its name servers are the right ones.
+rm -f "$root/etc/resolv.conf"
+cat /etc/resolv.conf > "$root/etc/resolv.conf" 2> /dev/null || true
+hostname "$name"
+
+cd "$root"
+mkdir -p .host
+pivot_root . .host
+umount -l /.host
+rmdir /.host
+# "container" tells systemd and cloud-init where they are; what is taken away would reach beyond the machine.
+exec env -i container=localcloud PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb \
+    setpriv --bounding-set=-net_admin,-sys_module,-sys_time,-sys_rawio,-mknod,-syslog -- \
+    /lib/systemd/systemd

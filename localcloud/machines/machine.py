@@ -1,0 +1,156 @@
+"""One machine: its files, its start and its end."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from localcloud.machines import cgroup, seed
+from localcloud.machines.cgroup import Cgroup
+from localcloud.machines.errors import MachineError, StartFailed
+from localcloud.machines.host import NAMESPACES, Host
+from localcloud.machines.programs import run
+from localcloud.machines.seed import MachineSpec
+from localcloud.machines.volume import Volume
+from localcloud.servers import processes
+from localcloud.servers.account import Account
+
+START_PATIENCE = 60.0
+"""Seconds until systemd must run."""
+STOP_PATIENCE = 60.0
+"""Seconds services get to end when the machine is switched off."""
+
+_SCRIPTS = Path(__file__).parent
+_SPEC = "machine.json"
+_LOG = "boot.log"
+_CLOUD_INIT = "upper/var/log/cloud-init-output.log"
+_POWER_OFF = signal.SIGRTMIN + 4
+"""What systemd takes for `systemctl poweroff`."""
+
+
+class Machine:
+    """The machine in `folder`. Every method may raise MachineError."""
+
+    def __init__(self, folder: Path, host: Host) -> None:
+        self.folder = folder.absolute()
+        values = json.loads((folder / _SPEC).read_text("utf-8"))
+        self._image = host.images / values["image"] if host.images else Path()
+        self._name: str = values["name"]
+        self._cgroup = _group(self.folder)
+
+    @classmethod
+    def create(cls, folder: Path, spec: MachineSpec, host: Host) -> "Machine":
+        """Makes the machine's files. It has not booted yet. Raises HostUnfit."""
+        host.image(spec.image)
+        cls.discard(folder)
+        for name in ("upper", "work", "root"):
+            (folder / name).mkdir(parents=True)
+        folder.chmod(0o700)
+        seed.plant(folder / "upper", spec)
+        # What was asked for may hold secrets and has been planted: it is not written down a second time.
+        known = {name: value for name, value in asdict(spec).items() if name != "user_data"}
+        (folder / _SPEC).write_text(json.dumps(known, indent=1), "utf-8")
+        return cls(folder, host)
+
+    @staticmethod
+    def exists(folder: Path) -> bool:
+        """Whether a completely created machine lives in `folder`."""
+        return (folder / _SPEC).exists()
+
+    @staticmethod
+    def discard(folder: Path) -> None:
+        """Ends every process of the machine in `folder` and removes its files. Idempotent."""
+        if folder.exists():
+            if cgroup.hierarchy() is not None:
+                _group(folder.absolute()).remove()
+            shutil.rmtree(folder)
+
+    def running(self) -> bool:
+        return self._cgroup.populated()
+
+    def start(self, volumes: Sequence[Volume]) -> None:
+        """Boots the machine with these volumes and waits for its systemd, not for cloud-init. Nothing when it runs.
+
+        Raises StartFailed.
+        """
+        if self.running():
+            return
+        self._cgroup.create()
+        (self._cgroup.folder / "machine").mkdir(exist_ok=True)
+        scripts = [str(_SCRIPTS / name) for name in ("supervise.sh", "boot.sh", "volumes.sh")]
+        supervise, boot, plugs = scripts
+        words = [word for volume in volumes for word in _words(volume)]
+        command = [
+            "sh",
+            supervise,
+            str(self._cgroup.folder),
+            boot,
+            str(self._image),
+            str(self.folder),
+            self._name,
+            plugs,
+        ]
+        log = self.folder / _LOG
+        process = processes.spawn([*command, *words], folder=self.folder, log=log, account=Account.resolve(None))
+        deadline = time.monotonic() + START_PATIENCE
+        while self._leader() is None:
+            if not process.alive() or time.monotonic() > deadline:
+                self._cgroup.remove()
+                raise StartFailed(f"The machine {self._name} did not boot. The end of {log}:\n{processes.tail(log)}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Switches the machine off: its services end in order, or are killed when they take too long."""
+        leader = self._leader()
+        if leader is not None:
+            os.kill(leader, _POWER_OFF)
+            self._cgroup.wait_until_empty(STOP_PATIENCE)
+        self._cgroup.remove()
+        processes.reap()
+
+    def attach(self, volume: Volume) -> None:
+        """Plugs a volume into the machine while it runs."""
+        self._plug("attach", volume)
+
+    def detach(self, volume: Volume) -> None:
+        """Takes a volume out of the machine while it runs; programs that use it are ended."""
+        self._plug("detach", volume)
+
+    def console(self) -> str:
+        """What the boot and cloud-init printed so far."""
+        logs = (self.folder / _LOG, self.folder / _CLOUD_INIT)
+        return "".join(log.read_text("utf-8", "replace") for log in logs if log.exists())
+
+    def _leader(self) -> int | None:
+        return Cgroup(self._cgroup.folder / "machine").leader()
+
+    def _plug(self, what: str, volume: Volume) -> None:
+        leader = self._leader()
+        if leader is None:
+            raise MachineError(f"The machine {self._name} does not run; {volume.name} was not touched.")
+        script = (_SCRIPTS / "volumes.sh").read_text("utf-8") + f'\nset -eu\n{what} "$@"\n'
+        enter = ("nsenter", "--target", str(leader), *NAMESPACES)
+        run(*enter, "sh", "-s", *_words(volume), stdin=script)
+
+
+def _words(volume: Volume) -> tuple[str, ...]:
+    device = volume.attach()
+    number = device.stat().st_rdev
+    return (
+        f"{os.major(number)}:{os.minor(number)}",
+        device.name,
+        volume.link,
+        volume.mount_point,
+        volume.filesystem or "-",
+    )
+
+
+def _group(folder: Path) -> Cgroup:
+    """The control group of the machine in `folder`: found again by any process that knows the folder."""
+    tree = cgroup.hierarchy() or Path("/sys/fs/cgroup")
+    return Cgroup(tree / f"localcloud-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}")
