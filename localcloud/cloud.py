@@ -9,6 +9,8 @@ from localcloud.fleet import Fleet
 from localcloud.journal import Journal
 from localcloud.options import Layout, Options
 from localcloud.records import Project, Zone, now
+from localcloud.spaces.account import AccountKeys, add_first_key
+from localcloud.spaces.app import Spaces
 from localcloud.state import State
 from localcloud.vault import Vault
 
@@ -27,6 +29,7 @@ class Cloud:
     journal: Journal
     faults: Faults
     fleet: Fleet
+    spaces: Spaces
 
     @classmethod
     def open(cls, options: Options) -> "Cloud":
@@ -37,11 +40,13 @@ class Cloud:
         layout = Layout(state=options.state)
         layout.create()
         state = State(layout.records)
+        vault = Vault(layout.key)
         cloud = cls(
             options=options,
             layout=layout,
             state=state,
-            vault=Vault(layout.key),
+            vault=vault,
+            spaces=Spaces(layout.spaces, AccountKeys(state, vault)),
             journal=Journal(layout.journal),
             faults=Faults(),
             fleet=Fleet(layout, state, servers.Tools.locate(options.postgresql, options.pgbouncer, options.state)),
@@ -71,4 +76,5 @@ class Cloud:
             for name in self.options.zones:
                 if name not in known:
                     zone = Zone(id=uuid.uuid4().hex, name=name, created_on=now())
+            add_first_key(tables, self.vault)
                     tables.zones[zone.id] = zone

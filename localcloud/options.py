@@ -84,6 +84,10 @@ class Layout:
         return self.state / "clusters" / id
 
     def replica(self, id: str) -> Path:
+    @property
+    def spaces(self) -> Path:
+        return self.state / "spaces"
+
         return self.state / "replicas" / id
 
 

@@ -207,6 +207,23 @@ class AlertPolicy(Record):
     type: str
     description: str
     compare: str
+class SpacesGrant(Record):
+    """What a Spaces key may do: in one bucket, or, with "", in all."""
+
+    bucket: str
+    permission: str
+
+
+class SpacesKey(Record):
+    """A key pair for Spaces. The secret is shown once, when the key is made, and kept sealed."""
+
+    access_key: str
+    sealed_secret: str
+    name: str
+    grants: tuple[SpacesGrant, ...] = ()
+    created_at: str
+
+
     value: float
     window: str
     entities: tuple[str, ...]

@@ -1,5 +1,6 @@
 """The process behind the API: opens the cloud, serves it on loopback, stops everything when told to."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,9 +31,12 @@ def serve(options: Options) -> None:
         @asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncIterator[None]:
             cloud.fleet.settle_all()
+            sweeper = asyncio.create_task(cloud.spaces.sweep_for_ever())
             yield
+            sweeper.cancel()
             _log.info("stopping all servers")
             await run_in_threadpool(cloud.fleet.stop_all)
+            cloud.spaces.store.close()
             cloud.journal.close()
 
         config = uvicorn.Config(

@@ -18,6 +18,7 @@ from localcloud.records import (
     Project,
     Record,
     Replica,
+    SpacesKey,
     Tag,
     UptimeAlert,
     UptimeCheck,
@@ -45,6 +46,7 @@ class Tables:
         self.uptime_alerts: dict[str, UptimeAlert] = {}
         self.projects: dict[str, Project] = {}
         self.tags: dict[str, Tag] = {}
+        self.spaces_keys: dict[str, SpacesKey] = {}
         self.zones: dict[str, Zone] = {}
         self.dns_records: dict[str, DnsRecord] = {}
 
@@ -68,6 +70,7 @@ _ADAPTERS: dict[str, TypeAdapter[Any]] = {
         "uptime_alerts": dict[str, UptimeAlert],
         "projects": dict[str, Project],
         "tags": dict[str, Tag],
+        "spaces_keys": dict[str, SpacesKey],
         "zones": dict[str, Zone],
         "dns_records": dict[str, DnsRecord],
     }.items()

@@ -18,6 +18,7 @@ from localcloud.api.call import Call, Handler, Reply
 from localcloud.api.cloudflare.envelope import failure
 from localcloud.api.endpoints import ENDPOINTS
 from localcloud.api.errors import ApiError, NotImplementedHere, PreconditionFailed, Unprocessable
+from localcloud.api.front import Front
 from localcloud.api.gate import Gate
 from localcloud.cloud import Cloud
 
@@ -43,7 +44,7 @@ def build(cloud: Cloud, lifespan: Lifespan | None = None) -> ASGIApp:
     app = Starlette(routes=routes, lifespan=lifespan)
     # A slash at the end would otherwise be answered with a redirect, which clients follow as a GET.
     app.router.redirect_slashes = False
-    return Gate(app, cloud)
+    return Front(Gate(app, cloud), cloud)
 
 
 def _sorted(by_path: dict[str, dict[str, Handler]]) -> Iterable[tuple[str, dict[str, Handler]]]:

@@ -1,6 +1,18 @@
 """Every call the local cloud answers."""
 
-from localcloud.api import account, apps, databases, local, monitoring, projects, tags, uptime, vpcs
+from localcloud.api import (
+    account,
+    apps,
+    databases,
+    local,
+    monitoring,
+    projects,
+    spaces_keys,
+    spaces_local,
+    tags,
+    uptime,
+    vpcs,
+)
 from localcloud.api.cloudflare import records, zones
 
 ENDPOINTS = (
@@ -12,6 +24,8 @@ ENDPOINTS = (
     *monitoring.ENDPOINTS,
     *uptime.ENDPOINTS,
     *projects.ENDPOINTS,
+    *spaces_keys.ENDPOINTS,
+    *spaces_local.ENDPOINTS,
     *tags.ENDPOINTS,
     *zones.ENDPOINTS,
     *records.ENDPOINTS,

@@ -59,7 +59,7 @@ class Gate:
         if not path.startswith(_OPEN_PATHS):
             self._record(scope, body, collected.status, time.monotonic() - started, fault)
         if fault is not None and fault.kind == "lost-response":
-            await _drop(send)
+            await drop(send)
             return
         collected.add_headers(self._limits(path))
         await collected.deliver(send)
@@ -167,7 +167,7 @@ def _error(status: int, id: str, message: str) -> tuple[int, dict[str, Any], dic
     return status, {"id": id, "message": message, "request_id": str(uuid.uuid4())}, {}
 
 
-async def _drop(send: Send) -> None:
+async def drop(send: Send) -> None:
     """Cuts the TCP connection without a byte of response."""
     # uvicorn passes a bound method of its request cycle, which holds the transport; ASGI itself has no such message.
     cycle = send.__self__  # type: ignore[attr-defined]

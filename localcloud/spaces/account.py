@@ -1,0 +1,47 @@
+"""The account's Spaces keys, as the S3 API sees them."""
+
+from __future__ import annotations
+
+from localcloud.records import SpacesGrant, SpacesKey, now
+from localcloud.spaces.keys import Grant, Key
+from localcloud.state import State, Tables
+from localcloud.vault import Vault
+
+FIRST_KEY = "DO00LOCALCLOUDFIRST0"
+FIRST_SECRET = "local-cloud-first-key"  # noqa: S105
+"""A key with full access that every local cloud has, as the account behind an API token has one: what makes the first
+bucket. It opens no more than any bearer token does here."""
+
+
+class AccountKeys:
+    """Finds keys among the records, and opens their secrets."""
+
+    def __init__(self, state: State, vault: Vault) -> None:
+        self._state = state
+        self._vault = vault
+
+    def find(self, access_key: str) -> Key | None:
+        record = self._state.read().spaces_keys.get(access_key)
+        if record is None:
+            return None
+        return Key(
+            access_key=access_key,
+            secret=self._vault.open(record.sealed_secret),
+            grants=tuple(Grant(item.bucket, item.permission) for item in record.grants),
+        )
+
+    def is_limited_to(self, bucket: str) -> bool:
+        keys = self._state.read().spaces_keys.values()
+        return any(item.bucket == bucket for key in keys for item in key.grants)
+
+
+def add_first_key(tables: Tables, vault: Vault) -> None:
+    """Makes sure the first key is there."""
+    if FIRST_KEY not in tables.spaces_keys:
+        tables.spaces_keys[FIRST_KEY] = SpacesKey(
+            access_key=FIRST_KEY,
+            sealed_secret=vault.seal(FIRST_SECRET),
+            name="local-cloud",
+            grants=(SpacesGrant(bucket="", permission="fullaccess"),),
+            created_at=now(),
+        )
