@@ -69,12 +69,15 @@ DECLARE
 BEGIN
   FOR invoice IN
     SELECT * FROM invoices
-    WHERE id IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.invoice_id END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.invoice_id END)
+    WHERE id IN (
+      CASE WHEN TG_OP <> 'INSERT' THEN OLD.invoice_id END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.invoice_id END
+    )
     ORDER BY id
     FOR SHARE
   LOOP
     IF invoice.status <> 'draft' THEN
-      RAISE EXCEPTION 'invoice % is % and its lines cannot be changed: % refused', invoice.number, invoice.status, TG_OP
+      RAISE EXCEPTION 'invoice % is % and its lines cannot be changed: % refused',
+        invoice.number, invoice.status, TG_OP
         USING ERRCODE = 'restrict_violation', HINT = 'Set its status to void and issue another.';
     END IF;
   END LOOP;

@@ -37,7 +37,8 @@ DECLARE
 BEGIN
   FOREACH audited IN ARRAY ARRAY['customers', 'plans', 'subscriptions', 'invoices', 'invoice_lines', 'payments'] LOOP
     EXECUTE format(
-      'CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION record_financial_change()',
+      'CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %I'
+      ' FOR EACH ROW EXECUTE FUNCTION record_financial_change()',
       audited || '_audit', audited);
   END LOOP;
 END

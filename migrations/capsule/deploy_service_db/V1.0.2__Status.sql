@@ -50,7 +50,8 @@ BEGIN
   ) THEN
     RAISE EXCEPTION '% % is % and cannot become %', TG_TABLE_NAME, OLD.id, OLD.status, NEW.status
       USING ERRCODE = 'check_violation', HINT = (
-        SELECT coalesce('It can become ' || string_agg(to_status, ', ' ORDER BY to_status) || '.', 'That status is final.')
+        SELECT coalesce(
+          'It can become ' || string_agg(to_status, ', ' ORDER BY to_status) || '.', 'That status is final.')
         FROM status_transitions WHERE table_name = TG_TABLE_NAME AND from_status = OLD.status);
   END IF;
   RETURN NEW;

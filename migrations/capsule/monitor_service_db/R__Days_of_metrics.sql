@@ -1,5 +1,5 @@
--- Makes room for samples and takes out old ones, whichever engine stores them. The service runs maintain_metrics() daily
--- and needs no other right: it runs as its owner.
+-- Makes room for samples and takes out old ones, whichever engine stores them. The service runs maintain_metrics()
+-- daily and needs no other right: it runs as its owner.
 
 CREATE OR REPLACE PROCEDURE make_metric_day(day TIMESTAMPTZ)
 LANGUAGE plpgsql SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
@@ -15,7 +15,8 @@ BEGIN
   EXECUTE format(
     'WITH moved AS (DELETE FROM partitions.metrics_default WHERE observed_at >= $1 AND observed_at < $2 RETURNING *)'
     ' INSERT INTO partitions.%I SELECT * FROM moved', name) USING day, next_day;
-  EXECUTE format('ALTER TABLE metrics ATTACH PARTITION partitions.%I FOR VALUES FROM (%L) TO (%L)', name, day, next_day);
+  EXECUTE format(
+    'ALTER TABLE metrics ATTACH PARTITION partitions.%I FOR VALUES FROM (%L) TO (%L)', name, day, next_day);
 END
 $$;
 COMMENT ON PROCEDURE make_metric_day IS 'Makes one day of the metrics and moves its samples out of the default partition. Part of maintain_metric_partitions().';
@@ -34,8 +35,7 @@ BEGIN
   oldest := date_trunc('day', as_of - storage.keep);
 
   FOR day IN
-    SELECT generate_series(date_trunc('day', as_of), date_trunc('day', as_of) + make_interval(days => storage.days_ahead),
-      INTERVAL '1 day')
+    SELECT date_trunc('day', as_of) + make_interval(days => ahead) FROM generate_series(0, storage.days_ahead) ahead
     UNION
     SELECT date_trunc('day', observed_at) FROM partitions.metrics_default
     WHERE observed_at >= oldest AND observed_at < as_of
@@ -71,8 +71,8 @@ COMMENT ON PROCEDURE maintain_metric_partitions IS 'PostgreSQL''s own partitions
 
 -- A hypertable makes its days by itself. Compression belongs to the Community Edition, which no other cloud may sell:
 -- under the licence "apache" nothing is compressed. Both are done here and not by TimescaleDB's policies: those are of
--- that edition too, and what metric_storage says counts at the next run. The names of before columnstores, because every
--- release of TimescaleDB 2 knows them.
+-- that edition too, and what metric_storage says counts at the next run. The names of before columnstores, because
+-- every release of TimescaleDB 2 knows them.
 CREATE OR REPLACE PROCEDURE maintain_metric_hypertable(as_of TIMESTAMPTZ)
 LANGUAGE plpgsql SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE

@@ -1,5 +1,5 @@
--- What the service ${app_role} may do. It works on rows; it neither creates nor drops anything. The databases may stand in one
--- cluster, where each service's role exists for all of them: so nobody connects here but this one.
+-- What the service ${app_role} may do. It works on rows; it neither creates nor drops anything. The databases may stand
+-- in one cluster, where each service's role exists for all of them: so nobody connects here but this one.
 
 REVOKE CONNECT, TEMPORARY ON DATABASE "${flyway:database}" FROM PUBLIC;
 GRANT CONNECT ON DATABASE "${flyway:database}" TO "${app_role}";

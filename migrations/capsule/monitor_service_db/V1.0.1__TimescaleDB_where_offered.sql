@@ -1,5 +1,5 @@
 -- Samples of metrics are kept by TimescaleDB where the server offers it, by PostgreSQL's own partitions where not. Once
--- it is decided it stays: metric_storage says which. The tables, their columns and indexes are the same.
+-- decided it stays: metric_storage says which. Tables, columns, indexes and rights are the same.
 
 -- The extension ends a session when its library is not preloaded, and no error can be caught then; its setting is there
 -- only when the library is.
@@ -32,4 +32,7 @@ COMMENT ON COLUMN metric_storage.compress_after IS 'Age at which TimescaleDB''s 
 COMMENT ON COLUMN metric_storage.keep IS 'Age at which a whole day is deleted.';
 CREATE TRIGGER metric_storage_updated_at BEFORE UPDATE ON metric_storage FOR EACH ROW EXECUTE FUNCTION set_updated_at();
 INSERT INTO metric_storage (engine)
-SELECT CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN 'timescaledb' ELSE 'partitions' END;
+SELECT CASE
+  WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN 'timescaledb'
+  ELSE 'partitions'
+END;

@@ -35,7 +35,8 @@ CREATE VIEW threshold_breaches AS
   SELECT r.id AS rule_id, r.name, r.severity, recent.source, recent.value, r.comparison, r.threshold
   FROM alert_rules r
   CROSS JOIN LATERAL (
-    SELECT m.source, CASE r.aggregate WHEN 'avg' THEN avg(m.value) WHEN 'min' THEN min(m.value) ELSE max(m.value) END AS value
+    SELECT m.source,
+      CASE r.aggregate WHEN 'avg' THEN avg(m.value) WHEN 'min' THEN min(m.value) ELSE max(m.value) END AS value
     FROM metrics m
     WHERE m.metric_id = r.metric_id AND m.observed_at > now() - r.time_window AND m.observed_at <= now()
     GROUP BY m.source
