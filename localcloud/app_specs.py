@@ -18,7 +18,7 @@ _DOMAIN = re.compile(r"^((xn--)?[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*\.)+[a-zA-Z]{2,}\.?$
 _SCOPES = ("UNSET", "RUN_TIME", "BUILD_TIME", "RUN_AND_BUILD_TIME")
 _TYPES = ("GENERAL", "SECRET")
 _DOMAIN_TYPES = ("UNSPECIFIED", "DEFAULT", "PRIMARY", "ALIAS")
-_ENGINES = {"PG": "pg"}
+_ENGINES = {"PG": "pg", "VALKEY": "valkey"}
 _FIRST_PORT = 8080
 """`http_port` of a service that names none."""
 
@@ -184,13 +184,16 @@ def _check_database(database: Mapping[str, Any], tables: Tables) -> None:
         )
     engine = database.get("engine") or "PG"
     if engine not in _ENGINES:
-        raise SpecRefused(f"{where}.engine", f"{engine}: the local cloud runs PG only.")
+        raise SpecRefused(f"{where}.engine", f"{engine}: the local cloud runs {' and '.join(_ENGINES)} only.")
     name = database.get("cluster_name")
     cluster = next((item for item in tables.clusters.values() if item.name == name and not item.deleting), None)
     if cluster is None:
         raise SpecRefused(f"{where}.cluster_name", f"there is no database cluster called {name!r}.")
+    title = catalogue.RUNNING[cluster.engine].title
+    if _ENGINES[engine] != cluster.engine:
+        raise SpecRefused(f"{where}.engine", f"{engine}: {name} runs {title}.")
     if database.get("version") and database["version"] != cluster.version:
-        raise SpecRefused(f"{where}.version", f"{database['version']}: {name} runs PostgreSQL {cluster.version}.")
+        raise SpecRefused(f"{where}.version", f"{database['version']}: {name} runs {title} {cluster.version}.")
     if database.get("db_name") and database["db_name"] not in cluster.databases:
         raise SpecRefused(f"{where}.db_name", f"{name} has no database {database['db_name']}.")
     if database.get("db_user") and cluster.user(database["db_user"]) is None:

@@ -118,6 +118,8 @@ class Resolver:
                 return None
             user = cluster.user(pool.user) if pool.user else self._user(cluster, database)
             return self._way_in(cluster.pool_port, pool.name, user or cluster.admin).get(field)
+        if cluster.engine == "valkey":
+            return self._way_into_valkey(cluster.port, cluster.admin).get(field)
         target = database.get("db_name") or "defaultdb"
         return self._way_in(cluster.port, target, self._user(cluster, database)).get(field)
 
@@ -138,6 +140,19 @@ class Resolver:
                 f"jdbc:postgresql://{PUBLIC_HOST}:{rest}"
                 f"&user={quote(user.name, safe='')}&password={quote(user.password, safe='')}"
             ),
+        }
+
+    def _way_into_valkey(self, port: int, user: User) -> Environment:
+        account = f"{quote(user.name, safe='')}:{quote(user.password, safe='')}"
+        return {
+            "HOSTNAME": PUBLIC_HOST,
+            "PRIVATE_HOSTNAME": PRIVATE_HOST,
+            "PORT": str(port),
+            "USERNAME": user.name,
+            "PASSWORD": user.password,
+            "CA_CERT": self._ca_certificate,
+            "DATABASE_URL": f"rediss://{account}@{PUBLIC_HOST}:{port}",
+            "DATABASE_PRIVATE_URL": f"rediss://{account}@{PRIVATE_HOST}:{port}",
         }
 
     def _cluster(self, database: Mapping[str, Any]) -> Cluster | None:

@@ -1,15 +1,22 @@
-"""What the cloud sells: regions, PostgreSQL versions and database plans.
+"""What the cloud sells: regions, engines with their versions, and database plans.
 
 Sources. Connection limits: DigitalOcean documents 22 for 1 GiB and 97 for 4 GiB, that is 25 per GiB less 3 that
 stay reserved; the other limits follow the same formula. Storage: the base disk of each plan as the control panel
 lists it, the largest disk as the storage scaling documentation does; the figures of plans above 4 GiB are derived.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from localcloud.records import Engine
 
 CONNECTIONS_PER_GIB = 25
 RESERVED_CONNECTIONS = 3
 """Kept for superusers (DigitalOcean's own maintenance): `superuser_reserved_connections` of the server."""
+
+VALKEY_MEMORY_SHARE = 0.7
+"""Of a plan's memory, what a Valkey's data may take; the rest is for the copy a snapshot is written from. A choice of
+the local cloud's: DigitalOcean publishes no figure."""
 
 MAX_NODES = 3
 MAX_CLUSTERS = 10
@@ -49,6 +56,11 @@ class Plan:
     def backend_limit(self) -> int:
         """Connections left for users and for all pools together."""
         return self.max_connections - RESERVED_CONNECTIONS
+
+    @property
+    def valkey_memory_mib(self) -> int:
+        """`maxmemory` of a Valkey server."""
+        return int(VALKEY_MEMORY_SHARE * MIB_PER_GIB * self.memory_gib)
 
     @property
     def max_nodes(self) -> int:
@@ -111,7 +123,31 @@ POSTGRESQL_VERSIONS = {
 """Majors DigitalOcean offers, with their end of life from the PostgreSQL project's versioning policy.
 Of these the local cloud can only run the ones that are installed."""
 
-DEFAULT_POSTGRESQL_VERSION = "17"
+VALKEY_VERSIONS: Mapping[str, str | None] = {"8": None}
+"""Majors DigitalOcean offers, with their end of life, which is not announced."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineType:
+    """An engine that runs here. versions: majors on offer with their end of life; the last one is the default."""
+
+    slug: Engine
+    title: str
+    admin: str
+    versions: Mapping[str, str | None]
+
+    @property
+    def default_version(self) -> str:
+        return list(self.versions)[-1]
+
+
+RUNNING = {
+    engine.slug: engine
+    for engine in (
+        EngineType(slug="pg", title="PostgreSQL", admin="doadmin", versions=POSTGRESQL_VERSIONS),
+        EngineType(slug="valkey", title="Valkey", admin="default", versions=VALKEY_VERSIONS),
+    )
+}
 
 ENGINES = ("pg", "mysql", "redis", "valkey", "mongodb", "kafka", "opensearch", "advanced_pg", "advanced_mysql")
-"""Engines DigitalOcean knows. Only "pg" runs here."""
+"""Engines DigitalOcean knows. Those in RUNNING run here."""

@@ -12,12 +12,14 @@ from pathlib import Path
 from localcloud import daemon, servers
 from localcloud.claims import AlreadyServed, PortTaken, check_port
 from localcloud.deployments import environment
+from localcloud.engines import load
 from localcloud.options import (
     DEFAULT_PORT,
     PGBOUNCER_VARIABLE,
     PORT_VARIABLE,
     POSTGRESQL_VARIABLE,
     STATE_VARIABLE,
+    VALKEY_VARIABLE,
     ZONES_VARIABLE,
     Layout,
     OptionError,
@@ -25,6 +27,7 @@ from localcloud.options import (
     port_number,
     program,
     state_folder,
+    valkey_server,
     zone_names,
 )
 from localcloud.report import describe, render
@@ -143,13 +146,14 @@ def _server_logs(arguments: argparse.Namespace, layout: Layout) -> dict[str, Pat
     if not layout.records.exists():
         return {}
     clusters = State(layout.records).read().clusters.values()
-    options = _options(arguments) if clusters else None
+    if not clusters:
+        return {}
+    options = _options(arguments)
+    tools = servers.Tools.locate(options.postgresql, options.pgbouncer, layout.state, options.valkey)
+    authority = servers.CertificateAuthority(layout.authority)
     found: dict[str, Path] = {}
     for cluster in clusters:
-        folder = layout.cluster(cluster.id)
-        if options is not None and servers.Cluster.exists(folder):
-            tools = servers.Tools.locate(options.postgresql, options.pgbouncer, layout.state)
-            loaded = servers.Cluster.load(folder, tools, servers.CertificateAuthority(layout.authority))
+        if loaded := load(cluster, layout.cluster(cluster.id), tools, authority):
             found |= {f"{cluster.name}/{name}": path for name, path in loaded.logs.items()}
     return found
 
@@ -186,6 +190,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         port=port_number(arguments.port) or DEFAULT_PORT,
         postgresql=program("--postgresql", POSTGRESQL_VARIABLE, arguments.postgresql),
         pgbouncer=program("--pgbouncer", PGBOUNCER_VARIABLE, arguments.pgbouncer),
+        valkey=valkey_server(arguments.valkey),
         zones=zone_names(tuple(arguments.zone)),
     )
 
@@ -206,6 +211,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared.add_argument("--pgbouncer", type=Path, metavar="PATH", help=f"the PgBouncer program ({PGBOUNCER_VARIABLE})")
     shared.add_argument(
+        "--valkey",
+        type=Path,
+        metavar="PATH",
+        help=f"valkey-server, or a redis-server in its place ({VALKEY_VARIABLE}; the one on PATH)",
+    )
+    shared.add_argument(
         "--zone",
         action="append",
         default=[],
@@ -214,7 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser = argparse.ArgumentParser(
         prog="python -m localcloud",
-        description="A cloud on this machine: DigitalOcean's database API with real PostgreSQL servers behind it.",
+        description="A cloud on this machine: DigitalOcean's database API with real servers behind it.",
         epilog="Names in parentheses are environment variables and defaults.",
     )
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -232,7 +243,7 @@ def _parser() -> argparse.ArgumentParser:
     add("reset", _reset, "stop everything and delete all data").add_argument(
         "--yes", action="store_true", help="do not ask"
     )
-    logs = add("logs", _logs, "show a log: api, journal, or CLUSTER/postgresql and CLUSTER/pgbouncer")
+    logs = add("logs", _logs, "show a log: api, journal, CLUSTER/postgresql, CLUSTER/pgbouncer or CLUSTER/valkey")
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
     logs.add_argument("what", nargs="?", default="api", metavar="LOG", help="which log (api)")
     env = add("env", _env, "print the environment of a deployed app's component, as shell code or JSON")

@@ -49,7 +49,11 @@ class Cloud:
             spaces=Spaces(layout.spaces, AccountKeys(state, vault)),
             journal=Journal(layout.journal),
             faults=Faults(),
-            fleet=Fleet(layout, state, servers.Tools.locate(options.postgresql, options.pgbouncer, options.state)),
+            fleet=Fleet(
+                layout,
+                state,
+                servers.Tools.locate(options.postgresql, options.pgbouncer, options.state, options.valkey),
+            ),
         )
         cloud._furnish()
         return cloud
@@ -72,9 +76,9 @@ class Cloud:
                     updated_at=now(),
                 )
                 tables.projects[project.id] = project
+            add_first_key(tables, self.vault)
             known = {zone.name for zone in tables.zones.values()}
             for name in self.options.zones:
                 if name not in known:
                     zone = Zone(id=uuid.uuid4().hex, name=name, created_on=now())
-            add_first_key(tables, self.vault)
                     tables.zones[zone.id] = zone

@@ -61,6 +61,7 @@ def start(options: Options, progress: Callable[[str], None]) -> Process:
     beginning = layout.log.stat().st_size
     command = [sys.executable, "-m", "localcloud", "serve", "--state", str(options.state), "--port", str(options.port)]
     command += ["--postgresql", str(options.postgresql), "--pgbouncer", str(options.pgbouncer)]
+    command += [] if options.valkey is None else ["--valkey", str(options.valkey)]
     command += [argument for zone in options.zones for argument in ("--zone", zone)]
     search_path = os.pathsep.join(filter(None, [str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH", "")]))
     child = subprocess.Popen(

@@ -2,29 +2,20 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from localcloud import catalogue, servers
+from localcloud.engines import Running, follow, load, start, trusted_sources
 from localcloud.options import Layout
-from localcloud.records import Cluster, Replica, Rule
+from localcloud.records import Cluster, Replica
 from localcloud.state import State
 
 _log = logging.getLogger("localcloud.fleet")
 
-_NOBODY = "255.255.255.255/32"
-"""A source no client has. An empty list would admit everyone, so a list without addresses becomes this."""
-
 _WORKERS = 4
 """Clusters that are created, started or stopped at the same time."""
-
-
-def trusted_sources(rules: Sequence[Rule]) -> tuple[str, ...]:
-    """Addresses the servers admit. Rules that name a Droplet, an app, a tag or a Kubernetes cluster admit nobody."""
-    if not rules:
-        return ()
-    return tuple(rule.value for rule in rules if rule.type == "ip_addr") or (_NOBODY,)
 
 
 class Fleet:
@@ -39,7 +30,7 @@ class Fleet:
         self._state = state
         self.tools = tools
         self.authority = servers.CertificateAuthority(layout.authority)
-        self._clusters: dict[str, servers.Cluster] = {}
+        self._clusters: dict[str, Running] = {}
         self._guards: dict[str, threading.RLock] = {}
         self._lock = threading.Lock()
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="fleet")
@@ -53,17 +44,24 @@ class Fleet:
         with guard:
             yield
 
-    def cluster(self, id: str) -> servers.Cluster:
+    def servers_of(self, id: str) -> Running:
         """The servers of an online cluster. Raises servers.NotRunning when they are not there (yet)."""
         try:
             return self._clusters[id]
         except KeyError:
             raise servers.NotRunning(f"The servers of cluster {id} are not running yet.") from None
 
+    def postgresql(self, id: str) -> servers.Cluster:
+        """The servers of an online PostgreSQL cluster. Raises servers.NotRunning, also for another engine's."""
+        found = self.servers_of(id)
+        if not isinstance(found, servers.Cluster):
+            raise servers.NotRunning(f"No PostgreSQL runs for cluster {id}.")
+        return found
+
     def replica(self, record: Replica) -> servers.Replica:
         """The server of an online replica. Raises servers.NotRunning."""
         try:
-            return self.cluster(record.cluster_id).replicas[record.name]
+            return self.postgresql(record.cluster_id).replicas[record.name]
         except KeyError:
             raise servers.NotRunning(f"The server of replica {record.name} is not running yet.") from None
 
@@ -94,9 +92,7 @@ class Fleet:
         """Stops the cluster's servers, its replicas' too, and removes their files."""
         with self.guard(cluster.id):
             folder = self._layout.cluster(cluster.id)
-            running = self._clusters.pop(cluster.id, None)
-            if running is None and servers.Cluster.exists(folder):
-                running = servers.Cluster.load(folder, self.tools, self.authority)
+            running = self._clusters.pop(cluster.id, None) or load(cluster, folder, self.tools, self.authority)
             if running is not None:
                 running.destroy()
             else:
@@ -106,14 +102,14 @@ class Fleet:
         """Stops the replica's server and removes its files."""
         with self.guard(replica.cluster_id):
             cluster = self._clusters.get(replica.cluster_id)
-            if cluster is not None and replica.name in cluster.replicas:
+            if isinstance(cluster, servers.Cluster) and replica.name in cluster.replicas:
                 cluster.replicas[replica.name].destroy()
 
     def _forget(self, job: Future[None]) -> None:
         with self._lock:
             self._jobs.discard(job)
 
-    def _stop(self, item: tuple[str, servers.Cluster]) -> None:
+    def _stop(self, item: tuple[str, Running]) -> None:
         cluster_id, cluster = item
         try:
             cluster.stop()
@@ -129,7 +125,11 @@ class Fleet:
                 self._finish_deletion(record)
                 return
             try:
-                running = self._bring_up(record)
+                running = self._clusters.get(cluster_id)
+                if running is None:
+                    running = start(record, self._layout.cluster(cluster_id), self.tools, self.authority)
+                    self._clusters[cluster_id] = running
+                follow(record, running)
             except Exception as problem:
                 self._fail_cluster(record, problem)
                 return
@@ -139,40 +139,14 @@ class Fleet:
                         "status": "online",
                         "failure": "",
                         "port": running.port,
-                        "pool_port": running.pool_port,
+                        "pool_port": running.pool_port if isinstance(running, servers.Cluster) else 0,
                     }
                 )
-            _log.info("cluster %s: online on ports %s and %s", record.name, running.port, running.pool_port)
-            replicas = [item for item in self._state.read().replicas.values() if item.cluster_id == cluster_id]
-            for replica in replicas:
-                self._settle_replica(running, replica)
-
-    def _bring_up(self, record: Cluster) -> servers.Cluster:
-        plan = catalogue.PLANS[record.size]
-        folder = self._layout.cluster(record.id)
-        running = self._clusters.get(record.id)
-        if running is None and servers.Cluster.exists(folder):
-            running = servers.Cluster.load(folder, self.tools, self.authority)
-            running.start()
-        elif running is None:
-            running = servers.Cluster.create(
-                folder,
-                servers.ClusterSpec(
-                    id=record.id,
-                    version=record.version,
-                    max_connections=plan.max_connections,
-                    admin_password=record.admin.password,
-                ),
-                self.tools,
-                self.authority,
-            )
-        self._clusters[record.id] = running
-        if running.max_connections != plan.max_connections:
-            running.resize(plan.max_connections)
-        wanted = trusted_sources(record.rules)
-        if running.trusted_sources != wanted:
-            running.set_trusted_sources(wanted)
-        return running
+            _log.info("cluster %s: online on port %s", record.name, running.port)
+            if isinstance(running, servers.Cluster):
+                for replica in self._state.read().replicas.values():
+                    if replica.cluster_id == cluster_id:
+                        self._settle_replica(running, replica)
 
     def _settle_replica(self, cluster: servers.Cluster, record: Replica) -> None:
         plan = catalogue.PLANS[record.size]

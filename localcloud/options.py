@@ -1,6 +1,7 @@
 """Where a local cloud keeps its state, where it listens and which server programs it runs."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ STATE_VARIABLE = "LOCALCLOUD_STATE"
 PORT_VARIABLE = "LOCALCLOUD_PORT"
 POSTGRESQL_VARIABLE = "LOCALCLOUD_POSTGRESQL"
 PGBOUNCER_VARIABLE = "LOCALCLOUD_PGBOUNCER"
+VALKEY_VARIABLE = "LOCALCLOUD_VALKEY"
 ZONES_VARIABLE = "LOCALCLOUD_ZONES"
 
 HOST = "127.0.0.1"
@@ -28,6 +30,7 @@ class Options:
 
     state: folder of everything the cloud keeps. port: TCP port of the API.
     postgresql: folder with one PostgreSQL installation per major version. pgbouncer: the PgBouncer program.
+    valkey: valkey-server or a redis-server in its place; without one there are no Valkey clusters.
     zones: Cloudflare zones that exist from the start.
     """
 
@@ -35,6 +38,7 @@ class Options:
     port: int
     postgresql: Path
     pgbouncer: Path
+    valkey: Path | None = None
     zones: tuple[str, ...] = ()
 
     @property
@@ -80,14 +84,14 @@ class Layout:
     def authority(self) -> Path:
         return self.state / "ca"
 
-    def cluster(self, id: str) -> Path:
-        return self.state / "clusters" / id
-
-    def replica(self, id: str) -> Path:
     @property
     def spaces(self) -> Path:
         return self.state / "spaces"
 
+    def cluster(self, id: str) -> Path:
+        return self.state / "clusters" / id
+
+    def replica(self, id: str) -> Path:
         return self.state / "replicas" / id
 
 
@@ -117,6 +121,17 @@ def program(option: str, variable: str, given: Path | None, environment: Mapping
     if not path.exists():
         raise OptionError(f"{option} (or {variable}) {path}: there is no such file or folder.")
     return path
+
+
+def valkey_server(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The program of Valkey clusters: the option, else LOCALCLOUD_VALKEY, else the first one on PATH, else None.
+
+    Raises OptionError when there is nothing where the option or the variable says.
+    """
+    if given or environment.get(VALKEY_VARIABLE):
+        return program("--valkey", VALKEY_VARIABLE, given, environment)
+    found = next(filter(None, map(shutil.which, ("valkey-server", "redis-server"))), None)
+    return Path(found) if found else None
 
 
 def zone_names(given: tuple[str, ...], environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -81,11 +81,15 @@ class StorageAutoscale(Record):
 Status = Literal["creating", "online", "resizing", "migrating", "forking"]
 
 
+Engine = Literal["pg", "valkey"]
+
+
 class Cluster(Record):
-    """A PostgreSQL cluster with everything that belongs to it."""
+    """A database cluster with everything that belongs to it."""
 
     id: str
     name: str
+    engine: Engine = "pg"
     version: str
     size: str
     region: str
@@ -104,6 +108,9 @@ class Cluster(Record):
     databases: tuple[str, ...] = ()
     pools: tuple[Pool, ...] = ()
     config: dict[str, Any] = {}
+    """What was set by PATCH; for Valkey, less the eviction policy."""
+    eviction_policy: str = "noeviction"
+    """What a full Valkey does, in the API's words."""
     maintenance: MaintenanceWindow
     autoscale: StorageAutoscale | None = None
     failure: str = ""
@@ -117,7 +124,7 @@ class Cluster(Record):
 
     @property
     def admin(self) -> User:
-        """The primary user, `doadmin`."""
+        """The primary user: `doadmin` of PostgreSQL, `default` of Valkey."""
         return next(user for user in self.users if user.role == "primary")
 
     def user(self, name: str) -> User | None:
@@ -200,13 +207,6 @@ class App(Record):
         return next((deployment for deployment in self.deployments if not deployment.failure), None)
 
 
-class AlertPolicy(Record):
-    """A monitoring alert. Stored and validated; nothing is ever sent."""
-
-    uuid: str
-    type: str
-    description: str
-    compare: str
 class SpacesGrant(Record):
     """What a Spaces key may do: in one bucket, or, with "", in all."""
 
@@ -224,6 +224,13 @@ class SpacesKey(Record):
     created_at: str
 
 
+class AlertPolicy(Record):
+    """A monitoring alert. Stored and validated; nothing is ever sent."""
+
+    uuid: str
+    type: str
+    description: str
+    compare: str
     value: float
     window: str
     entities: tuple[str, ...]

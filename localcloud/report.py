@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from localcloud.catalogue import RUNNING
 from localcloud.daemon import Process
 from localcloud.state import Tables
 
@@ -18,6 +19,7 @@ def describe(process: Process, tables: Tables) -> dict[str, Any]:
                 "name": cluster.name,
                 "status": cluster.status,
                 "failure": cluster.failure,
+                "engine": cluster.engine,
                 "version": cluster.version,
                 "size": cluster.size,
                 "region": cluster.region,
@@ -52,7 +54,7 @@ def render(facts: dict[str, Any]) -> str:
     rows: list[Sequence[str]] = []
     problems: list[str] = []
     for cluster in facts["clusters"]:
-        what = f"PostgreSQL {cluster['version']}, {cluster['size']}, {cluster['region']}"
+        what = f"{RUNNING[cluster['engine']].title} {cluster['version']}, {cluster['size']}, {cluster['region']}"
         rows.append(("cluster", cluster["name"], cluster["status"], str(cluster["port"] or "-"), what))
         for pool in cluster["pools"]:
             what = f"{pool['mode']}, {pool['size']} connections to {pool['db']} as {pool['user'] or 'any user'}"

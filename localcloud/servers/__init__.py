@@ -1,4 +1,4 @@
-"""The real servers behind the API: PostgreSQL and PgBouncer processes of one machine.
+"""The real servers behind the API: PostgreSQL, PgBouncer and Valkey processes of one machine.
 
     tools = Tools.locate(postgresql, pgbouncer, state)
     authority = CertificateAuthority(state / "ca")
@@ -26,6 +26,7 @@ from localcloud.servers.errors import (
 from localcloud.servers.replica import Replica
 from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec, ReplicaStatus
 from localcloud.servers.tools import Tools
+from localcloud.servers.valkey import Valkey, ValkeySettings, ValkeySpec
 
 __all__ = [
     "AlreadyExists",
@@ -46,4 +47,7 @@ __all__ = [
     "StartFailed",
     "ToolMissing",
     "Tools",
+    "Valkey",
+    "ValkeySettings",
+    "ValkeySpec",
 ]

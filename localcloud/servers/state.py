@@ -38,12 +38,12 @@ class ClusterState:
     @classmethod
     def load(cls, folder: Path) -> "ClusterState":
         """Raises NotFound when there is no complete cluster, ServerError when its file is damaged."""
-        values = _read(folder / CLUSTER_FILE)
+        values = read(folder / CLUSTER_FILE)
         try:
             pools = tuple(PoolSpec(**pool) for pool in values.pop("pools"))
             return cls(pools=pools, trusted_sources=tuple(values.pop("trusted_sources")), **values)
         except (KeyError, TypeError) as error:
-            raise _damaged(folder / CLUSTER_FILE, error) from error
+            raise damaged(folder / CLUSTER_FILE, error) from error
 
     def save(self, folder: Path, account: Account) -> None:
         account.write(folder / CLUSTER_FILE, json.dumps(asdict(self), indent=1))
@@ -66,11 +66,11 @@ class ReplicaState:
     @classmethod
     def load(cls, folder: Path) -> "ReplicaState":
         """Raises NotFound when there is no complete replica, ServerError when its file is damaged."""
-        values = _read(folder / REPLICA_FILE)
+        values = read(folder / REPLICA_FILE)
         try:
             return cls(trusted_sources=tuple(values.pop("trusted_sources")), **values)
         except (KeyError, TypeError) as error:
-            raise _damaged(folder / REPLICA_FILE, error) from error
+            raise damaged(folder / REPLICA_FILE, error) from error
 
     def save(self, folder: Path, account: Account) -> None:
         account.write(folder / REPLICA_FILE, json.dumps(asdict(self), indent=1))
@@ -95,25 +95,27 @@ class Secrets:
     @classmethod
     def load(cls, folder: Path) -> "Secrets":
         try:
-            return cls(**_read(folder / SECRETS_FILE))
+            return cls(**read(folder / SECRETS_FILE))
         except TypeError as error:
-            raise _damaged(folder / SECRETS_FILE, error) from error
+            raise damaged(folder / SECRETS_FILE, error) from error
 
     def save(self, folder: Path, account: Account) -> None:
         account.write(folder / SECRETS_FILE, json.dumps(asdict(self), indent=1))
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read(file: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises NotFound when there is no file, ServerError when it is damaged."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NotFound(f"There is no {file.stem} in {file.parent}: {file.name} is missing.") from None
     except ValueError as error:
-        raise _damaged(file, error) from error
+        raise damaged(file, error) from error
     if not isinstance(values, dict):
-        raise _damaged(file, "not an object")
+        raise damaged(file, "not an object")
     return values
 
 
-def _damaged(file: Path, reason: object) -> ServerError:
+def damaged(file: Path, reason: object) -> ServerError:
+    """What to raise about a file that does not hold what it should."""
     return ServerError(f"{file} is damaged ({reason}). Put it back from a copy, or destroy this cluster.")

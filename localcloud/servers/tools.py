@@ -22,6 +22,7 @@ class Tools:
     postgresql: folder with one self-contained PostgreSQL installation (bin, lib, share) per major version.
     pgbouncer: the PgBouncer program.
     installations: folder in the local cloud's state for its own arrangement of each major (see `installation`).
+    valkey: valkey-server, or a redis-server in its place; None when there is neither.
     pg_basebackup: the program, or None to look it up when a replica is made.
     account: OS user the servers run as when the local cloud runs as root; None runs them as the current user.
     """
@@ -29,11 +30,12 @@ class Tools:
     postgresql: Path
     pgbouncer: Path
     installations: Path
+    valkey: Path | None = None
     pg_basebackup: Path | None = None
     account: str | None = None
 
     @classmethod
-    def locate(cls, postgresql: Path, pgbouncer: Path, state: Path) -> "Tools":
+    def locate(cls, postgresql: Path, pgbouncer: Path, state: Path, valkey: Path | None = None) -> "Tools":
         """The tools for a local cloud whose state folder is `state`; picks the account when run as root.
 
         Raises ToolMissing when a program is not there, FolderUnusable when the account cannot reach a folder.
@@ -42,6 +44,7 @@ class Tools:
             postgresql=postgresql.absolute(),
             pgbouncer=pgbouncer.absolute(),
             installations=state.absolute() / "postgresql",
+            valkey=None if valkey is None else valkey.absolute(),
             account=_unprivileged_account() if os.geteuid() == 0 else None,
         )
         if not tools.majors():
@@ -72,6 +75,16 @@ class Tools:
                 f" {', '.join(self.majors()) or 'none'}. Nothing was started."
             )
         return prepare(self.postgresql / major, self.installations / major)
+
+    def valkey_server(self) -> Path:
+        """The program of Valkey clusters. Raises ToolMissing, FolderUnusable."""
+        if self.valkey is None or not os.access(self.valkey, os.X_OK):
+            raise ToolMissing(
+                f"No Valkey and no Redis server {f'at {self.valkey}' if self.valkey else 'is installed'} for this local"
+                " cloud. Nothing was started."
+            )
+        self.owner().check_reach(self.valkey)
+        return self.valkey
 
     def basebackup(self, major: str) -> Path:
         """A pg_basebackup that can copy a server of this major version: older ones refuse newer servers.

@@ -40,6 +40,12 @@ def pgbouncer() -> Path:
     return found[-1]
 
 
+def valkey() -> Path:
+    """Valkey's server, or the Redis in its place: the one on PATH, else the one in the cache."""
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    return Path(found) if found else sorted((cache() / "redis").glob("*/bin/redis-server"))[-1]
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
@@ -83,6 +89,7 @@ class LocalCloud:
             "LOCALCLOUD_PORT": str(self.port),
             "LOCALCLOUD_POSTGRESQL": str(cache() / "postgresql"),
             "LOCALCLOUD_PGBOUNCER": str(pgbouncer()),
+            "LOCALCLOUD_VALKEY": str(valkey()),
             "LOCALCLOUD_ZONES": ",".join(self.zones),
         }
 

@@ -82,7 +82,7 @@ def test_a_vpc_of_another_region_is_refused(cloud: LocalCloud) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"engine": "valkey", "version": "8"}, {"engine": "mysql"}, {"backup_restore": {"database_name": "shared"}}],
+    [{"engine": "mysql"}, {"backup_restore": {"database_name": "shared"}}],
 )
 def test_what_does_not_run_here_is_not_implemented(cloud: LocalCloud, change: dict[str, Any]) -> None:
     assert cloud.call("POST", "/v2/databases", ORDER | change).status == 501

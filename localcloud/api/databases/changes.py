@@ -104,8 +104,9 @@ def _upgrade(call: Call) -> Reply:
     body = call.read(_Upgrade)
     cluster = find_cluster(call.cloud.state.read(), call.param("id"))
     require_online(cluster)
-    if body.version not in catalogue.POSTGRESQL_VERSIONS:
-        allowed = ", ".join(catalogue.POSTGRESQL_VERSIONS)
+    offered = catalogue.RUNNING[cluster.engine].versions
+    if body.version not in offered:
+        allowed = ", ".join(offered)
         raise Unprocessable(f"version {body.version}: not offered. Allowed: {allowed}.")
     if int(body.version) <= int(cluster.version):
         raise Unprocessable(f"version {body.version}: not newer than {cluster.version}, which {cluster.name} runs.")

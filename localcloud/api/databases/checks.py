@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 from localcloud import catalogue
 from localcloud.api.call import Call
-from localcloud.api.databases.view import ENGINE
 from localcloud.api.errors import NotImplementedHere, Unprocessable
-from localcloud.catalogue import Plan
+from localcloud.catalogue import EngineType, Plan
 from localcloud.networks import check_region, default_vpc
 from localcloud.records import Vpc
 from localcloud.state import Tables
@@ -16,27 +15,37 @@ _CLUSTER_NAME = re.compile(r"^[a-z][a-z0-9-]{1,61}[a-z0-9]$")
 _TAG = re.compile(r"^[a-zA-Z0-9_:-]{1,255}$")
 
 
-def engine(name: str) -> None:
+def engine(name: str) -> EngineType:
     """Raises Unprocessable for an engine nobody knows, NotImplementedHere for one that does not run here."""
     if name not in catalogue.ENGINES:
         raise Unprocessable(f"engine {name}: there is no such engine. Allowed: {', '.join(catalogue.ENGINES)}.")
-    if name != ENGINE:
-        raise NotImplementedHere(f'databases of the engine "{name}"; it runs "{ENGINE}" (PostgreSQL) only')
+    if name not in catalogue.RUNNING:
+        raise NotImplementedHere(f'databases of the engine "{name}"; it runs {" and ".join(catalogue.RUNNING)}')
+    return catalogue.RUNNING[name]
 
 
-def version(call: Call, asked: str) -> str:
+def version(call: Call, of: EngineType, asked: str) -> str:
     """The major to run. Raises Unprocessable when DigitalOcean does not offer it or it is not installed here."""
-    major = asked or catalogue.DEFAULT_POSTGRESQL_VERSION
-    if major not in catalogue.POSTGRESQL_VERSIONS:
-        allowed = ", ".join(catalogue.POSTGRESQL_VERSIONS)
-        raise Unprocessable(f"version {major}: not a PostgreSQL version that is offered. Allowed: {allowed}.")
-    installed = call.cloud.fleet.tools.majors()
+    major = asked or of.default_version
+    if major not in of.versions:
+        allowed = ", ".join(of.versions)
+        raise Unprocessable(f"version {major}: not a {of.title} version that is offered. Allowed: {allowed}.")
+    installed = installed_versions(call, of)
     if major not in installed:
+        where = f" Installed in {call.cloud.options.postgresql}: {', '.join(installed) or 'none'}."
         raise Unprocessable(
-            f"version {major}: not installed for this local cloud. Installed in {call.cloud.options.postgresql}: "
-            f"{', '.join(installed) or 'none'}."
+            f"version {major}: not installed for this local cloud."
+            + (where if of.slug == "pg" else " Start it with --valkey PATH, or with valkey-server on PATH.")
         )
     return major
+
+
+def installed_versions(call: Call, of: EngineType) -> list[str]:
+    """The versions of an engine that this local cloud can run."""
+    tools = call.cloud.fleet.tools
+    if of.slug == "valkey":
+        return list(of.versions) if tools.valkey else []
+    return [major for major in of.versions if major in tools.majors()]
 
 
 def plan(slug: str) -> Plan:

@@ -12,7 +12,6 @@ from localcloud.api.paging import page
 from localcloud.records import Cluster, MaintenanceWindow, StorageAutoscale, User, now
 from localcloud.vault import generate_password
 
-ADMIN = "doadmin"
 _FIRST_WINDOW = MaintenanceWindow(day="monday", hour="03:00:00")
 
 
@@ -39,10 +38,10 @@ class _Create(Body):
 
 def _create(call: Call) -> Reply:
     body = call.read(_Create)
-    checks.engine(body.engine)
+    engine = checks.engine(body.engine)
     if body.backup_restore:
         raise NotImplementedHere("POST /v2/databases with backup_restore")
-    version = checks.version(call, body.version or "")
+    version = checks.version(call, engine, body.version or "")
     plan = checks.plan(body.size)
     region = checks.region(body.region)
     autoscale = body.storage_autoscale or (body.autoscale.storage if body.autoscale else None)
@@ -53,6 +52,7 @@ def _create(call: Call) -> Reply:
         cluster = Cluster(
             id=cluster_id,
             name=checks.name(tables, body.name),
+            engine=engine.slug,
             version=version,
             size=plan.slug,
             region=region,
@@ -64,8 +64,8 @@ def _create(call: Call) -> Reply:
             created_at=now(),
             tags=checks.tags(body.tags),
             rules=firewall.to_rules(body.rules or (), ()),
-            users=(User(name=ADMIN, password=generate_password(), role="primary"),),
-            databases=(view.DEFAULT_DATABASE,),
+            users=(User(name=engine.admin, password=generate_password(), role="primary"),),
+            databases=(view.DEFAULT_DATABASE,) if engine.slug == "pg" else (),
             maintenance=_FIRST_WINDOW,
             autoscale=autoscale,
         )

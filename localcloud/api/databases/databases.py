@@ -5,10 +5,11 @@ from contextlib import suppress
 
 from localcloud import servers
 from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
-from localcloud.api.databases.lookup import find_cluster, online, save
+from localcloud.api.databases.lookup import find_cluster, online_postgresql, save
 from localcloud.api.errors import NotFound, Unprocessable
 from localcloud.api.paging import page
 
+_WHAT = "Databases"
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$")
 
 
@@ -22,7 +23,7 @@ def _create(call: Call) -> Reply:
         raise Unprocessable(
             f"name {name!r}: allowed are 1 to 63 letters, digits, underscores and dashes, no dash first."
         )
-    with online(call, call.param("id")) as (cluster, running):
+    with online_postgresql(call, call.param("id"), _WHAT) as (cluster, running):
         if name in cluster.databases:
             raise Unprocessable(f"db name is not available: {cluster.name} has a database {name}.")
         # It may exist: made by a call whose answer was cut off by a crash, or by SQL. From now on it is on record.
@@ -45,7 +46,7 @@ def _get(call: Call) -> Reply:
 
 def _delete(call: Call) -> Reply:
     name = call.param("name")
-    with online(call, call.param("id")) as (cluster, running):
+    with online_postgresql(call, call.param("id"), _WHAT) as (cluster, running):
         using = [pool.name for pool in cluster.pools if pool.db == name]
         if using:
             raise Unprocessable(f"The database {name} is used by the connection pool {using[0]}. Delete that first.")
@@ -61,9 +62,9 @@ def _delete(call: Call) -> Reply:
 def _names(call: Call) -> tuple[str, ...]:
     """What the server has, databases made by SQL included; what the record says while there is no server to ask."""
     cluster = find_cluster(call.cloud.state.read(), call.param("id"))
-    if cluster.status == "online":
+    if cluster.engine == "pg" and cluster.status == "online":
         with suppress(servers.NotRunning):
-            return call.cloud.fleet.cluster(cluster.id).databases()
+            return call.cloud.fleet.postgresql(cluster.id).databases()
     return cluster.databases
 
 

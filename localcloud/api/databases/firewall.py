@@ -10,7 +10,7 @@ from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
 from localcloud.api.databases import view
 from localcloud.api.databases.lookup import find_cluster, online, require_online, save
 from localcloud.api.errors import NotFound, Unprocessable
-from localcloud.fleet import trusted_sources
+from localcloud.engines import trusted_sources
 from localcloud.records import Replica, Rule, now
 
 

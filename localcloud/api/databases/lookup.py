@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from localcloud import servers
+from localcloud import catalogue, servers
 from localcloud.api.call import Call
-from localcloud.api.errors import Conflict, NotFound, PreconditionFailed
-from localcloud.records import Cluster, Replica
+from localcloud.api.errors import Conflict, NotFound, PreconditionFailed, Unprocessable
+from localcloud.engines import Running
+from localcloud.records import Cluster, Engine, Replica
 from localcloud.state import Tables
 
 
@@ -39,14 +40,29 @@ def require_online(item: Cluster | Replica) -> None:
         raise PreconditionFailed(f"{item.name} is not ready: its status is {item.status}. Try again when it is online.")
 
 
+def require_engine(engine: Engine, cluster: Cluster, what: str) -> None:
+    """Raises Unprocessable for a cluster of another engine, which has no such `what`: "Connection pools"."""
+    if cluster.engine != engine:
+        title = catalogue.RUNNING[cluster.engine].title
+        raise Unprocessable(f"{what} are not supported for {title} clusters, and {cluster.name} is one.")
+
+
 @contextmanager
-def online(call: Call, id: str) -> Iterator[tuple[Cluster, servers.Cluster]]:
+def online(call: Call, id: str) -> Iterator[tuple[Cluster, Running]]:
     """An online cluster's record and its servers, kept from other changes while the block runs."""
     require_online(find_cluster(call.cloud.state.read(), id))
     with call.cloud.fleet.guard(id):
         record = find_cluster(call.cloud.state.read(), id)
         require_online(record)
-        yield record, call.cloud.fleet.cluster(id)
+        yield record, call.cloud.fleet.servers_of(id)
+
+
+@contextmanager
+def online_postgresql(call: Call, id: str, what: str) -> Iterator[tuple[Cluster, servers.Cluster]]:
+    """The same for what only PostgreSQL has. Raises Unprocessable for a cluster of another engine."""
+    require_engine("pg", find_cluster(call.cloud.state.read(), id), what)
+    with online(call, id) as (record, _):
+        yield record, call.cloud.fleet.postgresql(id)
 
 
 def save(call: Call, cluster: Cluster, **changes: Any) -> None:

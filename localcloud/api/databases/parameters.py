@@ -1,9 +1,12 @@
-"""The PostgreSQL settings /config takes, with their bounds. They are checked and stored, not applied."""
+"""The settings /config takes, by engine, with their bounds."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.api.errors import Unprocessable
+from localcloud.valkey import EVICTION_POLICIES
 
 _INT_MAX = 2_147_483_647
 
@@ -70,8 +73,6 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "track_io_timing": ("off", "on"),
 }
 
-_FLAGS = ("jit", "stat_monitor_enable")
-_TEXTS = ("timezone", "pg_partman_bgw.role")
 _GROUPS: dict[str, frozenset[str]] = {
     "pgbouncer": frozenset(
         {
@@ -90,30 +91,75 @@ _GROUPS: dict[str, frozenset[str]] = {
 }
 
 
-def check_parameters(given: Mapping[str, Any]) -> None:
-    """Raises Unprocessable for the first setting that does not exist or is out of its bounds."""
-    for name, value in given.items():
-        if (allowed := _broken_rule(name, value)) is not None:
-            raise Unprocessable(f"config.{name}: {value!r} cannot be used. {allowed}")
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What an engine's settings may be. groups: settings that are objects, with the names they may hold."""
+
+    title: str
+    integers: Mapping[str, tuple[int, int]]
+    numbers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]]
+    flags: tuple[str, ...]
+    texts: Mapping[str, str]
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def check(self, given: Mapping[str, Any]) -> None:
+        """Raises Unprocessable for the first setting that does not exist or is out of its bounds."""
+        for name, value in given.items():
+            if (allowed := self._broken(name, value)) is not None:
+                raise Unprocessable(f"config.{name}: {value!r} cannot be used. {allowed}")
+
+    def _broken(self, name: str, value: Any) -> str | None:
+        """What would be allowed, when `value` is not; None when it is."""
+        if name in self.integers:
+            low, high = self.integers[name]
+            fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+            return None if fits else f"Allowed: a whole number from {low} to {high}."
+        if name in self.numbers:
+            least, most = self.numbers[name]
+            fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+            return None if fits else f"Allowed: a number from {least} to {most}."
+        if name in self.choices:
+            return None if value in self.choices[name] else f"Allowed: {', '.join(self.choices[name])}."
+        if name in self.flags:
+            return None if isinstance(value, bool) else "Allowed: true or false."
+        if name in self.texts:
+            fits = isinstance(value, str) and re.fullmatch(self.texts[name], value) is not None
+            return None if fits else f"Allowed: a text that matches {self.texts[name]}"
+        if name in self.groups:
+            unknown = set(value) - self.groups[name] if isinstance(value, dict) else {"(not an object)"}
+            return f"Unknown in it: {', '.join(sorted(unknown))}." if unknown else None
+        return f"There is no such {self.title} setting."
 
 
-def _broken_rule(name: str, value: Any) -> str | None:
-    """What would be allowed, when `value` is not; None when it is."""
-    if name in _INTEGERS:
-        low, high = _INTEGERS[name]
-        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        return None if fits else f"Allowed: a whole number from {low} to {high}."
-    if name in _NUMBERS:
-        least, most = _NUMBERS[name]
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
-        return None if fits else f"Allowed: a number from {least} to {most}."
-    if name in _CHOICES:
-        return None if value in _CHOICES[name] else f"Allowed: {', '.join(_CHOICES[name])}."
-    if name in _FLAGS:
-        return None if isinstance(value, bool) else "Allowed: true or false."
-    if name in _TEXTS:
-        return None if isinstance(value, str) and 0 < len(value) <= 64 else "Allowed: 1 to 64 characters."
-    if name in _GROUPS:
-        unknown = set(value) - _GROUPS[name] if isinstance(value, dict) else {"(not an object)"}
-        return f"Unknown in it: {', '.join(sorted(unknown))}." if unknown else None
-    return "There is no such PostgreSQL setting."
+RULES = {
+    "pg": Rules(
+        title="PostgreSQL",
+        integers=_INTEGERS,
+        numbers=_NUMBERS,
+        choices=_CHOICES,
+        flags=("jit", "stat_monitor_enable"),
+        texts={"timezone": ".{1,64}", "pg_partman_bgw.role": ".{1,64}"},
+        groups=_GROUPS,
+    ),
+    "valkey": Rules(
+        title="Valkey",
+        integers={
+            "valkey_active_expire_effort": (1, 10),
+            "valkey_io_threads": (1, 32),
+            "valkey_lfu_decay_time": (1, 120),
+            "valkey_lfu_log_factor": (0, 100),
+            "valkey_number_of_databases": (1, 128),
+            "valkey_pubsub_client_output_buffer_limit": (32, 512),
+            "valkey_timeout": (0, 31_536_000),
+        },
+        choices={
+            "valkey_acl_channels_default": ("allchannels", "resetchannels"),
+            "valkey_maxmemory_policy": EVICTION_POLICIES,
+            "valkey_persistence": ("off", "rdb"),
+        },
+        flags=("frequent_snapshots", "valkey_ssl"),
+        texts={"valkey_notify_keyspace_events": r"[KEg$lshzxeA]{0,32}"},
+    ),
+}
+"""Rules by engine. Source: DigitalOcean's OpenAPI document."""

@@ -6,11 +6,12 @@ from typing import Literal
 from localcloud import catalogue, servers
 from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
 from localcloud.api.databases import view
-from localcloud.api.databases.lookup import find_cluster, online, save
+from localcloud.api.databases.lookup import find_cluster, online_postgresql, save
 from localcloud.api.errors import NotFound, Unprocessable
 from localcloud.api.paging import page
 from localcloud.records import Cluster, Pool
 
+_WHAT = "Connection pools"
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$")
 
 
@@ -35,7 +36,7 @@ def _create(call: Call) -> Reply:
         raise Unprocessable(
             f"name {body.name!r}: allowed are 1 to 63 letters, digits, underscores and dashes, no dash first."
         )
-    with online(call, call.param("id")) as (cluster, running):
+    with online_postgresql(call, call.param("id"), _WHAT) as (cluster, running):
         if cluster.pool(body.name):
             raise Unprocessable(f"pool name is not available: {cluster.name} has a pool {body.name}.")
         pool = Pool(name=body.name, mode=body.mode, size=body.size, db=body.db, user=body.user or None)
@@ -55,7 +56,7 @@ def _get(call: Call) -> Reply:
 
 def _update(call: Call) -> Reply:
     body = call.read(_Update)
-    with online(call, call.param("id")) as (cluster, running):
+    with online_postgresql(call, call.param("id"), _WHAT) as (cluster, running):
         name = _find(cluster, call.param("name")).name
         pool = Pool(name=name, mode=body.mode, size=body.size, db=body.db, user=body.user or None)
         pools = tuple(pool if item.name == name else item for item in cluster.pools)
@@ -64,7 +65,7 @@ def _update(call: Call) -> Reply:
 
 
 def _delete(call: Call) -> Reply:
-    with online(call, call.param("id")) as (cluster, running):
+    with online_postgresql(call, call.param("id"), _WHAT) as (cluster, running):
         gone = _find(cluster, call.param("name"))
         _apply(call, cluster, running, tuple(pool for pool in cluster.pools if pool.name != gone.name), None)
     return NO_CONTENT

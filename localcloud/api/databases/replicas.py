@@ -6,7 +6,7 @@ import uuid
 from localcloud import catalogue
 from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
 from localcloud.api.databases import checks, view
-from localcloud.api.databases.lookup import find_cluster, find_replica, replicas_of, require_online
+from localcloud.api.databases.lookup import find_cluster, find_replica, replicas_of, require_engine, require_online
 from localcloud.api.errors import Conflict, NotImplementedHere, Unprocessable
 from localcloud.api.paging import page
 from localcloud.records import Replica, now
@@ -29,6 +29,7 @@ def _create(call: Call) -> Reply:
     body = call.read(_Create)
     with call.cloud.state.transaction() as tables:
         cluster = find_cluster(tables, call.param("id"))
+        require_engine("pg", cluster, "Read-only replicas")
         require_online(cluster)
         others = replicas_of(tables, cluster.id)
         if not _NAME.match(body.name):

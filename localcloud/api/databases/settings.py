@@ -3,10 +3,12 @@
 import base64
 from typing import Any
 
+from localcloud import valkey
 from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
-from localcloud.api.databases.lookup import find_cluster
-from localcloud.api.databases.parameters import check_parameters
+from localcloud.api.databases.lookup import find_cluster, online, require_engine, save
+from localcloud.api.databases.parameters import RULES
 from localcloud.api.errors import PreconditionFailed, Unprocessable
+from localcloud.engines import follow
 from localcloud.records import StorageAutoscale
 
 _THRESHOLD = range(15, 96)
@@ -15,6 +17,10 @@ _INCREMENT = range(10, 501)
 
 class _Config(Body):
     config: dict[str, Any]
+
+
+class _EvictionPolicy(Body):
+    eviction_policy: str
 
 
 class _Autoscale(Body):
@@ -28,16 +34,36 @@ def _ca(call: Call) -> Reply:
 
 
 def _get_config(call: Call) -> Reply:
-    return Reply(body={"config": find_cluster(call.cloud.state.read(), call.param("id")).config})
+    cluster = find_cluster(call.cloud.state.read(), call.param("id"))
+    return Reply(body={"config": valkey.configuration(cluster) if cluster.engine == "valkey" else cluster.config})
 
 
 def _patch_config(call: Call) -> Reply:
     given = call.read(_Config).config
-    check_parameters(given)
-    with call.cloud.state.transaction() as tables:
-        cluster = find_cluster(tables, call.param("id"))
-        tables.clusters[cluster.id] = cluster.model_copy(update={"config": cluster.config | given})
+    RULES[find_cluster(call.cloud.state.read(), call.param("id")).engine].check(given)
+    with online(call, call.param("id")) as (cluster, running):
+        policy = given.pop("valkey_maxmemory_policy", cluster.eviction_policy)
+        changes = {"config": cluster.config | given, "eviction_policy": policy}
+        follow(cluster.model_copy(update=changes), running)
+        save(call, cluster, **changes)
     return Reply(status=200)
+
+
+def _get_eviction_policy(call: Call) -> Reply:
+    cluster = find_cluster(call.cloud.state.read(), call.param("id"))
+    require_engine("valkey", cluster, "Eviction policies")
+    return Reply(body={"eviction_policy": cluster.eviction_policy})
+
+
+def _put_eviction_policy(call: Call) -> Reply:
+    policy = call.read(_EvictionPolicy).eviction_policy
+    require_engine("valkey", find_cluster(call.cloud.state.read(), call.param("id")), "Eviction policies")
+    if policy not in valkey.EVICTION_POLICIES:
+        raise Unprocessable(f"eviction_policy {policy}: allowed are {', '.join(valkey.EVICTION_POLICIES)}.")
+    with online(call, call.param("id")) as (cluster, running):
+        follow(cluster.model_copy(update={"eviction_policy": policy}), running)
+        save(call, cluster, eviction_policy=policy)
+    return NO_CONTENT
 
 
 def _get_autoscale(call: Call) -> Reply:
@@ -60,7 +86,7 @@ def _put_autoscale(call: Call) -> Reply:
 
 
 def _backups(call: Call) -> Reply:
-    find_cluster(call.cloud.state.read(), call.param("id"))
+    require_engine("pg", find_cluster(call.cloud.state.read(), call.param("id")), "Backups")
     raise PreconditionFailed("cluster does not have any backups: the local cloud takes none")
 
 
@@ -79,6 +105,8 @@ ENDPOINTS = (
     Endpoint(method="GET", path="/v2/databases/{id}/ca", handler=_ca),
     Endpoint(method="GET", path="/v2/databases/{id}/config", handler=_get_config),
     Endpoint(method="PATCH", path="/v2/databases/{id}/config", handler=_patch_config),
+    Endpoint(method="GET", path="/v2/databases/{id}/eviction_policy", handler=_get_eviction_policy),
+    Endpoint(method="PUT", path="/v2/databases/{id}/eviction_policy", handler=_put_eviction_policy),
     Endpoint(method="GET", path="/v2/databases/{id}/autoscale", handler=_get_autoscale),
     Endpoint(method="PUT", path="/v2/databases/{id}/autoscale", handler=_put_autoscale),
     Endpoint(method="GET", path="/v2/databases/{id}/backups", handler=_backups),

@@ -7,12 +7,13 @@ from typing import Any
 from localcloud import servers
 from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
 from localcloud.api.databases import view
-from localcloud.api.databases.lookup import find_cluster, online, save
+from localcloud.api.databases.lookup import find_cluster, online, online_postgresql, require_engine, save
 from localcloud.api.errors import NotFound, NotImplementedHere, Unprocessable
 from localcloud.api.paging import page
 from localcloud.records import Cluster, User
 from localcloud.vault import generate_password
 
+_WHAT = "Users"
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$")
 
 
@@ -39,7 +40,7 @@ def _create(call: Call) -> Reply:
     if body.mysql_settings and body.mysql_settings.get("auth_plugin"):
         raise Unprocessable("mysql_settings: only for MySQL clusters.")
     _refuse_replication(body.settings)
-    with online(call, call.param("id")) as (cluster, running):
+    with online_postgresql(call, call.param("id"), _WHAT) as (cluster, running):
         if cluster.user(body.name):
             raise Unprocessable(f"user name is not available: {cluster.name} has a user {body.name}.")
         user = User(name=body.name, password=generate_password())
@@ -65,6 +66,7 @@ def _get(call: Call) -> Reply:
 def _update(call: Call) -> Reply:
     _refuse_replication(call.read(_Update).settings)
     cluster = find_cluster(call.cloud.state.read(), call.param("id"))
+    require_engine("pg", cluster, _WHAT)
     return Reply(status=201, body={"user": view.user(_find(cluster, call.param("name")))})
 
 
@@ -78,7 +80,7 @@ def _reset(call: Call) -> Reply:
 
 
 def _delete(call: Call) -> Reply:
-    with online(call, call.param("id")) as (cluster, running):
+    with online_postgresql(call, call.param("id"), _WHAT) as (cluster, running):
         user = _find(cluster, call.param("name"))
         if user.role == "primary":
             raise Unprocessable(f"{user.name} is the cluster's primary user and cannot be deleted.")

@@ -9,7 +9,6 @@ from localcloud.records import Cluster, Pool, Replica, Rule, User
 PUBLIC_HOST = "127.0.0.1"
 PRIVATE_HOST = "127.0.0.2"
 DEFAULT_DATABASE = "defaultdb"
-ENGINE = "pg"
 
 
 def connection(host: str, port: int, database: str, user: User | None) -> dict[str, Any]:
@@ -23,6 +22,21 @@ def connection(host: str, port: int, database: str, user: User | None) -> dict[s
         "port": port,
         "user": user.name if user else "",
         "password": user.password if user else "",
+        "ssl": True,
+    }
+
+
+def valkey_connection(host: str, port: int, user: User) -> dict[str, Any]:
+    """The way into a Valkey; its databases have numbers, so the URI names none."""
+    account = f"{quote(user.name, safe='')}:{quote(user.password, safe='')}"
+    return {
+        "protocol": "rediss",
+        "uri": f"rediss://{account}@{host}:{port}",
+        "database": "",
+        "host": host,
+        "port": port,
+        "user": user.name,
+        "password": user.password,
         "ssl": True,
     }
 
@@ -48,12 +62,16 @@ def pool(record: Pool, cluster: Cluster) -> dict[str, Any]:
 
 
 def cluster(record: Cluster) -> dict[str, Any]:
+    def way_in(host: str) -> dict[str, Any]:
+        if record.engine == "valkey":
+            return valkey_connection(host, record.port, record.admin)
+        return connection(host, record.port, DEFAULT_DATABASE, record.admin)
+
     shown: dict[str, Any] = {
         "id": record.id,
         "name": record.name,
-        "engine": ENGINE,
+        "engine": record.engine,
         "version": record.version,
-        "version_end_of_life": catalogue.POSTGRESQL_VERSIONS[record.version],
         "num_nodes": record.num_nodes,
         "size": record.size,
         "region": record.region,
@@ -67,9 +85,11 @@ def cluster(record: Cluster) -> dict[str, Any]:
         "users": [user(item) for item in record.users],
         "rules": [rule(item, record.id) for item in record.rules],
         "maintenance_window": record.maintenance.model_dump(),
-        "connection": connection(PUBLIC_HOST, record.port, DEFAULT_DATABASE, record.admin),
-        "private_connection": connection(PRIVATE_HOST, record.port, DEFAULT_DATABASE, record.admin),
+        "connection": way_in(PUBLIC_HOST),
+        "private_connection": way_in(PRIVATE_HOST),
     }
+    if end_of_life := catalogue.RUNNING[record.engine].versions[record.version]:
+        shown["version_end_of_life"] = end_of_life
     if record.autoscale is not None:
         # The OpenAPI document has the first, DigitalOcean's Go client reads the second.
         shown["autoscale"] = {"storage": record.autoscale.model_dump(exclude_none=True)}

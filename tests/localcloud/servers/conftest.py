@@ -10,6 +10,7 @@ import pytest
 
 from localcloud.servers import CertificateAuthority, Cluster, Tools
 from localcloud.servers.processes import within
+from tests.localcloud.cloud import valkey
 from tests.localcloud.servers.clients import Place
 
 
@@ -35,7 +36,7 @@ def state_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def tools(state_folder: Path) -> Tools:
     pgbouncer = sorted(_cache().glob("pgbouncer/*/bin/pgbouncer"))
-    return Tools.locate(_cache() / "postgresql", pgbouncer[-1], state_folder)
+    return Tools.locate(_cache() / "postgresql", pgbouncer[-1], state_folder, valkey())
 
 
 @pytest.fixture

@@ -1,0 +1,61 @@
+"""What a Valkey cluster's record means to its server."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from localcloud import catalogue, servers
+from localcloud.records import Cluster
+
+EVICTION_POLICIES = ("noeviction", "allkeys_lru", "allkeys_random", "volatile_lru", "volatile_random", "volatile_ttl")
+"""In the API's words; the server's have dashes."""
+
+DEFAULTS: Mapping[str, Any] = {
+    "frequent_snapshots": True,
+    "valkey_acl_channels_default": "allchannels",
+    "valkey_active_expire_effort": 1,
+    "valkey_io_threads": 1,
+    "valkey_lfu_decay_time": 1,
+    "valkey_lfu_log_factor": 10,
+    "valkey_notify_keyspace_events": "",
+    "valkey_number_of_databases": 16,
+    "valkey_persistence": "rdb",
+    "valkey_pubsub_client_output_buffer_limit": 64,
+    "valkey_ssl": True,
+    "valkey_timeout": 300,
+}
+"""What a cluster has that was never configured. From DigitalOcean's OpenAPI document, defaults or else examples."""
+
+_DIRECTIVES = {
+    "valkey_acl_channels_default": "acl-pubsub-default",
+    "valkey_active_expire_effort": "active-expire-effort",
+    "valkey_io_threads": "io-threads",
+    "valkey_lfu_decay_time": "lfu-decay-time",
+    "valkey_lfu_log_factor": "lfu-log-factor",
+    "valkey_notify_keyspace_events": "notify-keyspace-events",
+    "valkey_number_of_databases": "databases",
+    "valkey_timeout": "timeout",
+}
+"""Settings whose value the server takes as it is. `valkey_ssl` is not among them: there is TLS only."""
+
+_FREQUENT, _DAILY = "600 1", "86400 1"
+"""A snapshot after so many seconds in which at least one key changed."""
+
+
+def configuration(cluster: Cluster) -> dict[str, Any]:
+    """Every setting of the cluster, as the API shows it."""
+    return {**DEFAULTS, **cluster.config, "valkey_maxmemory_policy": cluster.eviction_policy}
+
+
+def server_settings(cluster: Cluster) -> servers.ValkeySettings:
+    """What the cluster's server is to follow."""
+    wanted = configuration(cluster)
+    snapshots = _FREQUENT if wanted["frequent_snapshots"] else _DAILY
+    buffer = wanted["valkey_pubsub_client_output_buffer_limit"]
+    directives = {directive: str(wanted[name]) for name, directive in _DIRECTIVES.items()}
+    directives |= {
+        "maxmemory-policy": cluster.eviction_policy.replace("_", "-"),
+        "save": snapshots if wanted["valkey_persistence"] == "rdb" else "",
+        # A quarter of it may stand for a minute, the server's own proportion.
+        "client-output-buffer-limit": f"pubsub {buffer}mb {buffer // 4}mb 60",
+    }
+    return servers.ValkeySettings(max_memory_mib=catalogue.PLANS[cluster.size].valkey_memory_mib, directives=directives)
