@@ -1,29 +1,44 @@
 """Mails when a cluster runs hot."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_digitalocean as digitalocean
 
 from settings.system import Alerts
 
-# Setting in the system file -> DigitalOcean's alert type and how its mail opens. These four are all that DigitalOcean
-# has for databases; none counts connections.
-ALERTS = {
-    "cpu": ("v1/dbaas/alerts/cpu_alerts", "CPU above {} %"),
-    "memory": ("v1/dbaas/alerts/memory_utilization_alerts", "Memory above {} %"),
-    "disk": ("v1/dbaas/alerts/disk_utilization_alerts", "Disk above {} %"),
-    "load_15": ("v1/dbaas/alerts/load_15_alerts", "Load average of 15 minutes above {}"),
+# Setting in the system file -> how the mail opens.
+SENTENCES = {
+    "cpu": "CPU above {} %",
+    "memory": "Memory above {} %",
+    "disk": "Disk above {} %",
+    "load_15": "Load average of 15 minutes above {}",
+}
+# Setting in the system file -> DigitalOcean's alert type. These four are all that it has for databases; none counts
+# connections.
+CLUSTER_ALERTS = {
+    "cpu": "v1/dbaas/alerts/cpu_alerts",
+    "memory": "v1/dbaas/alerts/memory_utilization_alerts",
+    "disk": "v1/dbaas/alerts/disk_utilization_alerts",
+    "load_15": "v1/dbaas/alerts/load_15_alerts",
+}
+DROPLET_ALERTS = {
+    "cpu": "v1/insights/droplet/cpu",
+    "memory": "v1/insights/droplet/memory_utilization_percent",
+    "disk": "v1/insights/droplet/disk_utilization_percent",
+    "load_15": "v1/insights/droplet/load_15",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterAlertsArgs:
-    """cluster_name: how a mail calls the cluster."""
+    """cluster_name: how a mail calls the cluster. kinds: alert types of a managed cluster, or of a Droplet."""
 
     cluster_id: pulumi.Input[str]
     cluster_name: str
     alerts: Alerts
+    kinds: Mapping[str, str] = field(default_factory=lambda: CLUSTER_ALERTS)
 
 
 class ClusterAlerts(pulumi.ComponentResource):
@@ -31,13 +46,13 @@ class ClusterAlerts(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ClusterAlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:monitoring:ClusterAlerts", name, None, opts)
-        for key, (kind, sentence) in ALERTS.items():
+        for key, sentence in SENTENCES.items():
             threshold: float | None = getattr(args.alerts, key)
             if threshold is None:
                 continue
             digitalocean.MonitorAlert(
                 f"{name}-{key.replace('_', '-')}",
-                type=kind,
+                type=args.kinds[key],
                 compare="GreaterThan",
                 value=threshold,
                 window=args.alerts.window,

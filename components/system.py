@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
 import migrator
-from components.app import App, AppArgs
+from components.app import App, AppArgs, AppDatabase
 from components.cache import Cache, CacheArgs
 from components.connection_files import ConnectionFiles, ConnectionFilesArgs
 from components.database import DatabasePlatform, DatabasePlatformArgs
@@ -16,7 +16,12 @@ from components.droplet import Droplet, DropletArgs
 from components.network import Network, NetworkArgs
 from components.phase import Phase
 from components.schemas import Files
-from settings import Settings
+from settings import AppSettings, Mode, Settings
+
+if TYPE_CHECKING:
+    from components.self_hosted.platform import SelfHostedPlatform
+
+    Platform = DatabasePlatform | SelfHostedPlatform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +78,9 @@ class System(pulumi.ComponentResource):
             for key, droplet in settings.droplets.items()
         }
         trusted = [droplet.id for droplet in droplets.values()]
+        platform = _platform(settings.mode)
         platforms = {
-            cluster.key: DatabasePlatform(
+            cluster.key: platform(
                 f"{name}-{cluster.key}",
                 DatabasePlatformArgs(
                     cluster=cluster,
@@ -105,7 +111,7 @@ class System(pulumi.ComponentResource):
                     app=app,
                     region=settings.region,
                     network_id=network.id,
-                    database=platforms[app.cluster].for_app(app.pool) if app.cluster and app.pool else None,
+                    database=_pool(app, platforms),
                     cache=caches[app.cache].for_app if app.cache else None,
                 ),
                 inside,
@@ -137,6 +143,21 @@ class System(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def _platform(mode: Mode) -> "type[Platform]":
+    if mode is Mode.MANAGED:
+        return DatabasePlatform
+    # A managed stack does not pay for the import of pulumi_random.
+    from components.self_hosted.platform import SelfHostedPlatform
+
+    return SelfHostedPlatform
+
+
+def _pool(app: AppSettings, platforms: Mapping[str, "Platform"]) -> AppDatabase | None:
+    platform = platforms[app.cluster] if app.cluster else None
+    # Settings refuse an app with a pool in a system that may be self-hosted.
+    return platform.for_app(app.pool) if app.pool and isinstance(platform, DatabasePlatform) else None
+
+
 def _files(settings: Settings) -> Files:
     return {
         folder: migrator.discover(folder)
@@ -147,7 +168,7 @@ def _files(settings: Settings) -> Files:
     }
 
 
-def _connection_texts(settings: Settings, platforms: Mapping[str, DatabasePlatform]) -> Mapping[str, pulumi.Input[str]]:
+def _connection_texts(settings: Settings, platforms: Mapping[str, "Platform"]) -> Mapping[str, pulumi.Input[str]]:
     texts: dict[str, pulumi.Input[str]] = {}
     for cluster in settings.clusters:
         platform = platforms[cluster.key]
@@ -158,7 +179,7 @@ def _connection_texts(settings: Settings, platforms: Mapping[str, DatabasePlatfo
 
 def _outputs(
     settings: Settings,
-    platforms: Mapping[str, DatabasePlatform],
+    platforms: Mapping[str, "Platform"],
     caches: Mapping[str, Cache],
     apps: Mapping[str, App],
     droplets: Mapping[str, Droplet],

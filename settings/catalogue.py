@@ -151,6 +151,9 @@ PHASE_DROPLETS: Mapping[Phase, str] = {
     Phase.SCALE: "s-2vcpu-4gb",
 }
 
+# Regions without Spaces -> the nearest with it. The others have it (DigitalOcean's regional availability page).
+NEAREST_SPACES: Mapping[str, str] = {"nyc1": "nyc3", "nyc2": "nyc3"}
+
 VOLUME_GIB_MONTHLY_USD = 0.10
 SPACES_MONTHLY_USD = 5.0
 

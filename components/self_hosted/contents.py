@@ -1,0 +1,120 @@
+"""Users, databases, pools and sizes of a self-hosted server: what DigitalOcean's API makes on a managed one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pulumi
+from pulumi import dynamic
+
+from components.endpoint import SSLMODE, Endpoint, Login
+from settings import ClusterSettings
+
+# Raise it when the code of the provider below changes: a stack then updates the copy of it that its state holds.
+PROVIDER_VERSION = "1"
+
+
+class _ContentsProvider(dynamic.ResourceProvider):
+    """Hands the resource's inputs over to `arrange`. Outputs are facts and fingerprints, never a password.
+
+    Pulumi pickles this class into the stack's state, so it holds no logic and imports inside its methods.
+    """
+
+    serialize_as_secret_always = False
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
+        kept = self._kept(_news)
+        return dynamic.DiffResult(changes=any(_olds.get(name) != value for name, value in kept.items()))
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        return dynamic.CreateResult(props["server"], self._arrange(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
+        return dynamic.UpdateResult(self._arrange(_news))
+
+    def _arrange(self, props: dict[str, Any]) -> dict[str, Any]:
+        import sys
+
+        from components.self_hosted.arrangement import ArrangementError, arrange
+
+        try:
+            arrange(props)
+        except ArrangementError as error:
+            # The message is for the person at the keyboard; the frames above it are not.
+            sys.tracebacklimit = 0
+            raise RuntimeError(str(error)) from None
+        return self._kept(props)
+
+    def _kept(self, props: dict[str, Any]) -> dict[str, Any]:
+        import hashlib
+
+        def fingerprint(password: str) -> str:
+            # A generated password has more than 100 bits: 48 bits of a hash tell nothing about it.
+            return hashlib.sha256(password.encode()).hexdigest()[:12]
+
+        names = ("server", "machine", "databases", "pools", "sources", "sizes", "provider_version")
+        return {
+            **{name: props[name] for name in names},
+            "users": {user: fingerprint(password) for user, password in props["passwords"].items()},
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentsArgs:
+    """What the server is to hold.
+
+    server: id of the volume; another one means empty databases. machine: id of the Droplet; a new one is waited for.
+    sources: IPv4 ranges that may connect. users: every login with its password.
+    """
+
+    cluster: ClusterSettings
+    server: pulumi.Input[str]
+    machine: pulumi.Input[str]
+    endpoint: Endpoint
+    private: bool
+    pool_port: int
+    admin: Login
+    users: Mapping[str, Login]
+    sources: Sequence[pulumi.Input[str]]
+    ca_certificate: pulumi.Input[str]
+
+
+class Contents(dynamic.Resource, module="server", name="Contents"):
+    """Waits until the server answers, then creates its users, databases and pools, and waits for each pool.
+
+    Nothing is ever dropped: a user, a database or a pool that is taken out of the system file stays on the server.
+    """
+
+    def __init__(self, name: str, args: ContentsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        cluster, endpoint = args.cluster, args.endpoint
+        props: dict[str, Any] = {
+            "provider_version": PROVIDER_VERSION,
+            "server": args.server,
+            "machine": args.machine,
+            "host": endpoint.private_host if args.private else endpoint.public_host,
+            "port": endpoint.port,
+            "pool_port": args.pool_port,
+            "sslmode": SSLMODE,
+            "ca_certificate": args.ca_certificate,
+            "admin": args.admin.user,
+            "password": pulumi.Output.secret(args.admin.password),
+            "passwords": pulumi.Output.secret({user: login.password for user, login in args.users.items()}),
+            "databases": [database.name for database in cluster.databases],
+            "pools": [{**asdict(pool), "mode": pool.mode.value} for pool in cluster.pools],
+            "sources": list(args.sources),
+            "sizes": _sizes(cluster),
+            "users": None,
+        }
+        super().__init__(_ContentsProvider(), name, props, opts)
+
+
+def _sizes(cluster: ClusterSettings) -> dict[str, str]:
+    memory_mib = cluster.plan.memory_gib * 1024
+    reserved = 3
+    return {
+        # The figures that DigitalOcean gives a server of this memory, so that a budget fits in both modes.
+        "max_connections": str(cluster.plan.connections + reserved),
+        "superuser_reserved_connections": str(reserved),
+        "shared_buffers": f"{memory_mib // 4}MB",
+        "effective_cache_size": f"{memory_mib * 3 // 4}MB",
+    }

@@ -1,0 +1,68 @@
+"""Where the dumps of a self-hosted server are kept."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_digitalocean as digitalocean
+
+from components.self_hosted.user_data import Dumps
+from settings.catalogue import NEAREST_SPACES
+from settings.cluster import Dump
+
+
+@dataclass(frozen=True, kw_only=True)
+class DumpStoreArgs:
+    """region: the system's; the bucket is in the nearest with Spaces. protect: refuse to delete it."""
+
+    region: str
+    dump: Dump
+    protect: bool
+
+
+class DumpStore(pulumi.ComponentResource):
+    """Creates a private, versioned bucket in Spaces that forgets old dumps, and a key that reaches this bucket only.
+
+    A Droplet that is taken over can overwrite dumps, but not the versions before.
+    """
+
+    access: pulumi.Output[Dumps]
+
+    def __init__(self, name: str, args: DumpStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("trellis:server:DumpStore", name, None, opts)
+        inside = pulumi.ResourceOptions(parent=self)
+        bucket = digitalocean.SpacesBucket(
+            name,
+            region=NEAREST_SPACES.get(args.region, args.region),
+            acl="private",
+            versioning=digitalocean.SpacesBucketVersioningArgs(enabled=True),
+            lifecycle_rules=[
+                digitalocean.SpacesBucketLifecycleRuleArgs(
+                    id="old-dumps",
+                    enabled=True,
+                    expiration=digitalocean.SpacesBucketLifecycleRuleExpirationArgs(days=args.dump.keep_days),
+                    noncurrent_version_expiration=digitalocean.SpacesBucketLifecycleRuleNoncurrentVersionExpirationArgs(
+                        days=args.dump.keep_days
+                    ),
+                    abort_incomplete_multipart_upload_days=1,
+                )
+            ],
+            # A stack whose data is not protected may go with its dumps.
+            force_destroy=not args.protect,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        key = digitalocean.SpacesKey(
+            name,
+            name=name,
+            grants=[digitalocean.SpacesKeyGrantArgs(bucket=bucket.name, permission="readwrite")],
+            opts=inside,
+        )
+        self.access = pulumi.Output.all(bucket.name, bucket.endpoint, key.access_key, key.secret_key).apply(
+            lambda parts: Dumps(
+                bucket=parts[0],
+                endpoint=f"https://{parts[1]}",
+                access_key=parts[2],
+                secret_key=parts[3],
+                hour=args.dump.hour,
+            )
+        )
+        self.register_outputs({"bucket": bucket.name})
