@@ -9,12 +9,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from localcloud import daemon, servers
+from localcloud import daemon, machines, servers
 from localcloud.claims import AlreadyServed, PortTaken, check_port
 from localcloud.deployments import environment
 from localcloud.engines import load
 from localcloud.options import (
     DEFAULT_PORT,
+    DROPLET_IMAGES_VARIABLE,
     PGBOUNCER_VARIABLE,
     PORT_VARIABLE,
     POSTGRESQL_VARIABLE,
@@ -24,6 +25,7 @@ from localcloud.options import (
     Layout,
     OptionError,
     Options,
+    droplet_images,
     port_number,
     program,
     state_folder,
@@ -106,7 +108,8 @@ def _reset(arguments: argparse.Namespace) -> int:
     if not state.exists():
         print(f"{state} does not exist; there is nothing to delete.")
         return 0
-    if not Layout(state=state).lock.exists():
+    layout = Layout(state=state)
+    if not layout.lock.exists():
         raise OptionError(f"{state} is not the state folder of a local cloud; nothing was deleted.")
     if not arguments.yes:
         answer = input(f"Delete {state} with every cluster and all data in it? [y/N] ") if sys.stdin.isatty() else ""
@@ -120,6 +123,10 @@ def _reset(arguments: argparse.Namespace) -> int:
     for kind in ("clusters", "replicas"):
         for folder in (state / kind).glob("*"):
             servers.Cluster.discard(folder)
+    for folder in layout.machines.glob("*"):
+        machines.Machine.discard(folder)
+    for folder in layout.volumes.glob("*"):
+        machines.Volume.discard(folder)
     shutil.rmtree(state)
     print(f"Deleted {state}.")
     return 0
@@ -191,6 +198,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         postgresql=program("--postgresql", POSTGRESQL_VARIABLE, arguments.postgresql),
         pgbouncer=program("--pgbouncer", PGBOUNCER_VARIABLE, arguments.pgbouncer),
         valkey=valkey_server(arguments.valkey),
+        droplet_images=droplet_images(arguments.droplet_images),
         zones=zone_names(tuple(arguments.zone)),
     )
 
@@ -215,6 +223,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PATH",
         help=f"valkey-server, or a redis-server in its place ({VALKEY_VARIABLE}; the one on PATH)",
+    )
+    shared.add_argument(
+        "--droplet-images",
+        type=Path,
+        metavar="DIR",
+        help=f"folder with one root file system an image, such as DIR/debian-12-x64 ({DROPLET_IMAGES_VARIABLE})",
     )
     shared.add_argument(
         "--zone",

@@ -3,7 +3,8 @@
 import uuid
 from dataclasses import dataclass
 
-from localcloud import servers
+from localcloud import machines, servers
+from localcloud.droplets import Droplets
 from localcloud.faults import Faults
 from localcloud.fleet import Fleet
 from localcloud.journal import Journal
@@ -29,6 +30,7 @@ class Cloud:
     journal: Journal
     faults: Faults
     fleet: Fleet
+    droplets: Droplets
     spaces: Spaces
 
     @classmethod
@@ -49,6 +51,7 @@ class Cloud:
             spaces=Spaces(layout.spaces, AccountKeys(state, vault)),
             journal=Journal(layout.journal),
             faults=Faults(),
+            droplets=Droplets(layout, state, machines.Host(options.droplet_images)),
             fleet=Fleet(
                 layout,
                 state,

@@ -62,6 +62,7 @@ def start(options: Options, progress: Callable[[str], None]) -> Process:
     command = [sys.executable, "-m", "localcloud", "serve", "--state", str(options.state), "--port", str(options.port)]
     command += ["--postgresql", str(options.postgresql), "--pgbouncer", str(options.pgbouncer)]
     command += [] if options.valkey is None else ["--valkey", str(options.valkey)]
+    command += [] if options.droplet_images is None else ["--droplet-images", str(options.droplet_images)]
     command += [argument for zone in options.zones for argument in ("--zone", zone)]
     search_path = os.pathsep.join(filter(None, [str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH", "")]))
     child = subprocess.Popen(

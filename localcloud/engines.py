@@ -1,9 +1,10 @@
 """Bringing the servers of one cluster to what its record says, engine by engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from localcloud import catalogue, servers
+from localcloud.compute import Droplet
 from localcloud.records import Cluster, Rule
 from localcloud.valkey import server_settings
 
@@ -13,11 +14,22 @@ _NOBODY = "255.255.255.255/32"
 Running = servers.Cluster | servers.Valkey
 
 
-def trusted_sources(rules: Sequence[Rule]) -> tuple[str, ...]:
-    """Addresses the servers admit. Rules that name a Droplet, an app, a tag or a Kubernetes cluster admit nobody."""
+def trusted_sources(rules: Sequence[Rule], droplets: Iterable[Droplet]) -> tuple[str, ...]:
+    """Addresses the servers admit. Rules that name an app or a Kubernetes cluster admit nobody."""
     if not rules:
         return ()
-    return tuple(rule.value for rule in rules if rule.type == "ip_addr") or (_NOBODY,)
+    known = tuple(droplets)
+    return tuple(dict.fromkeys(address for rule in rules for address in _addresses(rule, known))) or (_NOBODY,)
+
+
+def _addresses(rule: Rule, droplets: Sequence[Droplet]) -> Sequence[str]:
+    if rule.type == "ip_addr":
+        return (rule.value,)
+    named = {
+        "droplet": [droplet for droplet in droplets if str(droplet.id) == rule.value],
+        "tag": [droplet for droplet in droplets if rule.value in droplet.tags],
+    }
+    return [address for droplet in named.get(rule.type, ()) for address in droplet.addresses]
 
 
 def load(
@@ -40,8 +52,8 @@ def start(record: Cluster, folder: Path, tools: servers.Tools, authority: server
     return servers.Cluster.create(folder, _postgresql(record), tools, authority)
 
 
-def follow(record: Cluster, running: Running) -> None:
-    """Changes running servers to what the record says: plan, settings, trusted sources. Raises ServerError."""
+def follow(record: Cluster, running: Running, droplets: Iterable[Droplet]) -> None:
+    """Changes running servers to what the records say: plan, settings, trusted sources. Raises ServerError."""
     if isinstance(running, servers.Valkey):
         settings = server_settings(record)
         if running.settings != settings:
@@ -50,7 +62,7 @@ def follow(record: Cluster, running: Running) -> None:
         limit = catalogue.PLANS[record.size].max_connections
         if running.max_connections != limit:
             running.resize(limit)
-    wanted = trusted_sources(record.rules)
+    wanted = trusted_sources(record.rules, droplets)
     if running.trusted_sources != wanted:
         running.set_trusted_sources(wanted)
 

@@ -77,6 +77,13 @@ class Fleet:
             self._jobs.add(job)
         job.add_done_callback(self._forget)
 
+    def follow_droplets(self) -> None:
+        """Settles the clusters whose trusted sources name Droplets or tags: Droplets or their tags have changed."""
+        tables = self._state.read()
+        named = {item.id for item in tables.clusters.values() if _names_droplets(item)}
+        for cluster_id in named | {item.cluster_id for item in tables.replicas.values() if _names_droplets(item)}:
+            self.settle(cluster_id)
+
     def busy(self) -> int:
         """Jobs that are not finished."""
         with self._lock:
@@ -129,7 +136,7 @@ class Fleet:
                 if running is None:
                     running = start(record, self._layout.cluster(cluster_id), self.tools, self.authority)
                     self._clusters[cluster_id] = running
-                follow(record, running)
+                follow(record, running, self._state.read().droplets.values())
             except Exception as problem:
                 self._fail_cluster(record, problem)
                 return
@@ -162,7 +169,7 @@ class Fleet:
             )
             if running.max_connections != plan.max_connections:
                 running.resize(plan.max_connections)
-            wanted = trusted_sources(record.rules)
+            wanted = trusted_sources(record.rules, self._state.read().droplets.values())
             if running.trusted_sources != wanted:
                 running.set_trusted_sources(wanted)
         except Exception as problem:
@@ -187,3 +194,7 @@ class Fleet:
         with self._state.transaction() as tables:
             if record.id in tables.clusters:
                 tables.clusters[record.id] = tables.clusters[record.id].model_copy(update={"failure": str(problem)})
+
+
+def _names_droplets(item: Cluster | Replica) -> bool:
+    return any(rule.type in ("droplet", "tag") for rule in item.rules)

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-_SECRET_KEYS = frozenset({"password", "api_key", "token", "registry_credentials", "secret", "credentials"})
+_SECRET_KEYS = frozenset({"password", "api_key", "token", "registry_credentials", "secret", "credentials", "user_data"})
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@/\s]+)(?=@)")
 _SEALED = re.compile(r"^EV\[\d+:.*\]$")
 

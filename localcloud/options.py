@@ -13,6 +13,7 @@ STATE_VARIABLE = "LOCALCLOUD_STATE"
 PORT_VARIABLE = "LOCALCLOUD_PORT"
 POSTGRESQL_VARIABLE = "LOCALCLOUD_POSTGRESQL"
 PGBOUNCER_VARIABLE = "LOCALCLOUD_PGBOUNCER"
+DROPLET_IMAGES_VARIABLE = "LOCALCLOUD_DROPLET_IMAGES"
 VALKEY_VARIABLE = "LOCALCLOUD_VALKEY"
 ZONES_VARIABLE = "LOCALCLOUD_ZONES"
 
@@ -31,6 +32,7 @@ class Options:
     state: folder of everything the cloud keeps. port: TCP port of the API.
     postgresql: folder with one PostgreSQL installation per major version. pgbouncer: the PgBouncer program.
     valkey: valkey-server or a redis-server in its place; without one there are no Valkey clusters.
+    droplet_images: folder with one root file system an image slug; without one there are no Droplets.
     zones: Cloudflare zones that exist from the start.
     """
 
@@ -39,6 +41,7 @@ class Options:
     postgresql: Path
     pgbouncer: Path
     valkey: Path | None = None
+    droplet_images: Path | None = None
     zones: tuple[str, ...] = ()
 
     @property
@@ -94,6 +97,20 @@ class Layout:
     def replica(self, id: str) -> Path:
         return self.state / "replicas" / id
 
+    @property
+    def machines(self) -> Path:
+        return self.state / "machines"
+
+    def machine(self, id: int) -> Path:
+        return self.machines / str(id)
+
+    @property
+    def volumes(self) -> Path:
+        return self.state / "volumes"
+
+    def volume(self, id: str) -> Path:
+        return self.volumes / id
+
 
 def state_folder(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
     """The state folder: the option, else LOCALCLOUD_STATE, else ./.localcloud; always absolute."""
@@ -132,6 +149,13 @@ def valkey_server(given: Path | None, environment: Mapping[str, str] = os.enviro
         return program("--valkey", VALKEY_VARIABLE, given, environment)
     found = next(filter(None, map(shutil.which, ("valkey-server", "redis-server"))), None)
     return Path(found) if found else None
+
+
+def droplet_images(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder of images that was named by option or by LOCALCLOUD_DROPLET_IMAGES, if any. Raises OptionError."""
+    if given or environment.get(DROPLET_IMAGES_VARIABLE):
+        return program("--droplet-images", DROPLET_IMAGES_VARIABLE, given, environment)
+    return None
 
 
 def zone_names(given: tuple[str, ...], environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:

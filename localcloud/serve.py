@@ -30,11 +30,13 @@ def serve(options: Options) -> None:
 
         @asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+            cloud.droplets.settle_all()
             cloud.fleet.settle_all()
             sweeper = asyncio.create_task(cloud.spaces.sweep_for_ever())
             yield
             sweeper.cancel()
             _log.info("stopping all servers")
+            await run_in_threadpool(cloud.droplets.stop_all)
             await run_in_threadpool(cloud.fleet.stop_all)
             cloud.spaces.store.close()
             cloud.journal.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from localcloud.compute import Action, Droplet, Firewall, SshKey, Volume
 from localcloud.records import (
     AlertPolicy,
     App,
@@ -47,6 +48,11 @@ class Tables:
         self.projects: dict[str, Project] = {}
         self.tags: dict[str, Tag] = {}
         self.spaces_keys: dict[str, SpacesKey] = {}
+        self.droplets: dict[str, Droplet] = {}
+        self.volumes: dict[str, Volume] = {}
+        self.firewalls: dict[str, Firewall] = {}
+        self.ssh_keys: dict[str, SshKey] = {}
+        self.actions: dict[str, Action] = {}
         self.zones: dict[str, Zone] = {}
         self.dns_records: dict[str, DnsRecord] = {}
 
@@ -71,6 +77,11 @@ _ADAPTERS: dict[str, TypeAdapter[Any]] = {
         "projects": dict[str, Project],
         "tags": dict[str, Tag],
         "spaces_keys": dict[str, SpacesKey],
+        "droplets": dict[str, Droplet],
+        "volumes": dict[str, Volume],
+        "firewalls": dict[str, Firewall],
+        "ssh_keys": dict[str, SshKey],
+        "actions": dict[str, Action],
         "zones": dict[str, Zone],
         "dns_records": dict[str, DnsRecord],
     }.items()

@@ -3,6 +3,7 @@
 from localcloud.api import (
     account,
     apps,
+    compute,
     databases,
     local,
     monitoring,
@@ -20,6 +21,7 @@ ENDPOINTS = (
     *account.ENDPOINTS,
     *vpcs.ENDPOINTS,
     *databases.ENDPOINTS,
+    *compute.ENDPOINTS,
     *apps.ENDPOINTS,
     *monitoring.ENDPOINTS,
     *uptime.ENDPOINTS,

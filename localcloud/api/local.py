@@ -7,6 +7,7 @@ from pydantic import field_validator
 
 from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
 from localcloud.api.errors import Unprocessable
+from localcloud.compute import Droplet
 from localcloud.faults import Fault, FaultKind
 from localcloud.records import Cluster, Replica
 
@@ -30,8 +31,12 @@ class _Order(Body):
 
 def _health(call: Call) -> Reply:
     tables = call.cloud.state.read()
-    items: list[Cluster | Replica] = [*tables.clusters.values(), *tables.replicas.values()]
-    busy = call.cloud.fleet.busy()
+    items: list[Cluster | Replica | Droplet] = [
+        *tables.clusters.values(),
+        *tables.replicas.values(),
+        *tables.droplets.values(),
+    ]
+    busy = call.cloud.fleet.busy() + call.cloud.droplets.busy()
     return Reply(
         body={
             "status": "starting" if busy else "ready",
@@ -71,6 +76,7 @@ def _clear(call: Call) -> Reply:
     call.cloud.faults.clear()
     # Whatever was stuck goes on now; settling what is settled already changes nothing.
     call.cloud.fleet.settle_all()
+    call.cloud.droplets.settle_all()
     return NO_CONTENT
 
 

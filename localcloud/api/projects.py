@@ -12,7 +12,9 @@ from localcloud.state import Tables
 
 _Environment = Literal["Development", "Staging", "Production", ""]
 _OWNER_NUMBER = 1
-_URN_KINDS = ("vpc", "dbaas", "app")
+_URN_KINDS = ("vpc", "dbaas", "app", "droplet", "volume")
+_ASSIGNED = ("vpc", "droplet", "volume")
+"""Kinds that do not know their project: the project lists them."""
 
 
 class _Create(Body):
@@ -128,7 +130,7 @@ def _free_name(tables: Tables, name: str) -> str:
 
 
 def _contents(tables: Tables, project: Project) -> dict[str, str]:
-    """URN to the time of its assignment. Clusters and apps know their project, VPCs are assigned."""
+    """URN to the time of its assignment. Clusters and apps know their project, the others are assigned."""
     members = [*tables.clusters.values()]
     found = {item.urn: item.created_at for item in members if item.project_id == project.id and not item.deleting}
     found |= {app.urn: app.created_at for app in tables.apps.values() if app.project_id == project.id}
@@ -139,7 +141,13 @@ def _exists(tables: Tables, urn: str) -> bool:
     kind, _, id = urn.removeprefix("do:").partition(":")
     if kind not in _URN_KINDS:
         raise Unprocessable(f"resources: {urn}: only {', '.join(f'do:{kind}:' for kind in _URN_KINDS)} exist here.")
-    tables_by_kind: dict[str, dict[str, Any]] = {"vpc": tables.vpcs, "dbaas": tables.clusters, "app": tables.apps}
+    tables_by_kind: dict[str, dict[str, Any]] = {
+        "vpc": tables.vpcs,
+        "dbaas": tables.clusters,
+        "app": tables.apps,
+        "droplet": tables.droplets,
+        "volume": tables.volumes,
+    }
     return id in tables_by_kind[kind]
 
 
@@ -147,7 +155,7 @@ def _move(tables: Tables, urn: str, project_id: str) -> None:
     _, kind, id = urn.split(":", 2)
     for project in list(tables.projects.values()):
         rest = {other: time for other, time in project.resources.items() if other != urn}
-        if kind == "vpc" and project.id == project_id:
+        if kind in _ASSIGNED and project.id == project_id:
             rest[urn] = now()
         tables.projects[project.id] = project.model_copy(update={"resources": rest})
     if kind == "dbaas":
@@ -162,7 +170,7 @@ def _show(project: Project) -> dict[str, Any]:
 
 def _show_resource(call: Call, urn: str, time: str, status: str) -> dict[str, Any]:
     _, kind, id = urn.split(":", 2)
-    path = {"vpc": "vpcs", "dbaas": "databases", "app": "apps"}[kind]
+    path = {"vpc": "vpcs", "dbaas": "databases", "app": "apps", "droplet": "droplets", "volume": "volumes"}[kind]
     return {
         "urn": urn,
         "assigned_at": time,

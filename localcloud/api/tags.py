@@ -49,12 +49,10 @@ def _delete(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
         name = _known(tables, call)
         tables.tags.pop(name, None)
-        for cluster in list(tables.clusters.values()):
-            rest = tuple(tag for tag in cluster.tags if tag != name)
-            tables.clusters[cluster.id] = cluster.model_copy(update={"tags": rest})
-        for replica in list(tables.replicas.values()):
-            rest = tuple(tag for tag in replica.tags if tag != name)
-            tables.replicas[replica.id] = replica.model_copy(update={"tags": rest})
+        for table in (*_taggable(tables).values(), tables.replicas, tables.firewalls):
+            for id, item in list(table.items()):
+                table[id] = item.model_copy(update={"tags": tuple(tag for tag in item.tags if tag != name)})
+    call.cloud.fleet.follow_droplets()
     return NO_CONTENT
 
 
@@ -71,21 +69,28 @@ def _change(call: Call, *, add: bool) -> Reply:
     with call.cloud.state.transaction() as tables:
         name = _known(tables, call)
         for resource in resources:
-            cluster = tables.clusters.get(resource.resource_id)
-            if resource.resource_type != "database" or cluster is None:
+            kinds = _taggable(tables)
+            table = kinds.get(resource.resource_type, {})
+            item = table.get(resource.resource_id)
+            if item is None:
                 raise Unprocessable(
                     f"resources: {resource.resource_type} {resource.resource_id}: there is none; "
-                    "here only databases (resource_type database) can be tagged."
+                    f"what can be tagged here has a resource_type of {', '.join(kinds)}."
                 )
-            rest = tuple(tag for tag in cluster.tags if tag != name)
-            tables.clusters[cluster.id] = cluster.model_copy(update={"tags": (*rest, name) if add else rest})
+            rest = tuple(tag for tag in item.tags if tag != name)
+            table[resource.resource_id] = item.model_copy(update={"tags": (*rest, name) if add else rest})
+    call.cloud.fleet.follow_droplets()
     return NO_CONTENT
 
 
+def _taggable(tables: Tables) -> dict[str, dict[str, Any]]:
+    """The tables of what can be tagged, by the API's name for its type."""
+    return {"database": tables.clusters, "droplet": tables.droplets, "volume": tables.volumes}
+
+
 def _names(tables: Tables) -> set[str]:
-    used = {tag for cluster in tables.clusters.values() for tag in cluster.tags}
-    used |= {tag for replica in tables.replicas.values() for tag in replica.tags}
-    return used | set(tables.tags)
+    tagged = (*_taggable(tables).values(), tables.replicas, tables.firewalls)
+    return {tag for table in tagged for item in table.values() for tag in item.tags} | set(tables.tags)
 
 
 def _known(tables: Tables, call: Call) -> str:
@@ -96,22 +101,20 @@ def _known(tables: Tables, call: Call) -> str:
 
 
 def _show(call: Call, tables: Tables, name: str) -> dict[str, Any]:
-    tagged = [cluster for cluster in tables.clusters.values() if name in cluster.tags]
-    databases: dict[str, Any] = {"count": len(tagged)}
-    if tagged:
-        databases["last_tagged_uri"] = f"{call.base_url}/v2/databases/{tagged[-1].id}"
-    none = {"count": 0}
-    return {
-        "name": name,
-        "resources": {
-            **databases,
-            "databases": databases,
-            "droplets": none,
-            "images": none,
-            "volumes": none,
-            "volume_snapshots": none,
-        },
+    counts = {
+        f"{kind}s": _count(f"{call.base_url}/v2/{kind}s", [id for id, item in table.items() if name in item.tags])
+        for kind, table in _taggable(tables).items()
     }
+    none = {"count": 0}
+    total: dict[str, Any] = {"count": sum(count["count"] for count in counts.values())}
+    last = [count["last_tagged_uri"] for count in counts.values() if count["count"]]
+    if last:
+        total["last_tagged_uri"] = last[-1]
+    return {"name": name, "resources": {**total, **counts, "images": none, "volume_snapshots": none}}
+
+
+def _count(path: str, ids: list[str]) -> dict[str, Any]:
+    return {"count": len(ids), "last_tagged_uri": f"{path}/{ids[-1]}"} if ids else {"count": 0}
 
 
 ENDPOINTS = (

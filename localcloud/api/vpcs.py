@@ -7,6 +7,7 @@ from typing import Any
 from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
 from localcloud.api.errors import Forbidden, NotFound, Unprocessable
 from localcloud.api.paging import page
+from localcloud.compute import Droplet
 from localcloud.networks import RangeRefused, check_range, check_region, default_vpc, free_range
 from localcloud.records import App, Cluster, Replica, Vpc, now
 from localcloud.state import Tables
@@ -37,9 +38,12 @@ def find(tables: Tables, id: str) -> Vpc:
 
 
 def members(tables: Tables, vpc: Vpc) -> list[dict[str, Any]]:
-    """What lives in a network: clusters and replicas, also those whose deletion is still under way, and apps."""
+    """What lives in a network: clusters, replicas and Droplets, also those whose deletion is under way, and apps."""
     databases: list[Cluster | Replica] = [*tables.clusters.values(), *tables.replicas.values()]
-    inside: list[Cluster | Replica | App] = [item for item in databases if item.private_network_uuid == vpc.id]
+    inside: list[Cluster | Replica | Droplet | App] = [
+        item for item in databases if item.private_network_uuid == vpc.id
+    ]
+    inside += [droplet for droplet in tables.droplets.values() if droplet.vpc_uuid == vpc.id]
     inside += [app for app in tables.apps.values() if app.spec.get("vpc", {}).get("id") == vpc.id]
     return [{"urn": item.urn, "name": item.name, "created_at": item.created_at} for item in inside]
 
@@ -121,7 +125,7 @@ def _members(call: Call) -> Reply:
     tables = call.cloud.state.read()
     found = members(tables, find(tables, call.param("id")))
     wanted = call.query.get("resource_type", "")
-    kinds = {"database": "do:dbaas:", "app": "do:app:"}
+    kinds = {"database": "do:dbaas:", "droplet": "do:droplet:", "app": "do:app:"}
     return page(call, "members", [item for item in found if item["urn"].startswith(kinds.get(wanted, "do:"))])
 
 

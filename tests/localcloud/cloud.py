@@ -46,6 +46,12 @@ def valkey() -> Path:
     return Path(found) if found else sorted((cache() / "redis").glob("*/bin/redis-server"))[-1]
 
 
+def droplet_images() -> Path:
+    found = sorted((cache() / "droplet-images").glob("*"), key=lambda folder: folder.stat().st_mtime)
+    assert found, f"no images of Droplets in {cache()}: run `make up` once"
+    return found[-1]
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
@@ -89,6 +95,7 @@ class LocalCloud:
             "LOCALCLOUD_PORT": str(self.port),
             "LOCALCLOUD_POSTGRESQL": str(cache() / "postgresql"),
             "LOCALCLOUD_PGBOUNCER": str(pgbouncer()),
+            "LOCALCLOUD_DROPLET_IMAGES": str(droplet_images()),
             "LOCALCLOUD_VALKEY": str(valkey()),
             "LOCALCLOUD_ZONES": ",".join(self.zones),
         }

@@ -84,15 +84,15 @@ def storage(mib: int | None, of: Plan) -> int:
     return size
 
 
-def network(tables: Tables, vpc_id: str, region: str) -> Vpc:
-    """The asked VPC, or the region's default one. Raises Unprocessable when it is not in the region."""
+def network(tables: Tables, vpc_id: str, region: str, field: str = "private_network_uuid") -> Vpc:
+    """The VPC asked for in `field`, or the region's default one. Raises Unprocessable when it is not in the region."""
     if not vpc_id:
         return default_vpc(tables, region)
     vpc = tables.vpcs.get(vpc_id)
     if vpc is None:
-        raise Unprocessable(f"private_network_uuid {vpc_id}: there is no VPC with this id.")
+        raise Unprocessable(f"{field} {vpc_id}: there is no VPC with this id.")
     if vpc.region != region:
-        raise Unprocessable(f"private_network_uuid: the VPC {vpc.name} is in {vpc.region}, not in {region}.")
+        raise Unprocessable(f"{field}: the VPC {vpc.name} is in {vpc.region}, not in {region}.")
     return vpc
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.api.errors import Unprocessable
-from localcloud.valkey import EVICTION_POLICIES
+from localcloud.valkey import EVICTION_POLICIES, server_policy
 
 _INT_MAX = 2_147_483_647
 
@@ -155,7 +155,7 @@ RULES = {
         },
         choices={
             "valkey_acl_channels_default": ("allchannels", "resetchannels"),
-            "valkey_maxmemory_policy": EVICTION_POLICIES,
+            "valkey_maxmemory_policy": (*EVICTION_POLICIES, *map(server_policy, EVICTION_POLICIES[1:])),
             "valkey_persistence": ("off", "rdb"),
         },
         flags=("frequent_snapshots", "valkey_ssl"),

@@ -1,0 +1,199 @@
+"""/v2/droplets: machines."""
+
+import re
+
+from localcloud import machines
+from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.compute import actions, keys, show
+from localcloud.api.databases import checks
+from localcloud.api.errors import ApiError, NotFound, NotImplementedHere, Unprocessable
+from localcloud.api.paging import page
+from localcloud.compute import Droplet, Volume
+from localcloud.droplet_catalogue import IMAGES, MAX_USER_DATA, MAX_VOLUMES, SIZES, Size
+from localcloud.records import now
+from localcloud.state import Tables
+
+_NAME = re.compile(r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,253}[a-zA-Z0-9])?$")
+_NOT_HERE = ("backups", "ipv6", "backup_policy", "gpu_partition_mode", "names")
+"""Fields of DigitalOcean's that ask for what machines on one computer do not have."""
+
+
+class _Create(Body):
+    name: str
+    size: str
+    image: str | int
+    region: str | None = None
+    ssh_keys: list[str | int] = []
+    user_data: str | None = None
+    volumes: list[str] = []
+    vpc_uuid: str | None = None
+    tags: list[str] | None = None
+    monitoring: bool = False
+    public_networking: bool = True
+
+
+def find(tables: Tables, id: str) -> Droplet:
+    """Raises NotFound, also for a Droplet whose deletion is under way."""
+    droplet = tables.droplets.get(id)
+    if droplet is None or droplet.deleting:
+        raise NotFound("The resource you were accessing could not be found.")
+    return droplet
+
+
+def size(slug: str) -> Size:
+    """Raises Unprocessable."""
+    try:
+        return SIZES[slug.lower()]
+    except KeyError:
+        raise Unprocessable(f"size {slug}: there is no such size. Allowed: {', '.join(SIZES)}.") from None
+
+
+def name(asked: str) -> str:
+    """Raises Unprocessable."""
+    if not _NAME.match(asked):
+        raise Unprocessable("Only valid hostname characters are allowed. (a-z, A-Z, 0-9, . and -)")
+    return asked
+
+
+def _create(call: Call) -> Reply:
+    for field in _NOT_HERE:
+        if call.json().get(field):
+            raise NotImplementedHere(f"POST /v2/droplets with {field}")
+    body = call.read(_Create)
+    droplets = call.cloud.droplets
+    image = _image(body.image)
+    try:
+        droplets.require(image)
+    except machines.HostUnfit as problem:
+        raise ApiError(501, "not_implemented", str(problem)) from problem
+    if len((body.user_data or "").encode()) > MAX_USER_DATA:
+        raise Unprocessable(f"user_data: more than {MAX_USER_DATA} bytes.")
+    with call.cloud.state.transaction() as tables:
+        region, network = _place(tables, body)
+        public, private = machines.choose(
+            [address for other in tables.droplets.values() for address in other.addresses]
+        )
+        plan = size(body.size)
+        droplet = Droplet(
+            id=actions.new_number(dict(tables.droplets)),
+            name=name(body.name),
+            region=region,
+            size=plan.slug,
+            disk_gib=plan.disk,
+            image=image,
+            vpc_uuid=network,
+            public_address=public if body.public_networking else "",
+            private_address=private,
+            features=(*(("monitoring",) if body.monitoring else ()), "droplet_agent", "private_networking"),
+            tags=checks.tags(body.tags),
+            created_at=now(),
+        )
+        for volume in _volumes(tables, body.volumes, region):
+            tables.volumes[volume.id] = volume.model_copy(update={"droplet_id": droplet.id})
+        droplets.create(_machine(tables, droplet, body))
+        tables.droplets[str(droplet.id)] = droplet
+        action = actions.record(tables, droplet, "create")
+        shown = show.droplet(call, tables, droplet)
+    if call.fault != "stuck":
+        droplets.settle(droplet.id)
+    call.cloud.fleet.follow_droplets()
+    link = {"id": action.id, "rel": "create", "href": f"{call.base_url}/v2/actions/{action.id}"}
+    return Reply(status=202, body={"droplet": shown, "links": {"actions": [link]}})
+
+
+def _list(call: Call) -> Reply:
+    tables = call.cloud.state.read()
+    found = [item for item in tables.droplets.values() if not item.deleting]
+    if tag := call.query.get("tag_name"):
+        found = [item for item in found if tag in item.tags]
+    if asked := call.query.get("name"):
+        found = [item for item in found if item.name == asked]
+    return page(call, "droplets", [show.droplet(call, tables, item) for item in found])
+
+
+def _get(call: Call) -> Reply:
+    tables = call.cloud.state.read()
+    return Reply(body={"droplet": show.droplet(call, tables, find(tables, call.param("id")))})
+
+
+def _delete(call: Call) -> Reply:
+    with call.cloud.state.transaction() as tables:
+        droplet = find(tables, call.param("id"))
+        tables.droplets[str(droplet.id)] = droplet.model_copy(update={"deleting": True})
+    call.cloud.droplets.destroy(droplet)
+    call.cloud.fleet.follow_droplets()
+    return NO_CONTENT
+
+
+def _console(call: Call) -> Reply:
+    droplet = find(call.cloud.state.read(), call.param("id"))
+    return Reply(
+        body={
+            "console": call.cloud.droplets.machine(droplet.id).console(),
+            "failure": droplet.failure,
+        }
+    )
+
+
+def _image(asked: str | int) -> str:
+    for image in IMAGES.values():
+        if asked in (image.slug, image.id):
+            return image.slug
+    raise NotImplementedHere(f"the image {asked}; it has {', '.join(IMAGES)}")
+
+
+def _place(tables: Tables, body: _Create) -> tuple[str, str]:
+    """Region and VPC: one can be told from the other."""
+    if not body.region and body.vpc_uuid in tables.vpcs:
+        return tables.vpcs[body.vpc_uuid].region, body.vpc_uuid
+    if not body.region:
+        raise Unprocessable("region: give a region, or a vpc_uuid of one.")
+    region = checks.region(body.region)
+    return region, checks.network(tables, body.vpc_uuid or "", region, field="vpc_uuid").id
+
+
+def _volumes(tables: Tables, ids: list[str], region: str) -> list[Volume]:
+    if len(ids) > MAX_VOLUMES:
+        raise Unprocessable(f"volumes: {len(ids)} given. Allowed: {MAX_VOLUMES}.")
+    for id in ids:
+        if id not in tables.volumes:
+            raise Unprocessable(f"volumes: there is no volume with the id {id}.")
+    found = [tables.volumes[id] for id in dict.fromkeys(ids)]
+    for volume in found:
+        check_attachable(volume, region)
+    return found
+
+
+def check_attachable(volume: Volume, region: str) -> None:
+    """Raises Unprocessable unless a Droplet in `region` could get this volume now."""
+    if volume.region != region:
+        raise Unprocessable(f"The volume {volume.name} is in {volume.region}, the Droplet in {region}.")
+    if volume.droplet_id is not None:
+        raise Unprocessable(f"The volume {volume.name} is already attached to the Droplet {volume.droplet_id}.")
+
+
+def _machine(tables: Tables, droplet: Droplet, body: _Create) -> machines.MachineSpec:
+    try:
+        public_keys = tuple(keys.find(tables, str(key)).public_key for key in body.ssh_keys)
+    except NotFound as problem:
+        raise Unprocessable(f"ssh_keys: {problem.message}") from problem
+    return machines.MachineSpec(
+        id=droplet.id,
+        name=droplet.name,
+        image=droplet.image,
+        region=droplet.region,
+        public_address=droplet.public_address,
+        private_address=droplet.private_address,
+        user_data=body.user_data or "",
+        tags=droplet.tags,
+        public_keys=public_keys,
+    )
+
+
+ENDPOINTS = (
+    Endpoint(method="POST", path="/v2/droplets", handler=_create),
+    Endpoint(method="GET", path="/v2/droplets", handler=_list),
+    Endpoint(method="GET", path="/v2/droplets/{id}", handler=_get),
+    Endpoint(method="DELETE", path="/v2/droplets/{id}", handler=_delete),
+    Endpoint(method="GET", path="/_local/droplets/{id}/console", handler=_console),
+)

@@ -1,0 +1,173 @@
+"""/v2/firewalls: rules for Droplets. They are checked and kept; no packet is held up."""
+
+import re
+import uuid
+from typing import Any, Literal
+
+from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.databases import checks
+from localcloud.api.errors import Conflict, NotFound, Unprocessable
+from localcloud.api.paging import page
+from localcloud.compute import Firewall
+from localcloud.records import now
+from localcloud.state import Tables
+
+_NAME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9.-]{0,254}$")
+_PORTS = re.compile(r"^(\d{1,5})(-(\d{1,5}))?$|^all$")
+
+
+class _Targets(Body):
+    """Who a rule is about. Empty lists are left out, as DigitalOcean does."""
+
+    addresses: list[str] = []
+    droplet_ids: list[int] = []
+    load_balancer_uids: list[str] = []
+    kubernetes_ids: list[str] = []
+    tags: list[str] = []
+
+
+class _Rule(Body):
+    protocol: Literal["tcp", "udp", "icmp"]
+    ports: str = ""
+
+
+class _Inbound(_Rule):
+    sources: _Targets
+
+
+class _Outbound(_Rule):
+    destinations: _Targets
+
+
+class _Put(Body):
+    name: str
+    inbound_rules: list[_Inbound] | None = None
+    outbound_rules: list[_Outbound] | None = None
+    droplet_ids: list[int] | None = None
+    tags: list[str] | None = None
+
+
+class _Droplets(Body):
+    droplet_ids: list[int]
+
+
+class _Tags(Body):
+    tags: list[str]
+
+
+def find(tables: Tables, id: str) -> Firewall:
+    """Raises NotFound."""
+    try:
+        return tables.firewalls[id]
+    except KeyError:
+        raise NotFound(f"There is no firewall with the id {id}.") from None
+
+
+def show(firewall: Firewall) -> dict[str, Any]:
+    return firewall.model_dump(mode="json") | {"status": "succeeded", "pending_changes": []}
+
+
+def _create(call: Call) -> Reply:
+    body = call.read(_Put)
+    with call.cloud.state.transaction() as tables:
+        firewall = Firewall(id=str(uuid.uuid4()), created_at=now(), **_checked(tables, body))
+        tables.firewalls[firewall.id] = firewall
+    return Reply(status=202, body={"firewall": show(firewall)})
+
+
+def _list(call: Call) -> Reply:
+    return page(call, "firewalls", [show(firewall) for firewall in call.cloud.state.read().firewalls.values()])
+
+
+def _get(call: Call) -> Reply:
+    return Reply(body={"firewall": show(find(call.cloud.state.read(), call.param("id")))})
+
+
+def _put(call: Call) -> Reply:
+    body = call.read(_Put)
+    with call.cloud.state.transaction() as tables:
+        firewall = find(tables, call.param("id"))
+        firewall = firewall.model_copy(update=_checked(tables, body, firewall.id))
+        tables.firewalls[firewall.id] = firewall
+    return Reply(body={"firewall": show(firewall)})
+
+
+def _delete(call: Call) -> Reply:
+    with call.cloud.state.transaction() as tables:
+        del tables.firewalls[find(tables, call.param("id")).id]
+    return NO_CONTENT
+
+
+def _droplets(call: Call) -> Reply:
+    ids = call.read(_Droplets).droplet_ids
+    with call.cloud.state.transaction() as tables:
+        firewall = find(tables, call.param("id"))
+        rest = [id for id in firewall.droplet_ids if id not in ids]
+        wanted = [*rest, *ids] if call.method == "POST" else rest
+        update = {"droplet_ids": _existing(tables, wanted)}
+        tables.firewalls[firewall.id] = firewall.model_copy(update=update)
+    return NO_CONTENT
+
+
+def _tags(call: Call) -> Reply:
+    names = call.read(_Tags).tags
+    with call.cloud.state.transaction() as tables:
+        firewall = find(tables, call.param("id"))
+        rest = [name for name in firewall.tags if name not in names]
+        update = {"tags": checks.tags([*rest, *names] if call.method == "POST" else rest)}
+        tables.firewalls[firewall.id] = firewall.model_copy(update=update)
+    return NO_CONTENT
+
+
+def _checked(tables: Tables, body: _Put, own_id: str = "") -> dict[str, Any]:
+    if not _NAME.match(body.name):
+        raise Unprocessable(f"name {body.name!r}: allowed are letters, digits, dots and dashes, no dash or dot first.")
+    if any(other.name == body.name and other.id != own_id for other in tables.firewalls.values()):
+        raise Conflict("duplicate name")
+    inbound, outbound = body.inbound_rules or [], body.outbound_rules or []
+    if not inbound and not outbound:
+        raise Unprocessable("inbound_rules, outbound_rules: at least one rule must be given.")
+    return {
+        "name": body.name,
+        "inbound_rules": tuple(_rule(rule, "sources", rule.sources) for rule in inbound),
+        "outbound_rules": tuple(_rule(rule, "destinations", rule.destinations) for rule in outbound),
+        "droplet_ids": _existing(tables, body.droplet_ids or []),
+        "tags": checks.tags(body.tags),
+    }
+
+
+def _rule(rule: _Rule, side: str, targets: _Targets) -> dict[str, Any]:
+    given = {name: value for name, value in targets.model_dump().items() if value}
+    if not given:
+        raise Unprocessable(f"{side}: a rule for {rule.protocol} names nobody.")
+    return {"protocol": rule.protocol, "ports": _ports(rule), side: given}
+
+
+def _ports(rule: _Rule) -> str:
+    """As DigitalOcean gives them back: "0" stands for all."""
+    if rule.protocol == "icmp":
+        return "0"
+    if not _PORTS.match(rule.ports):
+        raise Unprocessable(f'ports {rule.ports!r}: write one port, a range such as "8000-9000", or "all".')
+    return "0" if rule.ports in ("all", "0") else rule.ports
+
+
+def _existing(tables: Tables, ids: list[int]) -> tuple[int, ...]:
+    for id in ids:
+        if str(id) not in tables.droplets:
+            raise Unprocessable(f"droplet_ids: there is no Droplet with the id {id}.")
+    return tuple(dict.fromkeys(ids))
+
+
+ENDPOINTS = (
+    Endpoint(method="POST", path="/v2/firewalls", handler=_create),
+    Endpoint(method="GET", path="/v2/firewalls", handler=_list),
+    Endpoint(method="GET", path="/v2/firewalls/{id}", handler=_get),
+    Endpoint(method="PUT", path="/v2/firewalls/{id}", handler=_put),
+    Endpoint(method="DELETE", path="/v2/firewalls/{id}", handler=_delete),
+    *(
+        Endpoint(method=method, path=f"/v2/firewalls/{{id}}/{part}", handler=handler)
+        for part, handler in (("droplets", _droplets), ("tags", _tags))
+        for method in ("POST", "DELETE")
+    ),
+)

@@ -1,0 +1,151 @@
+"""Keeps the machines in step with the records of Droplets."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from localcloud import machines
+from localcloud.compute import Action, Droplet
+from localcloud.options import Layout
+from localcloud.records import now
+from localcloud.state import State, Tables
+
+_log = logging.getLogger("localcloud.droplets")
+
+_WORKERS = 4
+"""Machines that are started or stopped at the same time."""
+
+
+class Droplets:
+    """All machines of one local cloud. Like the servers of clusters, they are started and stopped on worker threads."""
+
+    def __init__(self, layout: Layout, state: State, host: machines.Host) -> None:
+        self._layout = layout
+        self._state = state
+        self.host = host
+        self._guards: dict[int, threading.RLock] = {}
+        self._lock = threading.Lock()
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="droplets")
+        self._jobs: set[Future[None]] = set()
+
+    @contextmanager
+    def guard(self, id: int) -> Iterator[None]:
+        """Keeps others from changing this Droplet's machine and volumes while the block runs."""
+        with self._lock:
+            guard = self._guards.setdefault(id, threading.RLock())
+        with guard:
+            yield
+
+    def require(self, image: str) -> None:
+        """Raises machines.HostUnfit unless a Droplet of this image can run here."""
+        self.host.require(image, self._layout.state)
+
+    def create(self, spec: machines.MachineSpec) -> None:
+        """Makes the files of a machine. `settle` boots it."""
+        machines.Machine.create(self._layout.machine(spec.id), spec, self.host)
+
+    def machine(self, id: int) -> machines.Machine:
+        """The machine of a Droplet."""
+        return machines.Machine(self._layout.machine(id), self.host)
+
+    def volume(self, id: str) -> machines.Volume:
+        """The disk of a volume."""
+        return machines.Volume(self._layout.volume(id))
+
+    def settle_all(self) -> None:
+        """Brings every Droplet to its wanted state, and removes machines that no record knows."""
+        known = self._state.read().droplets
+        for folder in self._layout.machines.glob("*"):
+            if folder.name not in known:
+                machines.Machine.discard(folder)
+        for droplet in known.values():
+            self.settle(droplet.id)
+
+    def settle(self, id: int) -> None:
+        """Switches one Droplet on or off, as its record says, on a worker thread."""
+        job = self._workers.submit(self._settle, id)
+        with self._lock:
+            self._jobs.add(job)
+        job.add_done_callback(self._forget)
+
+    def busy(self) -> int:
+        """Jobs that are not finished."""
+        with self._lock:
+            return len(self._jobs)
+
+    def stop_all(self) -> None:
+        """Waits for the jobs under way, then switches all machines off. Their records stay: they shall run again."""
+        self._workers.shutdown(wait=True, cancel_futures=True)
+        with ThreadPoolExecutor(_WORKERS) as stoppers:
+            list(stoppers.map(self._try_to_stop, list(self._state.read().droplets.values())))
+
+    def destroy(self, droplet: Droplet) -> None:
+        """Ends the machine, removes its files and its record. Its volumes stay, attached to nothing."""
+        with self.guard(droplet.id):
+            self._switch_off(droplet)
+            machines.Machine.discard(self._layout.machine(droplet.id))
+            with self._state.transaction() as tables:
+                tables.droplets.pop(str(droplet.id), None)
+                for volume in [item for item in tables.volumes.values() if item.droplet_id == droplet.id]:
+                    tables.volumes[volume.id] = volume.model_copy(update={"droplet_id": None})
+                for firewall in list(tables.firewalls.values()):
+                    rest = tuple(id for id in firewall.droplet_ids if id != droplet.id)
+                    tables.firewalls[firewall.id] = firewall.model_copy(update={"droplet_ids": rest})
+
+    def _forget(self, job: Future[None]) -> None:
+        with self._lock:
+            self._jobs.discard(job)
+
+    def _settle(self, id: int) -> None:
+        with self.guard(id):
+            droplet = self._state.read().droplets.get(str(id))
+            if droplet is None:
+                return
+            if droplet.deleting:
+                self.destroy(droplet)
+                return
+            try:
+                if droplet.on:
+                    self.machine(id).start(self._volumes(id))
+                else:
+                    self._switch_off(droplet)
+            except Exception as problem:
+                _log.exception("Droplet %s", droplet.name)
+                self._finish(id, "errored", status="off", on=False, failure=str(problem))
+                return
+            self._finish(id, "completed", status="active" if droplet.on else "off", failure="")
+
+    def _finish(self, id: int, outcome: str, **changes: Any) -> None:
+        with self._state.transaction() as tables:
+            tables.droplets[str(id)] = tables.droplets[str(id)].model_copy(update=changes)
+            for action in pending(tables, id):
+                done = {"status": outcome, "completed_at": now()}
+                tables.actions[str(action.id)] = action.model_copy(update=done)
+
+    def _switch_off(self, droplet: Droplet) -> None:
+        if machines.Machine.exists(self._layout.machine(droplet.id)):
+            self.machine(droplet.id).stop()
+        for volume in self._volumes(droplet.id):
+            volume.detach()
+
+    def _try_to_stop(self, droplet: Droplet) -> None:
+        try:
+            self._switch_off(droplet)
+        except machines.MachineError:
+            _log.exception("Droplet %s: could not be stopped", droplet.name)
+
+    def _volumes(self, id: int) -> list[machines.Volume]:
+        attached = [record for record in self._state.read().volumes.values() if record.droplet_id == id]
+        return [self.volume(record.id) for record in attached]
+
+
+def pending(tables: Tables, id: int) -> list[Action]:
+    """The actions of a Droplet that are under way."""
+    return [
+        action
+        for action in tables.actions.values()
+        if action.resource_id == id and action.resource_type == "droplet" and action.status == "in-progress"
+    ]
