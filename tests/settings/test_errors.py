@@ -74,6 +74,37 @@ FILE = [
         id="standby on the smallest plan",
     ),
     pytest.param(
+        ("    pools:", "    recovery_days: 30\n    pools:"),
+        "systems/shop.yaml:13, clusters.main.recovery_days: 30 days asked; DigitalOcean keeps 7 on every plan. "
+        "Ask for 7 or less, and keep dumps for what is older.",
+        id="more point-in-time recovery than there is",
+    ),
+    pytest.param(
+        ("region: nyc1", "region: nyc1\nmodes: [managed, self-hosted]"),
+        "systems/shop.yaml:7, clusters.main: the mode self-hosted needs the key `self_hosted` here.",
+        id="self-hosted without a machine",
+    ),
+    pytest.param(
+        ("user: shop_app}", "user: shop_app, fit: true}"),
+        "systems/shop.yaml:14, clusters.main.pools.web.fit: only a pool with a size can be fitted.",
+        id="a share that is fitted",
+    ),
+    pytest.param(
+        ("    pool: main.web", "    pool: main.web\n    cache: shared"),
+        "systems/shop.yaml:19, apps.shop-api.cache: nobody defines the cache 'shared'. Known: none.",
+        id="missing cache",
+    ),
+    pytest.param(
+        ("${pool.url}", "${cache.url}"),
+        "systems/shop.yaml:20, apps.shop-api.environment.DATABASE_URL: ${cache.url} needs the key `cache` in this app.",
+        id="a reference to a cache that the app does not use",
+    ),
+    pytest.param(
+        ("apps:", "caches:\n  shared: {name: shop-db}\napps:"),
+        "systems/shop.yaml:7, clusters.main.name: 'shop-db' is the name of another cluster or cache too.",
+        id="a cache and a cluster of one name",
+    ),
+    pytest.param(
         ("user: shop_app}", "user: shop_app, size: 18}"),
         "systems/shop.yaml:6, clusters.main.pools.web.size: 18 connections asked, 17 left.\n"
         "The plan db-s-1vcpu-1gb allows 22; 5 are kept for migrations and monitoring. "
@@ -115,6 +146,21 @@ def test_a_mistake_in_the_system_file(load: Load, change: tuple[str, str], messa
         ("imageTags", '{"shop-web": "2"}', "trellis:imageTags.shop-web: shop has no such app. Known: shop-api"),
         ("prices", '{"db-tiny": 1}', "trellis:prices.db-tiny: 'db-tiny' is no plan"),
         ("protect", "maybe", "trellis:protect: 'maybe'"),
+        ("fallback", "self-hosted", "trellis:fallback: shop does not offer 'self-hosted'"),
+        ("layout", "each", "trellis:layout: 'each' is not allowed. Allowed: 'shared', 'per-database'"),
+        ("caches", '["main"]', "trellis:caches: 'main' is no optional cache of shop. Known: none"),
+        ("seedData", "true", "trellis:seedData: test data does not go into production. Nothing was changed."),
+        (
+            "copyTo",
+            '{"region": "nyc1", "ipRange": "10.30.0.0/16"}',
+            "trellis:copyTo: nyc1 is the system's own region. Name another",
+        ),
+        (
+            "copyTo",
+            '{"region": "sfo3", "ipRange": "10.20.128.0/20"}',
+            "trellis:copyTo: 10.20.128.0/20 overlaps 10.20.0.0/16, the range of the system's VPC",
+        ),
+        ("copyTo", '{"region": "sfo3"}', "trellis:copyTo.ipRange: this key is needed and missing"),
     ],
 )
 def test_a_mistake_in_the_stack_config(load: Load, key: str, value: str, message: str) -> None:

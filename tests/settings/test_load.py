@@ -61,6 +61,68 @@ def test_an_app_knows_its_pool_and_its_domains(load: Load) -> None:
     assert (app.cluster, app.pool, app.domains) == ("main", "web", ("api.shop.example",))
 
 
+def test_a_fitted_pool_takes_what_is_left_and_says_so(load: Load) -> None:
+    asked = ("user: shop_app}", "user: shop_app, size: 25, fit: true}")
+    launched = load(asked)
+    assert launched.clusters[0].budget.pools == {"web": 17}
+    assert launched.notes == (
+        "systems/shop.yaml:6, clusters.main.pools.web.size: 25 connections asked, 17 given. The plan db-s-1vcpu-1gb "
+        "allows 22; 5 are kept for migrations and monitoring. With trellis:phase growth it allows 47.",
+    )
+    grown = load(asked, phase="growth")
+    assert (grown.clusters[0].budget.pools, grown.notes) == ({"web": 25}, ())
+
+
+TWO_DATABASES = (
+    ("    users: [shop_app]", "    users: [shop_app, stock_app]"),
+    ("    pools:", "      stock_db: {migrations: shop/shop, roles: {app_role: stock_app}}\n    pools:"),
+    ("user: shop_app}", "user: shop_app}\n      stock: {database: stock_db, user: stock_app}"),
+)
+
+
+def test_databases_share_a_cluster_or_get_one_each(load: Load) -> None:
+    (shared,) = load(*TWO_DATABASES).clusters
+    assert dict(shared.budget.pools) == {"web": 8, "stock": 9}
+    apart = load(*TWO_DATABASES, layout="per-database")
+    assert [(cluster.key, cluster.name, cluster.users, dict(cluster.budget.pools)) for cluster in apart.clusters] == [
+        ("main-shop", "shop-db-shop", ("shop_app",), {"web": 17}),
+        ("main-stock-db", "shop-db-stock-db", ("stock_app",), {"stock": 17}),
+    ]
+    assert (apart.apps[0].cluster, apart.apps[0].pool) == ("main-shop", "web")
+    assert apart.monthly_usd == 30
+
+
+SELF_HOSTED = (
+    ("region: nyc1", "region: nyc1\nmodes: [managed, self-hosted]"),
+    ("    users:", "    self_hosted: {}\n    users:"),
+    ("    pool: main.web\n", ""),
+    ("DATABASE_URL: ${pool.url}", "PLAIN: text"),
+)
+
+
+def test_a_self_hosted_cluster_is_a_droplet_with_the_memory_and_the_disk_of_the_plan(load: Load) -> None:
+    for phase, droplet, limit, storage, usd in (
+        ("launch", "s-1vcpu-1gb", 22, 10, 6 + 1 + 5),
+        ("growth", "s-1vcpu-2gb", 47, 30, 12 + 3 + 5),
+        ("scale", "s-2vcpu-4gb", 97, 60, 24 + 6 + 5),
+    ):
+        chosen = load(*SELF_HOSTED, mode="self-hosted", phase=phase)
+        (cluster,) = chosen.clusters
+        assert (cluster.plan.slug, cluster.budget.limit, cluster.plan.storage_gib) == (droplet, limit, storage)
+        assert chosen.monthly_usd == usd
+        assert cluster.self_hosted is not None
+    assert load(*SELF_HOSTED).clusters[0].self_hosted is None
+
+
+def test_test_data_is_for_development(load: Load, root: Path) -> None:
+    with pytest.raises(settings.SettingsError, match=r"shop has no test data\. Put SQL into seeds/shop/<database>/"):
+        load(environment="development", seedData="true")
+    (root / "seeds" / "shop" / "shop").mkdir(parents=True)
+    (database,) = load(environment="development", seedData="true").clusters[0].databases
+    assert database.seeds == root / "seeds" / "shop" / "shop"
+    assert load(environment="development").clusters[0].databases[0].seeds is None
+
+
 def test_config_of_other_namespaces_is_left_alone(load: Load, root: Path) -> None:
     load()
     config = {"trellis:system": "shop", "digitalocean:apiEndpoint": "http://127.0.0.1:7080"}

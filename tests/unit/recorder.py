@@ -29,6 +29,15 @@ COMPUTED: Mapping[str, Mapping[str, Any]] = {
         "privateHost": "private-replica.example",
         "port": 25060,
     },
+    "digitalocean:index/droplet:Droplet": {"ipv4Address": "203.0.113.9", "ipv4AddressPrivate": "10.4.0.2"},
+    "digitalocean:index/spacesBucket:SpacesBucket": {
+        "name": "dumps-1a2b3c4",
+        "endpoint": "nyc3.digitaloceanspaces.com",
+        "region": "nyc3",
+    },
+    "digitalocean:index/spacesKey:SpacesKey": {"accessKey": "DO00KEY", "secretKey": "spaces-secret"},
+    "random:index/randomPassword:RandomPassword": {"result": "p" * 32},
+    "pulumi-python:dynamic/server:Authority": {"certificate": "-----BEGIN CERTIFICATE-----", "key": "ca-private-key"},
     "digitalocean:index/app:App": {
         "liveUrl": "https://app.example",
         "defaultIngress": "https://app-x1.ondigitalocean.app",
@@ -45,7 +54,8 @@ class Recorder(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources.append(args)
-        return f"{args.name}-id", {**args.inputs, **COMPUTED.get(args.typ, {})}
+        identifier = "4711" if args.typ.endswith(":Droplet") else f"{args.name}-id"
+        return identifier, {**args.inputs, **COMPUTED.get(args.typ, {})}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         self.calls.append(args)
