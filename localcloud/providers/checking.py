@@ -130,7 +130,7 @@ def _check_scalar(item: Property, value: Any, path: str, failures: list[Failure]
         low, high = item.within
         what = "length" if isinstance(value, str) else "value"
         failures.append(Failure(path, f"{path}: the {what} {_size(value):g} is not within {low:g} to {high:g}"))
-    elif item.mode is Mode.REQUIRED and value == "":
+    elif item.mode is Mode.REQUIRED and value == "" and not item.keep_empty:
         failures.append(Failure(path, f"{path} must not be empty"))
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,11 +24,12 @@ class CancelledError(Exception):
 class Context:
     """An API and the means to wait for it.
 
-    api: the client. cancelled: set once the user asks to stop.
+    api: the client. cancelled: set once the user asks to stop. config: the provider's settings.
     """
 
     api: HttpClient
     cancelled: threading.Event
+    config: Mapping[str, str] = field(default_factory=dict)
     _locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _guard: threading.Lock = field(default_factory=threading.Lock)
 

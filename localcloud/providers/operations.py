@@ -11,7 +11,7 @@ from localcloud.providers.checking import DEFAULTS
 from localcloud.providers.context import CancelledError, Context
 from localcloud.providers.http import ApiError, quoted
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Kind, Property, ResourceType, State
+from localcloud.providers.schema import Kind, Mode, Property, ResourceType, State
 from localcloud.providers.values import UNKNOWN, canonical, decode, encode, has_unknown, is_empty
 
 
@@ -119,7 +119,8 @@ def update(context: Context, plan: Plan) -> State:
             # Either the resource is gone, which reading it tells, or something that the update needs is.
             read(context, resource, known(plan.state))
         raise
-    return with_planned_sets(plan, read(context, resource, known(plan.state)))
+    state = known(plan.state)
+    return with_planned_sets(plan, read(context, resource, state)) if resource.read_after_update else state
 
 
 def with_planned_sets(plan: Plan, state: State) -> State:
@@ -145,7 +146,7 @@ def _with_planned_sets(fields: Iterable[Property], planned: Mapping[str, Any], s
 
 
 def _planned_value(item: Property, planned: Any, value: Any) -> Any:
-    if item.kind is Kind.SET and planned and not has_unknown(planned):
+    if (item.kind is Kind.SET or item.as_planned) and planned and not has_unknown(planned):
         return planned
     if item.kind is Kind.OBJECT:
         return _with_planned_sets(item.fields, planned, value)
@@ -179,7 +180,8 @@ def _inputs_of(fields: tuple[Property, ...], state: Mapping[str, Any]) -> State:
     for item in fields:
         value = state.get(item.name)
         # What the API or a default would give anyway is nothing that a program says.
-        if not item.is_input or value == item.default or (is_empty(value) and is_empty(item.default)):
+        given_anyway = value == item.default or (is_empty(value) and is_empty(item.default))
+        if not item.is_input or (given_anyway and not (item.mode is Mode.REQUIRED and value is False)):
             continue
         inputs[item.name] = _input_value(item, value)
     return inputs

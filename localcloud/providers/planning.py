@@ -123,9 +123,16 @@ def _plan_value(result: Plan, item: Property, prior: Any, config: Any, path: str
     if item.kind is Kind.OBJECT:
         if prior is None:
             _note(result, item, path, Change.ADD)
-            return _plan_fields(Plan(result.type, "", {}, {}), item.fields, {}, config, path, True)
-        return _plan_fields(result, item.fields, prior, config, path, creating)
+            return _fresh_fields(result, item, config, path)
+        planned = _plan_fields(result, item.fields, prior, config, path, creating)
+        if item.as_planned and canonical(item.fields, config) != canonical(item.fields, prior):
+            return _fresh_fields(result, item, config, path)
+        return planned
     return _plan_scalar(result, item, prior, config, path)
+
+
+def _fresh_fields(result: Plan, item: Property, config: Mapping[str, Any], path: str) -> State:
+    return _plan_fields(Plan(result.type, "", {}, {}), item.fields, {}, config, path, True)
 
 
 def _plan_scalar(result: Plan, item: Property, prior: Any, config: Any, path: str) -> Any:

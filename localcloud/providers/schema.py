@@ -68,6 +68,7 @@ class Property:
     keep_empty: sent even when empty. explicit: sent when given, also as a zero.
     sent: part of create and update requests. received: taken from answers.
     single: a list to the program, an object to the API.
+    as_planned: what is planned of an object stays in the new state until a refresh, as it is with sets.
     encode, decode: conversion to and from the API's JSON where the kind alone does not tell.
     """
 
@@ -90,6 +91,7 @@ class Property:
     sent: bool = True
     received: bool = True
     single: bool = False
+    as_planned: bool = False
     encode: Callable[[Any], Any] | None = None
     decode: Callable[[Any], Any] | None = None
 
@@ -134,7 +136,7 @@ class ResourceType:
     verify: what is wrong with inputs beyond each one's own type and range, by property.
     adopt: the state to read from, for an id given to import; an id is the API's own where there is none.
     received: false where reading finds nothing that the state does not have.
-    read_after_create: false where the answer to the create request is the last word.
+    read_after_create, read_after_update: false where the answer to the request is the last word.
     """
 
     token: str
@@ -157,6 +159,7 @@ class ResourceType:
     verify: Callable[[State], Mapping[str, str]] | None = None
     adopt: Callable[[str], State] | None = None
     read_after_create: bool = True
+    read_after_update: bool = True
     received: bool = True
 
     @cached_property

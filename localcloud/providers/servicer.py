@@ -231,7 +231,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         with self._lock:
             if self._context is None:
                 connect = self._package.connect or _no_api
-                self._context = Context(connect(self._config, self._cancelled.is_set), self._cancelled)
+                api = connect(self._config, self._cancelled.is_set)
+                self._context = Context(api, self._cancelled, self._config)
             return self._context
 
     def _type(self, urn: str, context: grpc.ServicerContext) -> ResourceType:

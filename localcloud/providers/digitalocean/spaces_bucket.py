@@ -1,0 +1,304 @@
+"""Buckets in Spaces and their policies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from localcloud.providers.context import Context
+from localcloud.providers.digitalocean.database_parts import unique_id
+from localcloud.providers.digitalocean.spaces_client import SpacesClient, SpacesError, tree
+from localcloud.providers.planning import Plan
+from localcloud.providers.schema import Mode, ResourceType, State, boolean, integer, nested, objects, text, texts
+from localcloud.spaces.addresses import REGIONS
+from localcloud.spaces.markup import Node, document, flag
+
+DOMAIN = "digitaloceanspaces.com"
+"""In names given out, whatever endpoint is set: as the official plugin has it."""
+
+_EXPIRATION = (
+    text("date"),
+    integer("days", within=(0, 2**31)),
+    boolean("expiredObjectDeleteMarker"),
+)
+_LIFECYCLE_RULE = (
+    text("id", Mode.OPTIONAL_COMPUTED, within=(0, 255)),
+    text("prefix"),
+    boolean("enabled", Mode.REQUIRED),
+    integer("abortIncompleteMultipartUploadDays"),
+    nested("expiration", _EXPIRATION, as_planned=True),
+    nested("noncurrentVersionExpiration", (integer("days", within=(1, 2**31)),), as_planned=True),
+)
+_CORS_RULE = (
+    texts("allowedMethods", mode=Mode.REQUIRED),
+    texts("allowedOrigins", mode=Mode.REQUIRED),
+    texts("allowedHeaders"),
+    integer("maxAgeSeconds"),
+)
+
+
+def _create(context: Context, plan: Plan) -> tuple[str, dict[str, Any]]:
+    client = SpacesClient(context, plan.get("region"))
+    name = plan.get("name")
+    client.call("PUT", name, headers={"x-amz-acl": plan.get("acl")})
+    client.call("HEAD", name)
+    return name, {}
+
+
+def _settle(context: Context, plan: Plan, _state: State, _answer: Mapping[str, Any]) -> None:
+    _set_up(context, plan, plan.get("name"))
+
+
+def _update(context: Context, plan: Plan) -> None:
+    """Raises ValueError for a new name: the official plugin notes it down and leaves the bucket as it is."""
+    if plan.changed("name"):
+        raise ValueError(f"name: a bucket cannot be renamed, and {plan.was('name')} was left as it is; replace it")
+    _set_up(context, plan, plan.id)
+
+
+def _set_up(context: Context, plan: Plan, name: str) -> None:
+    """Brings the settings that change to what is planned."""
+    client = SpacesClient(context, plan.get("region"))
+    if plan.changed("acl"):
+        client.call("PUT", name, "acl", headers={"x-amz-acl": plan.get("acl")})
+    for setting, (query, root, nodes) in _SETTINGS.items():
+        if not plan.changed(setting):
+            continue
+        wanted = nodes(plan.get(setting))
+        if wanted:
+            client.call("PUT", name, query, document(root, wanted))
+        else:
+            client.call("DELETE", name, query)
+
+
+def _versioning(value: Mapping[str, Any] | None) -> list[Node]:
+    return [("Status", "Enabled" if (value or {}).get("enabled") else "Suspended")]
+
+
+def _cors(rules: Sequence[Mapping[str, Any]]) -> list[Node]:
+    tags = {"allowedHeaders": "AllowedHeader", "allowedMethods": "AllowedMethod", "allowedOrigins": "AllowedOrigin"}
+    return [
+        (
+            "CORSRule",
+            [
+                *((tag, item) for name, tag in tags.items() for item in rule.get(name) or []),
+                ("MaxAgeSeconds", rule.get("maxAgeSeconds") or 0),
+            ],
+        )
+        for rule in rules
+    ]
+
+
+def _lifecycle(rules: Sequence[Mapping[str, Any]]) -> list[Node]:
+    return [("Rule", _lifecycle_rule(rule)) for rule in rules]
+
+
+def _lifecycle_rule(rule: Mapping[str, Any]) -> list[Node]:
+    identity = rule.get("id")
+    shown: list[Node] = [
+        ("Filter", [("Prefix", rule.get("prefix") or "")]),
+        ("ID", identity if isinstance(identity, str) and identity else unique_id("tf-s3-lifecycle-")),
+        ("Status", "Enabled" if rule.get("enabled") else "Disabled"),
+    ]
+    if rule.get("abortIncompleteMultipartUploadDays"):
+        days = rule["abortIncompleteMultipartUploadDays"]
+        shown.append(("AbortIncompleteMultipartUpload", [("DaysAfterInitiation", days)]))
+    if rule.get("expiration"):
+        shown.append(("Expiration", [_expiration(rule["expiration"])]))
+    if (rule.get("noncurrentVersionExpiration") or {}).get("days"):
+        days = rule["noncurrentVersionExpiration"]["days"]
+        shown.append(("NoncurrentVersionExpiration", [("NoncurrentDays", days)]))
+    return shown
+
+
+def _expiration(value: Mapping[str, Any]) -> Node:
+    """The API takes one of the three: the first that is given."""
+    if value.get("date"):
+        return "Date", f"{value['date']}T00:00:00Z"
+    if value.get("days"):
+        return "Days", value["days"]
+    return "ExpiredObjectDeleteMarker", flag(bool(value.get("expiredObjectDeleteMarker")))
+
+
+_SETTINGS: Mapping[str, tuple[str, str, Any]] = {
+    "corsRules": ("cors", "CORSConfiguration", _cors),
+    "versioning": ("versioning", "VersioningConfiguration", _versioning),
+    "lifecycleRules": ("lifecycle", "LifecycleConfiguration", _lifecycle),
+}
+"""The settings of a bucket in the order they are sent: query, document, and its elements from the planned value."""
+
+
+def _read(context: Context, state: State) -> dict[str, Any]:
+    client = SpacesClient(context, state.get("region") or "nyc3")
+    name = state["id"]
+    client.call("HEAD", name)
+    region = tree(client.call("GET", name, "location")).text or "nyc3"
+    versioning = tree(client.call("GET", name, "versioning")).findtext("Status")
+    try:
+        rules = tree(client.call("GET", name, "lifecycle")).findall("Rule")
+    except SpacesError as error:
+        if error.code != "NoSuchLifecycleConfiguration":
+            raise
+        rules = []
+    return {
+        "name": state.get("name") or name,
+        "region": region,
+        "versioning": {"enabled": versioning == "Enabled"},
+        "lifecycle_rules": [_read_rule(rule) for rule in rules],
+        "bucket_domain_name": f"{name}.{region}.{DOMAIN}",
+        "endpoint": f"{region}.{DOMAIN}",
+        "bucket_urn": f"do:space:{name}",
+    }
+
+
+_EXPIRATION_PARTS: Sequence[tuple[str, str, Any]] = (
+    ("Date", "date", lambda text: text[:10]),
+    ("Days", "days", int),
+    ("ExpiredObjectDeleteMarker", "expired_object_delete_marker", lambda text: text == "true"),
+)
+
+
+def _read_rule(rule: Element) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "id": rule.findtext("ID", ""),
+        "prefix": rule.findtext("Filter/And/Prefix") or rule.findtext("Filter/Prefix") or "",
+        "enabled": rule.findtext("Status") == "Enabled",
+        "abort_incomplete_multipart_upload_days": int(
+            rule.findtext("AbortIncompleteMultipartUpload/DaysAfterInitiation", "0")
+        ),
+    }
+    expiration = rule.find("Expiration")
+    if expiration is not None:
+        found["expiration"] = {}
+        for tag, key, convert in _EXPIRATION_PARTS:
+            if expiration.find(tag) is not None:
+                found["expiration"][key] = convert(expiration.findtext(tag, ""))
+    noncurrent = rule.find("NoncurrentVersionExpiration")
+    if noncurrent is not None:
+        found["noncurrent_version_expiration"] = {"days": int(noncurrent.findtext("NoncurrentDays", "0"))}
+    return found
+
+
+def _delete(context: Context, state: State) -> None:
+    client = SpacesClient(context, state.get("region") or "nyc3")
+    while True:
+        try:
+            client.call("DELETE", state["id"])
+        except SpacesError as error:
+            if error.code != "BucketNotEmpty" or not state.get("forceDestroy"):
+                raise
+            _empty(client, state["id"])
+        else:
+            return
+
+
+def _empty(client: SpacesClient, bucket: str) -> None:
+    """Deletes a page of what is in a bucket, every version of it. Raises SpacesError for what must stay."""
+    page = tree(client.call("GET", bucket, "versions"))
+    found = [*page.findall("DeleteMarker"), *page.findall("Version")]
+    items: list[Node] = [
+        ("Object", [("Key", item.findtext("Key", "")), ("VersionId", item.findtext("VersionId", ""))]) for item in found
+    ]
+    refused = tree(client.call("POST", bucket, "delete", document("Delete", items))).find("Error")
+    if refused is not None:
+        code, message = refused.findtext("Code", ""), refused.findtext("Message", "")
+        raise SpacesError("POST", f"{bucket}/{refused.findtext('Key')}", 409, code, message)
+
+
+def _region_known(inputs: State) -> dict[str, str]:
+    region = inputs.get("region")
+    if isinstance(region, str) and region.lower() not in REGIONS:
+        return {"region": f"region: there are no Spaces in {region!r}; there are in {', '.join(REGIONS)}"}
+    return {}
+
+
+def _adopt(identity: str) -> State:
+    region, comma, name = identity.partition(",")
+    if not comma:
+        raise ValueError(f"give the region and the name joined with a comma, as in nyc3,NAME; not {identity!r}")
+    return {"id": name, "region": region, "forceDestroy": False}
+
+
+BUCKET = ResourceType(
+    token="digitalocean:index/spacesBucket:SpacesBucket",  # noqa: S106
+    noun="bucket",
+    adopt=_adopt,
+    properties=(
+        text("name", Mode.REQUIRED, autonamed=True),
+        text("region", replace=True, normalise=str.lower, default="nyc3"),
+        text("acl", default="private", received=False),
+        boolean("forceDestroy", default=False, received=False),
+        objects("corsRules", _CORS_RULE, received=False),
+        nested("versioning", (boolean("enabled", default=False),)),
+        objects("lifecycleRules", _LIFECYCLE_RULE),
+        text("bucketDomainName", Mode.COMPUTED),
+        text("endpoint", Mode.COMPUTED),
+        text("bucketUrn", Mode.COMPUTED),
+    ),
+    verify=_region_known,
+    create=_create,
+    settle=_settle,
+    read=_read,
+    update=_update,
+    delete=_delete,
+)
+
+
+def _same_policy(old: str, new: str) -> bool:
+    try:
+        return bool(json.loads(old) == json.loads(new))
+    except ValueError:
+        return False
+
+
+def _put_policy(context: Context, plan: Plan) -> None:
+    SpacesClient(context, plan.get("region")).call("PUT", plan.get("bucket"), "policy", plan.get("policy").encode())
+
+
+def _create_policy(context: Context, plan: Plan) -> tuple[str, dict[str, Any]]:
+    _put_policy(context, plan)
+    return plan.get("bucket"), {}
+
+
+def _read_policy(context: Context, state: State) -> dict[str, Any]:
+    """A policy that is gone is read as an empty one, as the official plugin has it: the next run puts it back."""
+    try:
+        policy = SpacesClient(context, state["region"]).call("GET", state["id"], "policy").decode()
+    except SpacesError as error:
+        if not error.status:
+            raise
+        policy = ""
+    return {"bucket": state["id"], "region": state["region"], "policy": policy}
+
+
+def _delete_policy(context: Context, state: State) -> None:
+    SpacesClient(context, state["region"]).call("DELETE", state["id"], "policy")
+
+
+def _is_json(inputs: State) -> dict[str, str]:
+    policy = inputs.get("policy")
+    if isinstance(policy, str):
+        try:
+            json.loads(policy)
+        except ValueError as problem:
+            return {"policy": f"policy is not JSON: {problem}"}
+    return _region_known(inputs)
+
+
+POLICY = ResourceType(
+    token="digitalocean:index/spacesBucketPolicy:SpacesBucketPolicy",  # noqa: S106
+    noun="bucket policy",
+    adopt=_adopt,
+    properties=(
+        text("bucket", Mode.REQUIRED, replace=True),
+        text("region", Mode.REQUIRED, replace=True),
+        text("policy", Mode.REQUIRED, same=_same_policy),
+    ),
+    verify=_is_json,
+    create=_create_policy,
+    read=_read_policy,
+    update=_put_policy,
+    delete=_delete_policy,
+)
