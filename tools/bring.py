@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from tools import droplet_image
 from tools.progress import Failure, step
 
 TOOLS = Path(__file__).resolve().parent
@@ -50,6 +51,7 @@ class Parts:
     postgresql: Path
     pgbouncer: Path
     valkey: Path | None = None
+    droplet_images: Path | None = None
 
 
 def cache_folder() -> Path:
@@ -74,6 +76,7 @@ def bring(versions: Collection[str] = tuple(POSTGRESQL)) -> Parts:
             postgresql=_postgresql(cache, versions),
             pgbouncer=_pgbouncer(cache),
             valkey=_valkey(cache),
+            droplet_images=_droplet_images(cache),
         )
 
 
@@ -185,6 +188,14 @@ def _valkey(cache: Path) -> Path | None:
     return _once(cache / "redis" / REDIS, f"Redis {REDIS}", unpack) / "bin" / "redis-server"
 
 
+def _droplet_images(cache: Path) -> Path | None:
+    """The root file system of Droplets; None where none can be made: then the local cloud has no Droplets."""
+    if not droplet_image.possible():
+        return None
+    place = cache / "droplet-images" / droplet_image.revision()
+    return _once(place, "Debian 12 for Droplets (about 1 minute)", lambda folder: droplet_image.build(folder, _run))
+
+
 _START = """\
 #!/bin/sh
 # A program as Debian packages it, with the libraries that came with it.
@@ -253,7 +264,7 @@ def main() -> int:
         print(f"error: {failure}", file=sys.stderr)
         return 1
     for part in fields(parts):
-        print(f"{part.name:<12}{getattr(parts, part.name) or '(none)'}")
+        print(f"{part.name:<16}{getattr(parts, part.name) or '(none)'}")
     return 0
 
 

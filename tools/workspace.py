@@ -70,6 +70,7 @@ class Workspace:
             "LOCALCLOUD_POSTGRESQL": str(self.parts.postgresql),
             "LOCALCLOUD_PGBOUNCER": str(self.parts.pgbouncer),
             "LOCALCLOUD_VALKEY": str(self.parts.valkey or ""),
+            "LOCALCLOUD_DROPLET_IMAGES": str(self.parts.droplet_images or ""),
         }
 
 
