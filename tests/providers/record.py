@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from google.protobuf import json_format
 from tests.providers.plugin import SECRET_KEY, UNKNOWN, Plugin, Resource
 from tests.providers.scenarios import SCENARIOS, Call, Change, Diff, Drop, Import, Make, Scenario
 from tests.providers.stub_api import Request, StubApi
+from tests.providers.stub_spaces import StubSpaces
 
 RECORDED = Path(__file__).parent / "recorded"
 PACKAGE = "digitalocean:index/"
@@ -183,7 +185,13 @@ def record(command: Sequence[str], scenario: Scenario) -> list[dict[str, Any]]:
     """Everything said in a scenario by the plugin that this command starts."""
     with StubApi() as api:
         environment = {**os.environ, "DIGITALOCEAN_TOKEN": "", "DIGITALOCEAN_API_URL": ""}
-        with Plugin(command, environment, {"token": "token", "apiEndpoint": api.url}) as plugin:
+        config = {"token": "token", "apiEndpoint": api.url}
+        with ExitStack() as stack:
+            if scenario.spaces:
+                spaces = stack.enter_context(StubSpaces(api.journal))
+                environment |= spaces.environment
+                config |= spaces.config
+            plugin = stack.enter_context(Plugin(command, environment, config))
             return Recorder(plugin, api).play(scenario)
 
 

@@ -6,6 +6,7 @@ what an earlier step gave.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,10 +67,11 @@ Step = Make | Diff | Change | Import | Drop | Call
 
 @dataclass(frozen=True)
 class Scenario:
-    """Steps against a new API. name: also the name of its recording."""
+    """Steps against a new API. name: also the name of its recording. spaces: whether buckets are made."""
 
     name: str
     steps: list[Step] = field(default_factory=list)
+    spaces: bool = False
 
 
 CLUSTER: Inputs = {
@@ -178,6 +180,41 @@ SCENARIOS = [
             Diff("net", {"ipRange": "10.1.0.0/16"}),
             Diff("net", {"ipRange": None}),
             Change("net", {"name": "villa-network", "description": "the product's network"}),
+BUCKET: Inputs = {
+    "name": "villa-backups",
+    "region": "nyc3",
+    "acl": "private",
+    "forceDestroy": True,
+    "versioning": {"enabled": True},
+    "corsRules": [
+        {
+            "allowedMethods": ["GET", "PUT"],
+            "allowedOrigins": ["https://villa.example"],
+            "allowedHeaders": ["*"],
+            "maxAgeSeconds": 3000,
+        }
+    ],
+    "lifecycleRules": [
+        {
+            "id": "daily",
+            "prefix": "daily/",
+            "enabled": True,
+            "abortIncompleteMultipartUploadDays": 2,
+            "expiration": {"days": 7},
+            "noncurrentVersionExpiration": {"days": 3},
+        }
+    ],
+}
+
+
+def policy(action: str) -> str:
+    """A bucket policy that lets everyone do one thing, spelled as the official plugin spells it in previews."""
+    resource = "arn:aws:s3:::villa-open" + ("" if action == "s3:ListBucket" else "/*")
+    statement = {"Sid": "all", "Effect": "Allow", "Principal": "*", "Action": action, "Resource": resource}
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
             Change("net", {"description": None}),
             Call("getVpc:getVpc", {"id": "${net.id}"}),
             Call("getVpc:getVpc", {"name": "villa-network"}),
@@ -437,3 +474,73 @@ SCENARIOS = [
         ],
     ),
 ]
+    Scenario(
+        "spaces-bucket",
+        [
+            Make("plain", "spacesBucket:SpacesBucket", {"name": "villa-plain"}),
+            Diff("plain", {"region": "fra1"}),
+            Diff("plain", {"versioning": {"enabled": False}}),
+            Drop("plain"),
+            Make("backups", "spacesBucket:SpacesBucket", BUCKET),
+            Diff("backups", {"region": "NYC3"}),
+            Diff("backups", {"versioning": None}),
+            Diff("backups", {"lifecycleRules": None}),
+            Change("backups", {"acl": "public-read", "versioning": {"enabled": False}}),
+            Change("backups", {"lifecycleRules": [{"enabled": True, "expiration": {"days": 30}}]}),
+            Change("backups", {"lifecycleRules": None, "corsRules": None, "forceDestroy": False}),
+            Import("backups", "spacesBucket:SpacesBucket", "nyc3,villa-backups"),
+            Drop("backups"),
+            Make(
+                "rules",
+                "spacesBucket:SpacesBucket",
+                {
+                    "name": "villa-rules",
+                    "region": "fra1",
+                    "versioning": {"enabled": True},
+                    "lifecycleRules": [
+                        {"enabled": False, "expiration": {"date": "2030-01-02"}},
+                        {"id": "markers", "enabled": True, "expiration": {"expiredObjectDeleteMarker": True}},
+                    ],
+                },
+            ),
+            Import("rules", "spacesBucket:SpacesBucket", "fra1,villa-rules"),
+            Drop("rules"),
+        ],
+        spaces=True,
+    ),
+    Scenario(
+        "spaces-bucket-policy",
+        [
+            Make("bucket", "spacesBucket:SpacesBucket", {"name": "villa-open", "region": "nyc3"}),
+            Make(
+                "policy",
+                "spacesBucketPolicy:SpacesBucketPolicy",
+                {"bucket": "${bucket.id}", "region": "nyc3", "policy": policy("s3:GetObject")},
+            ),
+            Diff("policy", {"bucket": "other"}),
+            Change("policy", {"policy": policy("s3:ListBucket")}),
+            Import("policy", "spacesBucketPolicy:SpacesBucketPolicy", "nyc3,villa-open"),
+            Drop("policy"),
+            Drop("bucket"),
+        ],
+        spaces=True,
+    ),
+    Scenario(
+        "spaces-key",
+        [
+            Make("none", "spacesKey:SpacesKey", {"name": "idle"}),
+            Drop("none"),
+            Make(
+                "key",
+                "spacesKey:SpacesKey",
+                {"name": "backups", "grants": [{"bucket": "villa-backups", "permission": "readwrite"}]},
+            ),
+            Change("key", {"name": "reader", "grants": [{"bucket": "villa-backups", "permission": "read"}]}),
+            Change("key", {"grants": None}),
+            Drop("key"),
+            Make(
+                "full", "spacesKey:SpacesKey", {"name": "all", "grants": [{"bucket": "", "permission": "fullaccess"}]}
+            ),
+            Drop("full"),
+        ],
+    ),

@@ -183,6 +183,7 @@ class StubApi:
                 items = self._list(prefix)
                 return 200, {roots: items, "links": {}, "meta": {"total": len(items)}}
             item = make()
+            "spaces": self._spaces_keys,
             self.store[prefix + str(item.get("id") or item["uuid"])] = item
             return 201, {root: item}
         item = self._get(prefix + parts[0])
@@ -221,6 +222,16 @@ class StubApi:
     def _connections(self, name: str, port: int, database: str, user: str, password: str) -> Body:
         return {
             "connection": self._connection(f"{name}.example", port, database, user, password),
+    def _spaces_keys(self, method: str, parts: list[str], body: Body) -> tuple[int, Body | None]:
+        def make() -> Body:
+            access_key = f"DO00-{body['name']}"
+            return {"id": access_key, "access_key": access_key, "created_at": NOW, "grants": [], **body}
+
+        status, answer = self._crud(method, "spaces/keys/", "key", "keys", parts[1:], body, make)
+        if status == 201 and answer is not None:
+            answer = {"key": {**answer["key"], "secret_key": f"secret-of-{body['name']}"}}
+        return status, answer
+
             "private_connection": self._connection(f"private-{name}.example", port, database, user, password),
         }
 

@@ -9,6 +9,8 @@ from localcloud.providers.digitalocean.database_parts import DATABASE, FIREWALL,
 from localcloud.providers.digitalocean.database_replica import REPLICA
 from localcloud.providers.digitalocean.monitoring import ALERT, UPTIME_ALERT, UPTIME_CHECK
 from localcloud.providers.digitalocean.tags import TAG
+from localcloud.providers.digitalocean.spaces_bucket import BUCKET, POLICY
+from localcloud.providers.digitalocean.spaces_key import KEY
 from localcloud.providers.schema import Function
 from localcloud.providers.servicer import Package
 
@@ -34,6 +36,9 @@ PACKAGE = Package(
         TAG,
     ),
     functions=(
+        BUCKET,
+        POLICY,
+        KEY,
         Function(
             token="digitalocean:index/getDatabaseCa:getDatabaseCa",  # noqa: S106
             call=lookups.get_ca,
