@@ -171,15 +171,6 @@ EVERYTHING_SPEC: Inputs = {
     },
 }
 
-SCENARIOS = [
-    Scenario(
-        "vpc",
-        [
-            Make("net", "vpc:Vpc", {"name": "villa-net", "region": "nyc1", "ipRange": "10.0.0.0/16"}),
-            Diff("net", {"region": "ams3"}),
-            Diff("net", {"ipRange": "10.1.0.0/16"}),
-            Diff("net", {"ipRange": None}),
-            Change("net", {"name": "villa-network", "description": "the product's network"}),
 BUCKET: Inputs = {
     "name": "villa-backups",
     "region": "nyc3",
@@ -215,6 +206,15 @@ def policy(action: str) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
+SCENARIOS = [
+    Scenario(
+        "vpc",
+        [
+            Make("net", "vpc:Vpc", {"name": "villa-net", "region": "nyc1", "ipRange": "10.0.0.0/16"}),
+            Diff("net", {"region": "ams3"}),
+            Diff("net", {"ipRange": "10.1.0.0/16"}),
+            Diff("net", {"ipRange": None}),
+            Change("net", {"name": "villa-network", "description": "the product's network"}),
             Change("net", {"description": None}),
             Call("getVpc:getVpc", {"id": "${net.id}"}),
             Call("getVpc:getVpc", {"name": "villa-network"}),
@@ -473,7 +473,6 @@ def policy(action: str) -> str:
             Drop("tag"),
         ],
     ),
-]
     Scenario(
         "spaces-bucket",
         [
@@ -544,3 +543,4 @@ def policy(action: str) -> str:
             Drop("full"),
         ],
     ),
+]

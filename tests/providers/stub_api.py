@@ -167,6 +167,7 @@ class StubApi:
             "monitoring": self._monitoring,
             "uptime": self._uptime,
             "projects": self._projects,
+            "spaces": self._spaces_keys,
             "tags": self._tags,
         }
         handler = handlers.get(parts[0])
@@ -183,7 +184,6 @@ class StubApi:
                 items = self._list(prefix)
                 return 200, {roots: items, "links": {}, "meta": {"total": len(items)}}
             item = make()
-            "spaces": self._spaces_keys,
             self.store[prefix + str(item.get("id") or item["uuid"])] = item
             return 201, {root: item}
         item = self._get(prefix + parts[0])
@@ -206,6 +206,16 @@ class StubApi:
             raise ApiError(403, "Can not delete VPC with members", "forbidden")
         return self._crud(method, "vpcs/", "vpc", "vpcs", parts, body, make)
 
+    def _spaces_keys(self, method: str, parts: list[str], body: Body) -> tuple[int, Body | None]:
+        def make() -> Body:
+            access_key = f"DO00-{body['name']}"
+            return {"id": access_key, "access_key": access_key, "created_at": NOW, "grants": [], **body}
+
+        status, answer = self._crud(method, "spaces/keys/", "key", "keys", parts[1:], body, make)
+        if status == 201 and answer is not None:
+            answer = {"key": {**answer["key"], "secret_key": f"secret-of-{body['name']}"}}
+        return status, answer
+
     def _connection(self, host: str, port: int, database: str, user: str, password: str) -> Body:
         uri = f"postgresql://{user}:{password}@{host}:{port}/{database}?sslmode=require"
         return {
@@ -222,16 +232,6 @@ class StubApi:
     def _connections(self, name: str, port: int, database: str, user: str, password: str) -> Body:
         return {
             "connection": self._connection(f"{name}.example", port, database, user, password),
-    def _spaces_keys(self, method: str, parts: list[str], body: Body) -> tuple[int, Body | None]:
-        def make() -> Body:
-            access_key = f"DO00-{body['name']}"
-            return {"id": access_key, "access_key": access_key, "created_at": NOW, "grants": [], **body}
-
-        status, answer = self._crud(method, "spaces/keys/", "key", "keys", parts[1:], body, make)
-        if status == 201 and answer is not None:
-            answer = {"key": {**answer["key"], "secret_key": f"secret-of-{body['name']}"}}
-        return status, answer
-
             "private_connection": self._connection(f"private-{name}.example", port, database, user, password),
         }
 

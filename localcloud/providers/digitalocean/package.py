@@ -8,9 +8,9 @@ from localcloud.providers.digitalocean.database_config import POSTGRESQL_CONFIG
 from localcloud.providers.digitalocean.database_parts import DATABASE, FIREWALL, POOL, USER
 from localcloud.providers.digitalocean.database_replica import REPLICA
 from localcloud.providers.digitalocean.monitoring import ALERT, UPTIME_ALERT, UPTIME_CHECK
-from localcloud.providers.digitalocean.tags import TAG
 from localcloud.providers.digitalocean.spaces_bucket import BUCKET, POLICY
 from localcloud.providers.digitalocean.spaces_key import KEY
+from localcloud.providers.digitalocean.tags import TAG
 from localcloud.providers.schema import Function
 from localcloud.providers.servicer import Package
 
@@ -34,11 +34,11 @@ PACKAGE = Package(
         project.PROJECT,
         project.PROJECT_RESOURCES,
         TAG,
-    ),
-    functions=(
         BUCKET,
         POLICY,
         KEY,
+    ),
+    functions=(
         Function(
             token="digitalocean:index/getDatabaseCa:getDatabaseCa",  # noqa: S106
             call=lookups.get_ca,
