@@ -7,7 +7,7 @@ from localcloud import catalogue, servers
 from localcloud.records import Cluster
 
 EVICTION_POLICIES = ("noeviction", "allkeys_lru", "allkeys_random", "volatile_lru", "volatile_random", "volatile_ttl")
-"""In the API's words; the server's have dashes."""
+"""In the words of /eviction_policy; the server's, and those of the official provider for /config, have dashes."""
 
 DEFAULTS: Mapping[str, Any] = {
     "frequent_snapshots": True,
@@ -43,7 +43,12 @@ _FREQUENT, _DAILY = "600 1", "86400 1"
 
 def configuration(cluster: Cluster) -> dict[str, Any]:
     """Every setting of the cluster, as the API shows it."""
-    return {**DEFAULTS, **cluster.config, "valkey_maxmemory_policy": cluster.eviction_policy}
+    return {**DEFAULTS, **cluster.config, "valkey_maxmemory_policy": server_policy(cluster.eviction_policy)}
+
+
+def server_policy(policy: str) -> str:
+    """An eviction policy in the server's words, which the configuration shows too."""
+    return policy.replace("_", "-")
 
 
 def server_settings(cluster: Cluster) -> servers.ValkeySettings:
@@ -53,7 +58,7 @@ def server_settings(cluster: Cluster) -> servers.ValkeySettings:
     buffer = wanted["valkey_pubsub_client_output_buffer_limit"]
     directives = {directive: str(wanted[name]) for name, directive in _DIRECTIVES.items()}
     directives |= {
-        "maxmemory-policy": cluster.eviction_policy.replace("_", "-"),
+        "maxmemory-policy": wanted["valkey_maxmemory_policy"],
         "save": snapshots if wanted["valkey_persistence"] == "rdb" else "",
         # A quarter of it may stand for a minute, the server's own proportion.
         "client-output-buffer-limit": f"pubsub {buffer}mb {buffer // 4}mb 60",

@@ -86,6 +86,7 @@ def test_the_eviction_policy_reaches_the_server(cloud: LocalCloud, ca: str, cach
             cloud.call("PATCH", f"{path}/config", {"config": {"valkey_maxmemory_policy": "volatile_ttl"}}).status == 200
         )
         assert info(session, "maxmemory_policy") == "volatile-ttl"
+        assert cloud.get(f"{path}/config")["config"]["valkey_maxmemory_policy"] == "volatile-ttl"
     assert cloud.get(f"{path}/eviction_policy") == {"eviction_policy": "volatile_ttl"}
     answer = cloud.call("PUT", f"{path}/eviction_policy", {"eviction_policy": "keep_the_nice_ones"})
     assert (answer.status, "allkeys_lru" in answer.message) == (422, True)

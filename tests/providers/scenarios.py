@@ -74,6 +74,15 @@ class Scenario:
     spaces: bool = False
 
 
+VALKEY: Inputs = {
+    "name": "cache",
+    "engine": "valkey",
+    "version": "8",
+    "size": "db-s-1vcpu-1gb",
+    "region": "nyc1",
+    "nodeCount": 1,
+}
+
 CLUSTER: Inputs = {
     "name": "villa",
     "engine": "pg",
@@ -346,6 +355,62 @@ SCENARIOS = [
                 {"clusterId": "${main.id}", "workMem": 8, "autovacuumVacuumScaleFactor": 0.5, "jit": False},
             ),
             Change("config", {"workMem": 16, "timezone": "UTC"}),
+            Drop("config"),
+        ],
+    ),
+    Scenario(
+        "valkey",
+        [
+            Make(
+                "cache",
+                "databaseCluster:DatabaseCluster",
+                VALKEY | {"evictionPolicy": "allkeys_lru", "tags": ["cache"]},
+            ),
+            Diff("cache", {"engine": "redis"}),
+            Change("cache", {"evictionPolicy": "volatile_ttl"}),
+            Change("cache", {"size": "db-s-1vcpu-2gb"}),
+            Change("cache", {"evictionPolicy": None}),
+            Make("plain", "databaseCluster:DatabaseCluster", VALKEY | {"name": "plain"}),
+            Change("plain", {"evictionPolicy": "allkeys_random"}),
+            Make(
+                "sources",
+                "databaseFirewall:DatabaseFirewall",
+                {"clusterId": "${cache.id}", "rules": [{"type": "ip_addr", "value": "10.0.0.0/16"}]},
+            ),
+            Import("cache", "databaseCluster:DatabaseCluster", "${cache.id}"),
+            Drop("plain"),
+            Drop("sources"),
+            Drop("cache"),
+        ],
+    ),
+    Scenario(
+        "valkey-config",
+        [
+            Make("cache", "databaseCluster:DatabaseCluster", VALKEY),
+            Make(
+                "config",
+                "databaseValkeyConfig:DatabaseValkeyConfig",
+                {"clusterId": "${cache.id}", "persistence": "off", "timeout": 600, "notifyKeyspaceEvents": "KEA"},
+            ),
+            Diff("config", {"clusterId": "other"}),
+            Change("config", {"timeout": 0, "ssl": False, "frequentSnapshots": True}),
+            Change(
+                "config",
+                {"persistence": "rdb", "lfuLogFactor": 20, "valkeyMaxmemoryPolicy": "allkeys-lru", "ssl": None},
+            ),
+            Change(
+                "config",
+                {
+                    "aclChannelsDefault": "resetchannels",
+                    "ioThreads": 2,
+                    "lfuDecayTime": 2,
+                    "numberOfDatabases": 32,
+                    "pubsubClientOutputBufferLimit": 128,
+                    "valkeyActiveExpireEffort": 2,
+                    "notifyKeyspaceEvents": None,
+                },
+            ),
+            Import("config", "databaseValkeyConfig:DatabaseValkeyConfig", "${cache.id}"),
             Drop("config"),
         ],
     ),

@@ -15,6 +15,22 @@ from typing import Any
 NOW = "2026-01-02T03:04:05Z"
 Body = dict[str, Any]
 
+VALKEY_CONFIG: Body = {
+    "frequent_snapshots": True,
+    "valkey_acl_channels_default": "allchannels",
+    "valkey_active_expire_effort": 1,
+    "valkey_io_threads": 1,
+    "valkey_lfu_decay_time": 1,
+    "valkey_lfu_log_factor": 10,
+    "valkey_maxmemory_policy": "noeviction",
+    "valkey_notify_keyspace_events": "",
+    "valkey_number_of_databases": 16,
+    "valkey_persistence": "rdb",
+    "valkey_pubsub_client_output_buffer_limit": 64,
+    "valkey_ssl": True,
+    "valkey_timeout": 300,
+}
+
 
 def identifier(*parts: str) -> str:
     """A stable UUID for a thing of this name."""
@@ -235,6 +251,17 @@ class StubApi:
             "private_connection": self._connection(f"private-{name}.example", port, database, user, password),
         }
 
+    def _valkey_connections(self, name: str) -> Body:
+        def connection(host: str) -> Body:
+            way_in = self._connection(host, 25061, "", "default", "password-of-default")
+            uri = f"rediss://default:password-of-default@{host}:25061"
+            return way_in | {"protocol": "rediss", "uri": uri}
+
+        return {
+            "connection": connection(f"{name}.example"),
+            "private_connection": connection(f"private-{name}.example"),
+        }
+
     def _databases(self, method: str, parts: list[str], body: Body) -> tuple[int, Body | None]:
         if not parts:
             if method == "GET":
@@ -255,6 +282,8 @@ class StubApi:
                 "tags": body.get("tags") or [],
                 **self._connections(body["name"], 25060, "defaultdb", "doadmin", "password-of-doadmin"),
             }
+            if body["engine"] == "valkey":
+                cluster |= self._valkey_connections(body["name"])
             cluster.pop("rules", None)
             self.store[f"databases/{identity}"] = cluster
             self.busy[f"databases/{identity}"] = self.polls_until_ready
@@ -294,10 +323,16 @@ class StubApi:
                 cluster["autoscale"] = body
                 return 204, None
             return 200, {"autoscale": cluster.get("autoscale") or {"storage": {"enabled": False}}}
+        if kind == "eviction_policy":
+            if method == "PUT":
+                cluster["eviction_policy"] = body["eviction_policy"]
+                return 204, None
+            return 200, {"eviction_policy": cluster.get("eviction_policy", "noeviction")}
         if kind == "ca":
             return 200, {"ca": {"certificate": "LS0tLS1DRVJUSUZJQ0FURS0tLS0t"}}
         if kind == "config":
-            stored = self.store.setdefault(f"{key}/config/", {"config": {"max_connections": 25, "jit": True}})
+            initial = VALKEY_CONFIG if cluster["engine"] == "valkey" else {"max_connections": 25, "jit": True}
+            stored = self.store.setdefault(f"{key}/config/", {"config": dict(initial)})
             if method == "PATCH":
                 stored["config"].update(body["config"])
                 return 200, None

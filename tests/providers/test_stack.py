@@ -80,6 +80,37 @@ def test_life_of_a_stack(stack: Stack, cloud: LocalCloud, tmp_path: Path) -> Non
     assert [vpc["name"] for vpc in cloud.get("/v2/vpcs")["vpcs"] if not vpc["default"]] == []
 
 
+def test_life_of_a_valkey(stack: Stack, cloud: LocalCloud) -> None:
+    program = (
+        "import pulumi, pulumi_digitalocean as digitalocean\n"
+        "cache = digitalocean.DatabaseCluster('cache', name='cache', engine='valkey', version='8', node_count=1,\n"
+        "    size='db-s-1vcpu-1gb', region='nyc1', eviction_policy='allkeys_lru')\n"
+        "digitalocean.DatabaseValkeyConfig('config', cluster_id=cache.id, persistence='off', timeout=0)\n"
+        "digitalocean.DatabaseFirewall('sources', cluster_id=cache.id,\n"
+        "    rules=[{'type': 'ip_addr', 'value': '127.0.0.0/8'}])\n"
+        "pulumi.export('uri', cache.private_uri)\n"
+    )
+    stack.program(program)
+    stack.up()
+    stack.unchanged()
+    stack.refresh()
+    stack.unchanged()
+    (cluster,) = cloud.get("/v2/databases")["databases"]
+    assert stack.outputs()["uri"] == cluster["private_connection"]["uri"]
+    path = f"/v2/databases/{cluster['id']}"
+    assert cloud.get(f"{path}/eviction_policy") == {"eviction_policy": "allkeys_lru"}
+    assert cloud.get(f"{path}/config")["config"].items() >= {"valkey_persistence": "off", "valkey_timeout": 0}.items()
+
+    stack.program(program.replace("allkeys_lru", "volatile_ttl").replace("1vcpu-1gb", "1vcpu-2gb"))
+    stack.up()
+    stack.unchanged()
+    assert stack.resources()["cache"]["id"] == cluster["id"]
+    assert cloud.get(f"{path}/eviction_policy") == {"eviction_policy": "volatile_ttl"}
+
+    stack.destroy()
+    assert cloud.get("/v2/databases")["databases"] == []
+
+
 def test_import(stack: Stack, cloud: LocalCloud) -> None:
     """What was made by hand is taken over without a change."""
     made = cloud.post("/v2/vpcs", {"name": "by-hand", "region": "nyc1", "ip_range": "10.77.0.0/16"})["vpc"]

@@ -7,6 +7,7 @@ from localcloud.providers.digitalocean.database_cluster import CLUSTER
 from localcloud.providers.digitalocean.database_config import POSTGRESQL_CONFIG
 from localcloud.providers.digitalocean.database_parts import DATABASE, FIREWALL, POOL, USER
 from localcloud.providers.digitalocean.database_replica import REPLICA
+from localcloud.providers.digitalocean.database_valkey_config import VALKEY_CONFIG
 from localcloud.providers.digitalocean.monitoring import ALERT, UPTIME_ALERT, UPTIME_CHECK
 from localcloud.providers.digitalocean.spaces_bucket import BUCKET, POLICY
 from localcloud.providers.digitalocean.spaces_key import KEY
@@ -27,6 +28,7 @@ PACKAGE = Package(
         POOL,
         REPLICA,
         POSTGRESQL_CONFIG,
+        VALKEY_CONFIG,
         APP,
         ALERT,
         UPTIME_CHECK,
