@@ -63,7 +63,7 @@ class _MigrationsProvider(dynamic.ResourceProvider):
                 table=props["table"],
             )
             try:
-                options = Options(baseline_version=props["baseline_version"])
+                options = Options(baseline_version=props["baseline_version"] or None)
                 report = migrate(target, Path(props["folder"]), props["placeholders"], options)
             except MigrationError as error:
                 # The message is for the person at the keyboard; the frames above it are not.
@@ -77,11 +77,11 @@ class _MigrationsProvider(dynamic.ResourceProvider):
 class History:
     """A table that records what was applied.
 
-    baseline_version: taken for granted in a schema that has objects and no such table; None refuses it.
+    baseline_version: taken for granted in a schema that has objects and no such table; empty refuses it.
     """
 
     table: str
-    baseline_version: str | None = None
+    baseline_version: str = ""
 
 
 MIGRATIONS = History(table="flyway_schema_history")
