@@ -15,6 +15,7 @@ from migrator.batch import OWN_ROLE, Frame, Unit
 from migrator.errors import MigrationError, ServerError
 from migrator.history import Unfinished, literal
 from migrator.indexes import Index, drop_invalid, find_index, reindex_leftovers
+from migrator.part import Part
 from migrator.retry import Retry
 from migrator.sql import Statement
 from migrator.statements import DONE_BEFORE, Alone, IndexBuild, index_build, may_commit, runs_alone, sets_session
@@ -40,21 +41,25 @@ class _AloneRun:
         self._unit = unit
         self._frame = frame
         self._options = frame.options
-        self._statements = tuple(unit.script.statements())
+        self._comments = unit.pending.survey.comments
         row = unit.pending.unfinished
         self._progress = (row.unfinished if row is not None else None) or Unfinished(0, False)
 
     def go(self, applied: Callable[[Unit, int], None]) -> None:
         started = time.monotonic()
         self._begin()
-        for index in range(self._progress.done, len(self._statements)):
+        for index, (part, statement) in enumerate(self._unit.statements()):
+            if index < self._progress.done:
+                if sets_session(statement.head):
+                    run(self._connection, part.sql(statement))
+                continue
             try:
-                self._step(index)
+                self._step(index, part, statement)
             except ServerError as error:
-                raise self._failed(index, error) from None
+                raise self._failed(index, part, statement, error) from None
             except MigrationError as error:
-                error.file = error.file or str(self._unit.script.file.path)
-                error.state = error.state or self._state(index)
+                error.file = error.file or str(part.file.path)
+                error.state = error.state or self._state(index, part, statement)
                 raise
         milliseconds = round((time.monotonic() - started) * 1000)
         done = f"success = true, execution_time = {milliseconds}, installed_on = {self._frame.clock}"
@@ -68,38 +73,34 @@ class _AloneRun:
             row = replace(row, success=False, execution_time=self._progress.execution_time)
             self._own(table.insert(row, installed_on=self._frame.clock))
         else:
+            total = self._unit.pending.survey.statements
             self._options.tell(
-                f"{row.script}: {self._progress.done} of {len(self._statements)} statements were done when the last run"
-                " stopped; going on from there."
+                f"{row.script}: {self._progress.done} of {total} statements were done when the last run stopped; going"
+                " on from there."
             )
             self._own(table.update(row.installed_rank, f"checksum = {literal(row.checksum)}"))
-        run(self._connection, self._frame.session_reset(self._options.lock_timeout))
-        for statement in self._statements[: self._progress.done]:
-            if sets_session(statement.head):
-                run(self._connection, self._unit.script.sql(statement))
+        run(self._connection, f"{self._frame.session_reset}; {self._frame.timeouts('SESSION', self._comments)}")
 
-    def _step(self, index: int) -> None:
-        statement = self._statements[index]
+    def _step(self, index: int, part: Part, statement: Statement) -> None:
         kind = runs_alone(statement.head)
         retry = Retry(self._options)
         while True:
             try:
                 if kind is not None:
-                    self._outside(index, statement, kind)
+                    self._outside(index, part.sql(statement), kind, statement)
                 elif may_commit(statement.head):
-                    self._uncertain(index, statement)
+                    self._uncertain(index, part, statement)
                 else:
-                    self._inside(index, statement)
+                    self._inside(index, part.sql(statement))
             except ServerError as error:
-                if not retry.pause(error, self._unit.script.server_error(error, statement).place):
+                if not retry.pause(error, part.server_error(error, statement).place):
                     error.hint = retry.advice(error, error.hint)
                     raise
             else:
                 return
 
-    def _inside(self, index: int, statement: Statement) -> None:
+    def _inside(self, index: int, sql: str) -> None:
         """A statement and the note that it is done, in one transaction."""
-        sql = self._unit.script.sql(statement)
         try:
             run(self._connection, f"BEGIN; {sql}\n;{OWN_ROLE}{self._note(Unfinished(index + 1, False))}; COMMIT")
         except ServerError as error:
@@ -110,13 +111,13 @@ class _AloneRun:
             raise
         self._progress = Unfinished(index + 1, False)
 
-    def _uncertain(self, index: int, statement: Statement) -> None:
+    def _uncertain(self, index: int, part: Part, statement: Statement) -> None:
         """CALL and DO: they may commit on their own, and nobody can tell afterwards how far they came."""
         if self._progress.begun:
             rank = self._unit.row.installed_rank
             again, past = (Unfinished(done, False).execution_time for done in (index, index + 1))
             table = self._frame.table
-            error = self._unit.script.error(
+            error = part.error(
                 "An earlier run was cut off while this statement ran, and whether it took effect cannot be told",
                 statement.start,
                 statement,
@@ -128,15 +129,14 @@ class _AloneRun:
             raise error
         self._mark(Unfinished(index, True))
         try:
-            run(self._connection, self._unit.script.sql(statement))
+            run(self._connection, part.sql(statement))
         except ServerError as error:
             self._give_up(index, error)
             raise
         self._mark(Unfinished(index + 1, False))
 
-    def _outside(self, index: int, statement: Statement, kind: Alone) -> None:
+    def _outside(self, index: int, sql: str, kind: Alone, statement: Statement) -> None:
         """A statement that refuses a transaction block."""
-        sql = self._unit.script.sql(statement)
         build = index_build(statement.head) if kind is Alone.CREATE_INDEX else None
         again = self._progress.begun
         known: frozenset[Index] = frozenset()
@@ -148,7 +148,8 @@ class _AloneRun:
             self._mark(Unfinished(index + 1, False))
             return
         self._mark(Unfinished(index, True))
-        self._set_lock_timeout(self._options.concurrent_lock_timeout)
+        if self._comments.lock_timeout is None:
+            run(self._connection, f"SET lock_timeout = {round(self._options.concurrent_lock_timeout * 1000)}")
         try:
             run(self._connection, sql)
         except ServerError as error:
@@ -156,7 +157,7 @@ class _AloneRun:
                 self._clean_up(error, kind, build, known)
                 self._give_up(index, error)
                 raise
-        self._set_lock_timeout(self._options.lock_timeout)
+        run(self._connection, self._frame.timeouts("SESSION", self._comments))
         self._mark(Unfinished(index + 1, False))
 
     def _is_built(self, build: IndexBuild, again: bool) -> bool:
@@ -209,9 +210,6 @@ class _AloneRun:
         if not error.lost:
             self._mark(Unfinished(index, False))
 
-    def _set_lock_timeout(self, seconds: float) -> None:
-        run(self._connection, f"SET lock_timeout = {round(seconds * 1000)}")
-
     def _note(self, progress: Unfinished) -> str:
         return self._frame.table.update(self._unit.row.installed_rank, f"execution_time = {progress.execution_time}")
 
@@ -223,21 +221,19 @@ class _AloneRun:
         """Write to the history as the user who connected."""
         run(self._connection, f"BEGIN; {OWN_ROLE}{sql}; COMMIT")
 
-    def _failed(self, index: int, error: ServerError) -> MigrationError:
-        statement = self._statements[index]
+    def _failed(self, index: int, part: Part, statement: Statement, error: ServerError) -> MigrationError:
         offset = None if error.position is None else statement.start + error.position
-        failure = self._unit.script.server_error(error, statement, offset)
-        failure.state = self._state(index)
+        failure = part.server_error(error, statement, offset)
+        failure.state = self._state(index, part, statement)
         if error.lost and self._progress.begun:
             failure.state += " Whether it had taken effect is found out then."
         return failure
 
-    def _state(self, index: int) -> str:
-        name = self._unit.script.file.path.name
-        total = len(self._statements)
-        line, _ = self._unit.script.place(self._statements[index].start)
+    def _state(self, index: int, part: Part, statement: Statement) -> str:
+        name = part.file.path.name
+        line, _ = part.place(statement.start)
         kept = (
-            f"The first {index} of {total} statements of {name} are done and stay"
+            f"The first {index} of {self._unit.pending.survey.statements} statements of {name} are done and stay"
             if index
             else f"Nothing of {name} was kept"
         )

@@ -1,12 +1,14 @@
 """The text that carries migrations to the server: many small ones in one message, a big one in several."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from migrator.comments import Comments
 from migrator.comparison import Pending
 from migrator.history import HistoryRow, HistoryTable, literal
 from migrator.options import Options
-from migrator.script import Script
+from migrator.part import Part, parts
+from migrator.sql import Statement
 
 # A message of this many characters is parsed at once by the server without trouble, and long enough that the round
 # trip no longer counts.
@@ -21,24 +23,29 @@ _CLOCK = "trellis.started"
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One migration as it is sent: its script and the row it leaves in the history."""
+    """One migration and the row it leaves in the history. Its SQL is read from the file each time it is asked for."""
 
     pending: Pending
-    script: Script
     row: HistoryRow
+    placeholders: Mapping[str, str]
+    conforming: bool
+
+    def parts(self) -> Iterator[Part]:
+        """Its SQL."""
+        return parts(self.pending.file, self.placeholders, self.conforming)
+
+    def statements(self) -> Iterator[tuple[Part, Statement]]:
+        """Its statements, each with the part it is in."""
+        return ((part, statement) for part in self.parts() for statement in part.statements())
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Which part of a message comes from which unit.
-
-    index: the unit's place in its batch. start: offset in the message. source: offset in the unit's rendered text.
-    """
+    """Which part of which unit a stretch of a message is. index: the unit's place in its batch."""
 
     index: int
     start: int
-    length: int
-    source: int
+    part: Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +55,11 @@ class Message:
     text: str
     segments: tuple[Segment, ...]
 
-    def locate(self, position: int) -> tuple[int, int] | None:
-        """The unit and the offset in its rendered text of a position; None for the migrator's own statements."""
+    def locate(self, position: int) -> tuple[int, Part, int] | None:
+        """The unit, its part and the offset in that of a position; None for the migrator's own statements."""
         for segment in self.segments:
-            if segment.start <= position <= segment.start + segment.length:
-                return segment.index, segment.source + position - segment.start
+            if segment.start <= position <= segment.start + len(segment.part.rendered.text):
+                return segment.index, segment.part, position - segment.start
         return None
 
 
@@ -68,26 +75,32 @@ class Frame:
     search_path: str
     time_zone: str
 
-    def session_reset(self, lock_timeout: float | None = None) -> str:
+    @property
+    def session_reset(self) -> str:
         """Undo what an earlier file may have set for the session: role, search path, everything SET can change."""
-        reset = f"RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; {self._restore_path}"
-        if lock_timeout is None:
-            return reset
-        return f"{reset}; {_timeouts('SESSION', lock_timeout, self.options.statement_timeout)}"
+        return f"RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; {self._restore_path}"
 
-    def open(self, *, durable: bool) -> str:
+    def timeouts(self, scope: str, comments: Comments) -> str:
+        """Set the time limits of a file. scope: LOCAL for its transaction, SESSION for those that have none."""
+        lock, statement = comments.lock_timeout, comments.statement_timeout
+        lock = self.options.lock_timeout if lock is None else lock
+        statement = self.options.statement_timeout if statement is None else statement
+        return (
+            f"SET {scope} lock_timeout = {round(lock * 1000)};"
+            f" SET {scope} statement_timeout = {round(statement * 1000)}"
+        )
+
+    def open(self, comments: Comments, *, durable: bool) -> str:
         """Everything before a file's own SQL.
 
         The settings have a transaction of their own: a file may begin with SET TRANSACTION, which no query may precede.
 
+        comments: the file's own settings.
         durable: False leaves the commit to be flushed with a later one. The log is written in order, so a crash can
         only lose the newest of such migrations together with their history rows; the next run applies them again.
         """
         flush = "" if durable else " SET LOCAL synchronous_commit = off;"
-        return (
-            f"BEGIN; {self.session_reset()}; COMMIT;\n"
-            f"BEGIN; {_timeouts('LOCAL', self.options.lock_timeout, self.options.statement_timeout)};{flush}\n"
-        )
+        return f"BEGIN; {self.session_reset}; COMMIT;\nBEGIN; {self.timeouts('LOCAL', comments)};{flush}\n"
 
     def close(self, row: HistoryRow) -> str:
         """Everything after a file's own SQL. The line end and semicolon finish a last line that is a comment."""
@@ -116,48 +129,36 @@ _ELAPSED = (
 )
 
 
-def _timeouts(scope: str, lock: float, statement: float) -> str:
-    return f"SET {scope} lock_timeout = {round(lock * 1000)}; SET {scope} statement_timeout = {round(statement * 1000)}"
-
-
 def messages(units: Sequence[Unit], frame: Frame) -> Iterator[Message]:
     """The units as messages of about a mebibyte; a statement is never cut."""
-    parts: list[str] = []
+    texts: list[str] = []
     segments: list[Segment] = []
     size = 0
 
     def add(text: str) -> None:
         nonlocal size
-        parts.append(text)
+        texts.append(text)
         size += len(text)
-
-    def add_source(index: int, text: str, start: int, end: int) -> None:
-        segments.append(Segment(index, size, end - start, start))
-        add(text[start:end])
 
     def take() -> Message:
         nonlocal size
-        message = Message("".join(parts), tuple(segments))
-        parts.clear()
+        message = Message("".join(texts), tuple(segments))
+        texts.clear()
         segments.clear()
         size = 0
         return message
 
     for index, unit in enumerate(units):
-        text = unit.script.rendered.text
-        add(frame.open(durable=index == len(units) - 1))
-        begin = 0
-        if len(text) > MESSAGE_SIZE:
-            for statement in unit.script.statements():
-                if statement.end - begin >= MESSAGE_SIZE:
-                    add_source(index, text, begin, statement.end)
-                    begin = statement.end
-                    yield take()
-        add_source(index, text, begin, len(text))
+        add(frame.open(unit.pending.survey.comments, durable=index == len(units) - 1))
+        for part in unit.parts():
+            if size >= MESSAGE_SIZE:
+                yield take()
+            segments.append(Segment(index, size, part))
+            add(part.rendered.text)
         add(frame.close(unit.row))
         if size >= MESSAGE_SIZE:
             yield take()
-    if parts:
+    if texts:
         yield take()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from migrator.errors import MigrationError
 from migrator.files import Kind, MigrationFile
@@ -11,20 +12,27 @@ from migrator.options import Options
 from migrator.placeholders import placeholders_for
 from migrator.versions import VersionKey, version_key
 
+if TYPE_CHECKING:
+    from migrator.script import Survey
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A migration that is to run.
 
-    checksum: what the history table will hold.
-    transactional: whether it runs in one transaction.
+    checksum: what the history table will hold. survey: what is known of its statements.
     unfinished: the row of an earlier run that was cut short, to be gone on with.
     """
 
     file: MigrationFile
     checksum: int
-    transactional: bool
+    survey: "Survey"
     unfinished: HistoryRow | None = None
+
+    @property
+    def transactional(self) -> bool:
+        """Whether it runs in one transaction."""
+        return self.survey.transactional
 
     @property
     def version(self) -> str | None:
@@ -217,10 +225,10 @@ class _Work:
 
     def _queue(self, file: MigrationFile, unfinished: HistoryRow | None = None) -> None:
         # Most runs find nothing pending and need no SQL splitter.
-        from migrator.script import prepare
+        from migrator.script import survey
 
         try:
-            script = prepare(file, self._placeholders, self._conforming)
+            found = survey(file, self._placeholders, self._conforming)
         except MigrationError as error:
             self.problems.append(error)
             return
@@ -229,7 +237,7 @@ class _Work:
             return
         if unfinished is None:
             self._note(file, None, "pending")
-        self.pending.append(Pending(file, checksum, script.transactional, unfinished))
+        self.pending.append(Pending(file, checksum, found, unfinished))
 
     def _resume(self, file: MigrationFile, row: HistoryRow) -> None:
         """Go on with a migration outside a transaction that was cut short."""

@@ -16,7 +16,6 @@ from migrator.history import HistoryRow
 from migrator.options import Options
 from migrator.planning import Plan
 from migrator.report import AppliedMigration
-from migrator.script import prepare
 from migrator.transactional import apply_in_transactions
 from migrator.versions import version_key
 
@@ -91,7 +90,7 @@ class Execution:
             checksum=pending.checksum,
             installed_by=self._session.facts.user,
         )
-        return Unit(pending, prepare(pending.file, self._placeholders, self._session.facts.conforming), row)
+        return Unit(pending, row, self._placeholders, self._session.facts.conforming)
 
 
 def _ranks(pending: Sequence[Pending], first: int) -> Iterator[int]:

@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from migrator.checksum import checksum
+from migrator.checksum import Checksum
 from migrator.errors import MigrationError
-from migrator.placeholders import render
-from migrator.position import line_and_column
+from migrator.placeholders import render_pieces
 from migrator.scriptconf import DEFAULT_CONFIG, ScriptConfig, read_config
+from migrator.text import pieces, scan
 from migrator.versions import VersionKey, is_version, version_key, version_text
 
 _FORM = "V1.0.0__Description.sql, R__Description.sql or B1__Description.sql"
@@ -30,14 +30,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class MigrationFile:
-    """One migration.
+    """One migration. Its text stays on the disk until it is needed, so that many files take little memory.
 
     kind: versioned, repeatable or baseline.
     version: as the history table holds it, dots for underscores; None for a repeatable.
     description: from the name, underscores as spaces.
     path: where it is.
     script: its path below the folder with forward slashes, as the history table holds it.
-    content: its bytes, valid UTF-8 without NUL.
+    checksum: Flyway's, of the file as it was when it was found.
     config: what the file beside it, `<name>.sql.conf`, says.
     """
 
@@ -46,18 +46,15 @@ class MigrationFile:
     description: str
     path: Path
     script: str
-    content: bytes = field(repr=False)
+    checksum: int
     config: ScriptConfig = DEFAULT_CONFIG
 
-    @property
-    def text(self) -> str:
-        """The SQL, without a byte order mark, placeholders not yet replaced."""
-        return self.content.decode("utf-8-sig")
+    def pieces(self) -> Iterator[str]:
+        """The SQL, about a mebibyte at a time, without a byte order mark, placeholders not yet replaced.
 
-    @cached_property
-    def checksum(self) -> int:
-        """Flyway's checksum of the file as it stands on disk."""
-        return checksum(self.content)
+        Raises MigrationError when the file is no longer what it was.
+        """
+        return pieces(self.path, self.checksum)
 
     @cached_property
     def version_key(self) -> VersionKey:
@@ -78,7 +75,10 @@ class MigrationFile:
         """
         if self.kind is not Kind.REPEATABLE or not self.config.placeholder_replacement:
             return self.checksum
-        return checksum(render(self.text, placeholders, str(self.path)).text.encode())
+        found = Checksum()
+        for text in render_pieces(self.pieces(), placeholders, str(self.path)):
+            found.update(text.encode())
+        return found.value
 
 
 def discover(folder: Path) -> tuple[MigrationFile, ...]:
@@ -132,12 +132,11 @@ def _read(folder: Path, path: Path) -> MigrationFile:
     if len(script) > _LONGEST_SCRIPT:
         raise MigrationError(f"the path is longer than {_LONGEST_SCRIPT} characters", file=str(path))
     try:
-        content = path.read_bytes()
+        checksum = scan(path)
         config = read_config(path.with_name(path.name + ".conf"))
     except OSError as error:
         raise MigrationError(f"The file cannot be read: {error.strerror}.", file=str(path)) from None
-    _refuse_other_than_text(path, content)
-    return MigrationFile(kind, version, description, path, script, content, config)
+    return MigrationFile(kind, version, description, path, script, checksum, config)
 
 
 def _parse_name(path: Path) -> tuple[Kind, str | None, str]:
@@ -166,19 +165,6 @@ def _parse_name(path: Path) -> tuple[Kind, str | None, str]:
     if len(version) > _LONGEST_VERSION:
         raise MigrationError(f"The version is longer than {_LONGEST_VERSION} characters.", file=str(path))
     return kind, version_text(version), description.replace("_", " ")
-
-
-def _refuse_other_than_text(path: Path, content: bytes) -> None:
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        bad, message = error.start, f"The byte 0x{content[error.start]:02X} is not UTF-8. Save the file as UTF-8."
-    else:
-        bad, message = content.find(b"\0"), "A NUL byte cannot be part of SQL; is this a binary file, or UTF-16?"
-    if bad >= 0:
-        before = content[:bad].decode()
-        line, column = line_and_column(before, len(before))
-        raise MigrationError(message, file=str(path), line=line, column=column)
 
 
 def _refuse_duplicates(files: list[MigrationFile]) -> None:

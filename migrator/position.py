@@ -1,14 +1,16 @@
 """Lines and columns."""
 
-import re
-
-_LINE_END = re.compile(r"\r\n|\r|\n")
+START = (1, 1)
 
 
-def line_and_column(text: str, offset: int) -> tuple[int, int]:
-    """Line and column, both from 1, of a character offset; CR, LF and CR LF each end a line."""
-    line, start = 1, 0
-    for match in _LINE_END.finditer(text, 0, offset):
-        line += 1
-        start = match.end()
-    return line, offset - start + 1
+def line_and_column(text: str, offset: int, origin: tuple[int, int] = START) -> tuple[int, int]:
+    """Line and column, both from 1, of a character offset; CR, LF and CR LF each end a line.
+
+    origin: line and column of the text's own first character, where it is a part of a file.
+    """
+    line, column = origin
+    ends = text.count("\n", 0, offset) + text.count("\r", 0, offset) - text.count("\r\n", 0, offset)
+    if ends == 0:
+        return line, column + offset
+    start = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
+    return line + ends, offset - start + 1

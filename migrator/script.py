@@ -1,118 +1,115 @@
-"""A migration made ready to run: placeholders replaced, every statement looked at, nothing sent yet."""
+"""A migration looked at before anything is sent: placeholders replaced, every statement read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from migrator.errors import MigrationError, ServerError, excerpt_of
+from migrator.comments import NO_COMMENTS, CommentError, Comments, misplaced_comment, read_comments
+from migrator.errors import MigrationError
 from migrator.files import MigrationFile
-from migrator.placeholders import Rendered, placeholders_for, render
-from migrator.position import line_and_column
-from migrator.sql import SqlError, Statement, split
+from migrator.part import Part, parts
+from migrator.sql import SqlError, Statement
 from migrator.statements import Alone, index_build, refusal, runs_alone
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """A migration's SQL.
+class Survey:
+    """What is known of a migration whose statements were all read.
 
-    source: the file's text; rendered: the same with placeholders replaced.
-    transactional: whether all of it runs in one transaction.
+    transactional: whether all of it runs in one transaction. statements: how many there are.
+    comments: the settings at its head.
     """
 
-    file: MigrationFile
-    source: str
-    rendered: Rendered
     transactional: bool
-    conforming: bool
+    statements: int
+    comments: Comments
 
-    def statements(self) -> Iterator[Statement]:
-        """Its statements, split anew at each call so that a long file is not held twice."""
-        return split(self.rendered.text, self.conforming)
 
-    def sql(self, statement: Statement) -> str:
-        """The SQL of one of its statements, as it is sent."""
-        return self.rendered.text[statement.start : statement.end]
+@dataclass(frozen=True, slots=True)
+class Script(Part):
+    """A migration's whole SQL. transactional, comments: as in `Survey`."""
 
-    def excerpt(self, statement: Statement) -> str:
-        """A statement as it stands in the file."""
-        return excerpt_of(self.source[self.rendered.source_offset(statement.start) : self._source_end(statement)])
+    transactional: bool = True
+    comments: Comments = NO_COMMENTS
 
-    def _source_end(self, statement: Statement) -> int:
-        return self.rendered.source_offset(statement.end - 1) + 1
 
-    def place(self, offset: int) -> tuple[int, int]:
-        """Line and column in the file of an offset in the rendered text."""
-        return line_and_column(self.source, self.rendered.source_offset(offset))
+def survey(file: MigrationFile, placeholders: Mapping[str, str], conforming: bool = True) -> Survey:
+    """Replace the placeholders and read every statement, without holding a large file whole.
 
-    def error(self, message: str, offset: int, statement: Statement | None = None) -> MigrationError:
-        """An error at an offset of the rendered text."""
-        line, column = self.place(offset)
-        excerpt = self.excerpt(statement) if statement is not None else None
-        return MigrationError(message, file=str(self.file.path), line=line, column=column, excerpt=excerpt)
-
-    def server_error(
-        self, error: ServerError, statement: Statement | None, offset: int | None = None
-    ) -> MigrationError:
-        """What the server said about a statement of this file.
-
-        offset: where in the rendered text the server points; otherwise the statement's first character is named.
-        """
-        if offset is None and statement is not None:
-            offset = statement.start
-        line, column = (None, None) if offset is None else self.place(offset)
-        return MigrationError(
-            error.message,
-            file=str(self.file.path),
-            line=line,
-            column=column,
-            sqlstate=error.sqlstate,
-            detail=error.detail,
-            hint=error.hint,
-            context=error.context,
-            excerpt=None if statement is None else self.excerpt(statement),
-        )
+    conforming: the server's standard_conforming_strings.
+    Raises MigrationError, with line and column, for a placeholder without a value, for text that is no SQL, for a
+    statement that has no place in a migration and for a setting in a comment that cannot be.
+    """
+    return _survey(file, parts(file, placeholders, conforming))
 
 
 def prepare(file: MigrationFile, placeholders: Mapping[str, str], conforming: bool = True) -> Script:
-    """Replace the placeholders and read every statement.
+    """The whole SQL of a migration that a run would accept. Raises MigrationError as `survey` does."""
+    whole = list(parts(file, placeholders, conforming))
+    if len(whole) > 1:
+        whole = list(parts(file, placeholders, conforming, size=sum(len(part.source) for part in whole) + 1))
+    found = _survey(file, whole)
+    (part,) = whole
+    return Script(file, part.source, part.rendered, conforming, part.origin, found.transactional, found.comments)
 
-    conforming: the server's standard_conforming_strings.
-    Raises MigrationError, with line and column, for a placeholder without a value, for text that is no SQL, and for a
-    statement that has no place in a migration.
-    """
-    source = file.text
-    if file.config.placeholder_replacement:
-        rendered = render(source, placeholders_for(file.script, placeholders), str(file.path))
-    else:
-        rendered = Rendered(source)
-    draft = Script(file, source, rendered, True, conforming)
+
+def _survey(file: MigrationFile, whole: Iterable[Part]) -> Survey:
     alone = False
+    count = 0
+    comments = NO_COMMENTS
+    for part in whole:
+        end = 0
+        try:
+            for statement in part.statements():
+                comments = _read_comments(part, end, statement.start, first=not count) or comments
+                alone = _check(part, statement) or alone
+                end = statement.end
+                count += 1
+            comments = _read_comments(part, end, len(part.rendered.text), first=not count) or comments
+        except SqlError as error:
+            raise part.error(error.message, error.offset) from None
+    wanted = file.config.execute_in_transaction
+    if comments.no_transaction and wanted is True:
+        raise MigrationError(
+            f"Its comment says no-transaction, and {file.path.name}.conf says executeInTransaction=true. Keep one.",
+            file=str(file.path),
+        )
+    return Survey(wanted is not False and not comments.no_transaction and not alone, count, comments)
+
+
+def _read_comments(part: Part, start: int, end: int, *, first: bool) -> Comments | None:
+    """The settings in what stands before a statement; None before any but the first."""
+    gap = part.rendered.text[start:end]
+    if not first:
+        misplaced = misplaced_comment(gap)
+        if misplaced is not None:
+            raise part.error(
+                "A setting of the whole file has to stand above its first statement. Move the comment there.",
+                start + misplaced,
+            )
+        return None
     try:
-        for statement in draft.statements():
-            alone = _check(draft, statement) or alone
-    except SqlError as error:
-        raise draft.error(error.message, error.offset) from None
-    transactional = file.config.execute_in_transaction is not False and not alone
-    return Script(file, source, rendered, transactional, conforming)
+        return read_comments(gap)
+    except CommentError as error:
+        raise part.error(error.message, start + error.offset) from None
 
 
-def _check(script: Script, statement: Statement) -> bool:
+def _check(part: Part, statement: Statement) -> bool:
     """Whether a statement has to run outside a transaction; raises for one that may not run at all."""
-    reason = refusal(statement.head, script.sql(statement))
+    reason = refusal(statement.head, part.sql(statement))
     if reason is not None:
-        raise script.error(reason, statement.start, statement)
+        raise part.error(reason, statement.start, statement)
     kind = runs_alone(statement.head)
     if kind is None:
         return False
-    if script.file.config.execute_in_transaction is True:
-        raise script.error(
-            f"{kind.value} cannot run in a transaction, and {script.file.path.name}.conf asks for one"
+    if part.file.config.execute_in_transaction is True:
+        raise part.error(
+            f"{kind.value} cannot run in a transaction, and {part.file.path.name}.conf asks for one"
             " (executeInTransaction=true)",
             statement.start,
             statement,
         )
     if kind is Alone.CREATE_INDEX and index_build(statement.head) is None:
-        raise script.error(
+        raise part.error(
             "CREATE INDEX CONCURRENTLY needs a name for its index here: by that name a half-built index is found and"
             " built again after a failure",
             statement.start,

@@ -78,11 +78,15 @@ class SqlError(Exception):
         self.offset = offset
 
 
+class UnclosedSql(SqlError):
+    """Text that ends within a quote, a comment, a parenthesis or a body."""
+
+
 def split(text: str, standard_conforming_strings: bool = True) -> Iterator[Statement]:
     """The statements of a text, one after another; comments and lone semicolons are not statements.
 
-    Raises SqlError for a quote, dollar quote, comment or parenthesis that is never closed, for a psql command, and for
-    a COPY that reads from or writes to the client: what follows it would not be SQL.
+    Raises UnclosedSql for a quote, dollar quote, comment or parenthesis that is never closed, SqlError for a psql
+    command and for a COPY that reads from or writes to the client: what follows it would not be SQL.
     """
     position = 0
     while position < len(text):
@@ -142,9 +146,9 @@ def _next_statement(text: str, position: int, conforming: bool) -> tuple[Stateme
         elif kind == "backslash":
             raise SqlError(_meta_command(text, begin), begin)
     if opened:
-        raise SqlError("this parenthesis is never closed", opened[-1])
+        raise UnclosedSql("this parenthesis is never closed", opened[-1])
     if body:
-        raise SqlError("the BEGIN ATOMIC body of this statement has no END", start)
+        raise UnclosedSql("the BEGIN ATOMIC body of this statement has no END", start)
     return (None if start < 0 else _finish(start, len(text), head)), len(text)
 
 
@@ -183,13 +187,13 @@ def _past_comment(text: str, start: int) -> int:
         depth += 1 if edge[0] == "/*" else -1
         if depth == 0:
             return edge.end()
-    raise SqlError("this comment is never closed: a */ is missing", start)
+    raise UnclosedSql("this comment is never closed: a */ is missing", start)
 
 
 def _past_identifier(text: str, start: int) -> int:
     end = text.find('"', start + 1)
     if end < 0:
-        raise SqlError("this quoted identifier is never closed", start)
+        raise UnclosedSql("this quoted identifier is never closed", start)
     return end + 1
 
 
@@ -208,7 +212,7 @@ def _past_string(text: str, start: int, conforming: bool) -> int:
             found = text.find("'", position)
             position = len(text) if found < 0 else found
         if position >= len(text):
-            raise SqlError("this string is never closed", start)
+            raise UnclosedSql("this string is never closed", start)
         position += 1
         if not escapes:
             return position
@@ -234,7 +238,7 @@ def _past_dollar(text: str, start: int) -> int:
         return start + 1
     end = text.find(tag[0], tag.end())
     if end < 0:
-        raise SqlError(f"this dollar-quoted string is never closed: a second {tag[0]} is missing", start)
+        raise UnclosedSql(f"this dollar-quoted string is never closed: a second {tag[0]} is missing", start)
     return end + len(tag[0])
 
 

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 
@@ -89,7 +89,7 @@ def _apply_batch(
     connection: psycopg.Connection, units: Sequence[Unit], frame: Frame, applied: Callable[[Unit, int], None]
 ) -> None:
     reader = Reader(len(units) - 1)
-    for message in messages(units, frame):
+    for message in _readable(connection, reader, messages(units, frame)):
         try:
             for result in send(connection, message.text):
                 value = result.get_value(0, 0) if result.ntuples else None
@@ -97,24 +97,36 @@ def _apply_batch(
                     applied(units[reader.done - 1], reader.milliseconds[-1])
         except ServerError as error:
             if not error.lost:
-                roll_back(connection)
-                _flush(connection, reader.done)
+                _leave(connection, reader.done)
             raise _locate(units, reader, message, error) from None
 
 
-def _flush(connection: psycopg.Connection, done: int) -> None:
-    """Have the log written out: earlier migrations of the batch left that to its last commit, which will not come."""
+def _readable(connection: psycopg.Connection, reader: Reader, texts: Iterator[Message]) -> Iterator[Message]:
+    """The messages; when a file turns out to be another than the one that was planned, what was sent of it goes."""
+    try:
+        yield from texts
+    except MigrationError:
+        _leave(connection, reader.done)
+        raise
+
+
+def _leave(connection: psycopg.Connection, done: int) -> None:
+    """Give up the transaction that failed. Have the log written out: earlier migrations of the batch left that to its
+    last commit, which will not come.
+    """
+    roll_back(connection)
     if done:
         run(connection, "RESET synchronous_commit; SELECT pg_catalog.pg_logical_emit_message(true, 'trellis', '')")
 
 
 def _locate(units: Sequence[Unit], reader: Reader, message: Message, error: ServerError) -> _BatchError:
     place = None if error.position is None else message.locate(error.position)
-    index, offset = (min(reader.done, len(units) - 1), None) if place is None else place
-    script = units[index].script
-    statement = None
-    if offset is not None:
-        statement = next((found for found in script.statements() if found.end > offset), None)
-    elif reader.statement >= 0:
-        statement = next(itertools.islice(script.statements(), reader.statement, None), None)
-    return _BatchError(index, script.server_error(error, statement, offset), error)
+    if place is not None:
+        index, part, offset = place
+        statement = next((found for found in part.statements() if found.end > offset), None)
+        return _BatchError(index, part.server_error(error, statement, offset), error)
+    index = min(reader.done, len(units) - 1)
+    unit = units[index]
+    known = next(itertools.islice(unit.statements(), reader.statement, None), None) if reader.statement >= 0 else None
+    part, statement = (next(unit.parts()), None) if known is None else known
+    return _BatchError(index, part.server_error(error, statement), error)

@@ -1,7 +1,9 @@
 """What is pending and what is wrong, without a server."""
 
+import tempfile
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,16 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrator import HistoryRow, Kind, MigrationError, MigrationFile, Options, Plan, plan
+from migrator.checksum import checksum
 from migrator.comparison import examine
 from migrator.history import Unfinished
 from migrator.versions import version_key
 
+_folder = tempfile.TemporaryDirectory(prefix="migrator-plan-")
 
+
+@cache
 def file(name: str, sql: str = "SELECT 1;") -> MigrationFile:
+    """A migration on the disk; each text has a folder of its own."""
+    content = sql.encode()
+    folder = Path(_folder.name, f"{checksum(content)}", "migrations")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.sql"
+    path.write_bytes(content)
     stem, _, description = name.partition("__")
     kind, version = Kind(stem[0]), stem[1:] or None
-    path = Path("migrations", f"{name}.sql")
-    return MigrationFile(kind, version, description, path, path.name, sql.encode())
+    return MigrationFile(kind, version, description, path, path.name, checksum(content))
 
 
 def row(rank: int, source: MigrationFile, **changes: object) -> HistoryRow:
