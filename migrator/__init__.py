@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from migrator.apply import migrate
+    from migrator.cleaning import Contents, clean, contents
     from migrator.comparison import Pending
     from migrator.connection import Target
     from migrator.errors import MigrationError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AppliedMigration",
+    "Contents",
     "HistoryRow",
     "Kind",
     "MigrationError",
@@ -36,6 +38,8 @@ __all__ = [
     "Report",
     "Target",
     "baseline",
+    "clean",
+    "contents",
     "discover",
     "info",
     "migrate",
@@ -46,6 +50,7 @@ __all__ = [
 
 _MODULES = {
     "AppliedMigration": "report",
+    "Contents": "cleaning",
     "HistoryRow": "history",
     "Kind": "files",
     "MigrationError": "errors",
@@ -58,6 +63,8 @@ _MODULES = {
     "Report": "report",
     "Target": "connection",
     "baseline": "repairs",
+    "clean": "cleaning",
+    "contents": "cleaning",
     "discover": "files",
     "info": "inspection",
     "migrate": "apply",

@@ -58,6 +58,10 @@ class Target:
     def __repr__(self) -> str:
         return f"Target({self.name!r}, schema={self.schema!r})"
 
+    def with_table(self, table: str) -> "Target":
+        """The same database and schema, with another history table."""
+        return Target(self._parameters, schema=self.schema, table=table)
+
     @property
     def name(self) -> str:
         """user@host:port/database, as far as they are given."""

@@ -83,6 +83,12 @@ def _baseline(command: argparse.ArgumentParser) -> None:
     _json(command)
 
 
+def _reset(command: argparse.ArgumentParser) -> None:
+    _which(command, single=False)
+    _confirmation(command)
+    _json(command)
+
+
 def _check(command: argparse.ArgumentParser) -> None:
     _which(command)
     files = command.add_mutually_exclusive_group()
@@ -102,7 +108,7 @@ def _recover(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _which(command: argparse.ArgumentParser, *, folder: bool = True) -> None:
+def _which(command: argparse.ArgumentParser, *, folder: bool = True, single: bool = True) -> None:
     stack = command.add_argument_group("a stack's databases")
     stack.add_argument(
         "databases", nargs="*", metavar="DATABASE", help="cluster/database, or a database's name (default: all)"
@@ -113,14 +119,17 @@ def _which(command: argparse.ArgumentParser, *, folder: bool = True) -> None:
         help=f"the stack's name (default: TRELLIS_STACK, else {DEFAULT_STACK})",
     )
     stack.add_argument("--config-file", type=Path, help="the stack's config file, where it is not Pulumi.<stack>.yaml")
-    single = command.add_argument_group("a database without a stack")
-    single.add_argument(
+    if not single:
+        command.set_defaults(url=None, folder=None, schema="public")
+        return
+    alone = command.add_argument_group("a database without a stack")
+    alone.add_argument(
         "--url", help="postgresql://user@host:port/database; the password in PGPASSWORD or a password file"
     )
-    single.add_argument("--schema", default="public", help="schema that is migrated (default: public)")
+    alone.add_argument("--schema", default="public", help="schema that is migrated (default: public)")
     if folder:
-        single.add_argument("--folder", type=Path, help="the folder of its SQL")
-        single.add_argument(
+        alone.add_argument("--folder", type=Path, help="the folder of its SQL")
+        alone.add_argument(
             "--placeholder",
             action="append",
             default=[],
@@ -194,6 +203,12 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "record that a database without history is at a version",
         "Writes down that a database is at a version, so that migrations up to it do not run.",
         _baseline,
+    ),
+    "reset": (
+        "empty a development database and migrate it anew",
+        "Deletes everything in the databases and applies their migrations, and the stack's test data, from the start.\n"
+        "Refused in production. Says first what is lost.",
+        _reset,
     ),
     "check": (
         "review the SQL of migrations before they run",

@@ -21,6 +21,7 @@ class Sources:
     """The SQL of one database.
 
     name: cluster/database, or what the URL says. postgresql: major version, as text.
+    seeds: the folder of test data, where the stack asks for it. production: whom the stack serves.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Sources:
     placeholders: Mapping[str, str]
     schema: str = "public"
     postgresql: str = "17"
+    seeds: Path | None = None
+    production: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,8 @@ def _sources(engine: Engine, options: Namespace) -> Sequence[Sources]:
             placeholders=database.roles,
             schema=options.schema,
             postgresql=cluster.version,
+            seeds=_relative(database.seeds) if database.seeds else None,
+            production=loaded.production,
         )
         for cluster in loaded.clusters
         for database in cluster.databases

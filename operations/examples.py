@@ -33,6 +33,11 @@ examples:
 examples:
   trellis baseline villa --version 1.0.6
   trellis baseline --url postgresql://admin@localhost/old --version 1 --yes""",
+    "reset": """\
+examples:
+  trellis reset --dry-run                      what would be deleted
+  trellis reset --stack capsule auth_service_db
+  trellis reset --yes                          every database of the stack dev, without a question""",
     "check": """\
 examples:
   trellis check                                files that are pending in the stack dev

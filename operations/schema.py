@@ -1,4 +1,4 @@
-"""The subcommands that work on a database's migrations: migrate, info, validate, repair and baseline."""
+"""The subcommands that work on a database's migrations: migrate, info, validate, repair, baseline and reset."""
 
 import json
 from argparse import Namespace
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from migrator import Options, RepairReport, baseline, info, migrate, repair, validate
-from operations import plans, standing
+from operations import plans, resets, standing
 from operations.databases import Database, opened
 from operations.errors import WrongCall
 from operations.terminal import confirm, paint, say, tell, teller
@@ -225,6 +225,24 @@ def _would_baseline(database: Database, options: Namespace, _settings: Options) 
     )
 
 
+def _reset(database: Database, _options: Namespace, settings: Options) -> Answer:
+    report = resets.reset(database, settings)
+    at = f"version {report.current_version}" if report.current_version else "no version"
+    return Answer(
+        values={"dry_run": False, "report": report.to_dict()},
+        text=f"Emptied; {_migrations(len(report.applied))} applied; {at} is current.",
+    )
+
+
+def _would_reset(database: Database, _options: Namespace, _settings: Options) -> Answer:
+    lost = resets.lost(database)
+    schemas = ", ".join(f"{name} ({tables} {'table' if tables == 1 else 'tables'})" for name, tables in lost.schemas)
+    return Answer(
+        values={"dry_run": True, "schemas": dict(lost.schemas)},
+        text=f"Everything in it would be deleted, and its migrations would run anew: {schemas or 'it is empty'}.",
+    )
+
+
 def _migrations(count: int) -> str:
     return f"{count} migration{'' if count == 1 else 's'}"
 
@@ -234,5 +252,6 @@ _WORK: Mapping[str, Work] = {
     "info": Work(_info),
     "validate": Work(_validate),
     "repair": Work(_repair, _would_repair, "Change the history of {} so?"),
+    "reset": Work(_reset, _would_reset, "Delete everything in {} and migrate it anew?"),
     "baseline": Work(_baseline, _would_baseline, "Record this baseline in {}?"),
 }

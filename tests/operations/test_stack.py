@@ -67,6 +67,15 @@ def test_a_stack_from_before_its_deployment_to_a_cloud_that_is_gone(command: Com
     assert command.here("check").out == "Nothing is pending.\n"
     assert list(command.temporary.iterdir()) == []
 
+    lost = command.here("reset", "--dry-run")
+    assert lost.code == 0, lost.err
+    assert "Everything in it would be deleted" in lost.out
+    anew = command.here("reset", "--yes")
+    assert (anew.code, anew.out) == (0, "Emptied; 9 migrations applied; version 1.0.6 is current.\n"), anew.err
+    command.stack.configure(environment="production")
+    assert "This stack is production" in command.here("reset", "--yes").err
+    command.stack.configure(environment="development")
+
     unknown = command.here("info", "vila")
     assert unknown.code == 2
     assert "There is no database 'vila' in this stack. Known: villa-db/villa." in unknown.err
