@@ -98,14 +98,23 @@ END
 $$;
 COMMENT ON PROCEDURE maintain_metric_hypertable IS 'TimescaleDB: deletes days older than metric_storage.keep and, where the licence allows, compresses those older than metric_storage.compress_after.';
 
-CREATE OR REPLACE PROCEDURE maintain_metrics(as_of TIMESTAMPTZ DEFAULT now())
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+CREATE OR REPLACE PROCEDURE maintain_metric_storage(as_of TIMESTAMPTZ)
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
   IF (SELECT engine FROM metric_storage) = 'timescaledb' THEN
     CALL maintain_metric_hypertable(as_of);
   ELSE
     CALL maintain_metric_partitions(as_of);
   END IF;
+END
+$$;
+COMMENT ON PROCEDURE maintain_metric_storage IS 'What maintain_metrics() does, as if it were another time.';
+
+-- Without a time to name: a moment far ahead would delete every sample.
+CREATE OR REPLACE PROCEDURE maintain_metrics()
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  CALL maintain_metric_storage(now());
 END
 $$;
 COMMENT ON PROCEDURE maintain_metrics IS 'Makes room for samples and deletes those older than metric_storage.keep. Run it daily; what is done stays as it is.';

@@ -53,7 +53,8 @@ def days(monitor: Service) -> list[str]:
 
 def test_the_migration_makes_today_and_seven_days_more(services: dict[str, Service]) -> None:
     expected = services["monitor"].admin(
-        "SELECT to_char((now() AT TIME ZONE 'UTC')::date + n, 'YYYY_MM_DD') FROM generate_series(0, 7) n"
+        "SELECT to_char((initialized_at AT TIME ZONE 'UTC')::date + n, 'YYYY_MM_DD')"
+        " FROM service_configuration, generate_series(0, 7) n"
     )
     made = days(services["monitor"])
     assert made == [day for (day,) in expected]
@@ -62,23 +63,30 @@ def test_the_migration_makes_today_and_seven_days_more(services: dict[str, Servi
 
 def test_days_are_made_across_a_year_and_once(monitor: Service) -> None:
     for _ in range(2):
-        monitor.run("CALL maintain_metrics('2041-12-29 23:30:00-02')")
+        monitor.admin("CALL maintain_metric_storage('2041-12-29 23:30:00-02')")
     assert days(monitor) == [
         *("2041_12_30", "2041_12_31", "2042_01_01", "2042_01_02", "2042_01_03"),
         *("2042_01_04", "2042_01_05", "2042_01_06"),
     ]
 
 
+def test_the_service_makes_room_and_deletes_what_is_old(monitor: Service) -> None:
+    sample(monitor, "now() - interval '91 days'", "now() - interval '10 days'", "now()")
+    monitor.run("CALL maintain_metrics()")
+    assert monitor.run("SELECT count(*), min(observed_at) > now() - interval '11 days' FROM metrics") == [(2, True)]
+    assert monitor.admin("SELECT count(*) FROM partitions.metrics_default") == [(0,)]
+
+
 def test_how_far_ahead_is_a_setting(monitor: Service) -> None:
     monitor.admin("UPDATE metric_storage SET days_ahead = 1")
-    monitor.run("CALL maintain_metrics('2041-01-01')")
+    monitor.admin("CALL maintain_metric_storage('2041-01-01')")
     assert days(monitor) == ["2041_01_01", "2041_01_02"]
     monitor.refused(psycopg.errors.InsufficientPrivilege, "UPDATE metric_storage SET days_ahead = 1")
 
 
 def test_days_begin_at_midnight_utc_whatever_the_session_says(monitor: Service) -> None:
     monitor.run("SET LOCAL timezone = 'America/New_York'")
-    monitor.run("CALL maintain_metrics('2041-03-01 00:30:00+00')")
+    monitor.admin("CALL maintain_metric_storage('2041-03-01 00:30:00+00')")
     sample(monitor, "'2041-03-01 23:59:59.999999+00'", "'2041-03-02 00:00:00+00'")
     parts = monitor.admin("SELECT right(tableoid::regclass::text, 10) FROM metrics ORDER BY observed_at")
     assert parts == [("2041_03_01",), ("2041_03_02",)]
@@ -88,7 +96,7 @@ def test_samples_of_the_default_partition_move_when_their_day_is_made(monitor: S
     sample(monitor, "'2041-01-01 12:00'", "'2041-01-03 12:00'", "'2049-01-01'", "'2040-12-20'")
     before = monitor.run("SELECT * FROM metrics ORDER BY observed_at")
     monitor.admin("UPDATE metric_storage SET days_ahead = 2")
-    monitor.run("CALL maintain_metrics('2041-01-01')")
+    monitor.admin("CALL maintain_metric_storage('2041-01-01')")
     assert monitor.admin(WHERE) == [
         ("2040-12-20", "partitions.metrics_2040_12_20"),
         ("2041-01-01", "partitions.metrics_2041_01_01"),
@@ -100,16 +108,16 @@ def test_samples_of_the_default_partition_move_when_their_day_is_made(monitor: S
 
 def test_days_older_than_they_are_kept_go(monitor: Service) -> None:
     monitor.admin("UPDATE metric_storage SET keep = '10 days', compress_after = '1 day'")
-    monitor.run("CALL maintain_metrics('2041-01-01')")
+    monitor.admin("CALL maintain_metric_storage('2041-01-01')")
     sample(monitor, "'2041-01-01 12:00'", "'2041-01-02 12:00'", "'2040-12-25 12:00'", "'2030-01-01'")
-    monitor.run("CALL maintain_metrics('2041-01-12 18:00')")
+    monitor.admin("CALL maintain_metric_storage('2041-01-12 18:00')")
     assert monitor.run("SELECT observed_at::date::text FROM metrics") == [("2041-01-02",)]
     assert days(monitor)[0] == "2041_01_02"
 
 
 def test_many_calls_at_once_make_each_day_once(copied: Service) -> None:
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: copied.run("CALL maintain_metrics('2041-01-01')"), range(4)))
+        list(pool.map(lambda _: copied.admin("CALL maintain_metric_storage('2041-01-01')"), range(4)))
     assert [day for day in days(copied) if day.startswith("2041")] == [f"2041_01_0{day}" for day in range(1, 9)]
 
 
@@ -117,12 +125,12 @@ def test_a_day_whose_lock_is_not_free_is_left_for_the_next_run(copied: Service) 
     define(copied)
     sample(copied, "'2041-01-01 12:00'")
     copied.admin("UPDATE metric_storage SET days_ahead = 1")
-    call = "CALL maintain_metrics('2041-01-01')"
+    call = "CALL maintain_metric_storage('2041-01-01')"
     with copied.session(ADMIN) as reader, reader.transaction():
         reader.execute("SELECT FROM partitions.metrics_default")
-        copied.run(call)
+        copied.admin(call)
         assert [day for day in days(copied) if day.startswith("2041")] == []
-    copied.run(call)
+    copied.admin(call)
     assert [day for day in days(copied) if day.startswith("2041")] == ["2041_01_01", "2041_01_02"]
     assert copied.value("SELECT count(*) FROM metrics") == 1
 
@@ -137,7 +145,9 @@ def test_a_sample_counts_once_and_does_not_change(monitor: Service) -> None:
         "DELETE FROM metrics",
         "TRUNCATE metrics",
         "SELECT FROM partitions.metrics_default",
-        "CALL maintain_metric_partitions(now())",
+        "CALL maintain_metric_storage('2100-01-01')",
+        "CALL maintain_metric_partitions('2100-01-01')",
+        "CALL maintain_metric_hypertable('2100-01-01')",
         "CALL make_metric_day(now())",
     )
 
@@ -186,7 +196,7 @@ def test_an_alert_is_raised_once_until_it_is_resolved(monitor: Service) -> None:
 
 def test_queries_use_their_indexes_and_only_their_days(monitor: Service) -> None:
     monitor.admin("UPDATE metric_storage SET days_ahead = 7")
-    monitor.run("CALL maintain_metrics('2041-01-01')")
+    monitor.admin("CALL maintain_metric_storage('2041-01-01')")
     monitor.run(
         "INSERT INTO metric_definitions (id, name, kind, unit, description)"
         " SELECT md5(n::text)::uuid, 'metric.' || n, 'gauge', '1', 'x' FROM generate_series(1, 200) n"

@@ -50,7 +50,10 @@ def license_as(service: Service, name: str) -> None:
 def test_the_migrations_run_whole_under_the_apache_licence(stand_in: Service) -> None:
     stand_in.migrate()
     assert stand_in.run("SELECT engine FROM metric_storage") == [("timescaledb",)]
-    ((oldest,),) = stand_in.admin("SELECT date_trunc('day', (now() AT TIME ZONE 'UTC') - interval '90 days')::text")
+    ((oldest,),) = stand_in.admin(
+        "SELECT date_trunc('day', (initialized_at AT TIME ZONE 'UTC') - interval '90 days')::text"
+        " FROM service_configuration"
+    )
     assert stand_in.admin(CALLS) == [
         ("create_hypertable metrics observed_at 1 day f",),
         (f"drop_chunks metrics {oldest}",),
@@ -64,7 +67,7 @@ def test_the_service_sees_the_same_on_both_engines(stand_in: Service, services: 
     define(stand_in)
     sample(stand_in, "now()", "now()", value=95)
     assert stand_in.run("SELECT source, value FROM threshold_breaches") == [("api-1", 95)]
-    stand_in.run("CALL maintain_metrics('2041-01-31 18:00+00')")
+    stand_in.admin("CALL maintain_metric_storage('2041-01-31 18:00+00')")
     assert stand_in.admin(CALLS)[-1] == ("drop_chunks metrics 2040-11-02 00:00:00",)
 
 
@@ -72,7 +75,7 @@ def test_the_community_licence_compresses(stand_in: Service) -> None:
     stand_in.migrate()
     license_as(stand_in, "timescale")
     stand_in.database.run("UPDATE timescaledb_information.hypertables SET compression_enabled = true")
-    stand_in.run("CALL maintain_metrics('2041-01-31 18:00+00')")
+    stand_in.admin("CALL maintain_metric_storage('2041-01-31 18:00+00')")
     assert stand_in.admin(CALLS)[-3:] == [
         ("drop_chunks metrics 2040-11-02 00:00:00",),
         ("show_chunks metrics 2041-01-24 00:00:00",),
