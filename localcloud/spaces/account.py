@@ -30,7 +30,7 @@ class AccountKeys:
             grants=tuple(Grant(item.bucket, item.permission) for item in record.grants),
         )
 
-    def is_limited_to(self, bucket: str) -> bool:
+    def is_limited_to(self, bucket: str, /) -> bool:
         keys = self._state.read().spaces_keys.values()
         return any(item.bucket == bucket for key in keys for item in key.grants)
 

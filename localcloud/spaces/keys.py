@@ -51,5 +51,5 @@ class Keys(Protocol):
     def find(self, access_key: str) -> Key | None:
         """The key of this id."""
 
-    def is_limited_to(self, bucket: str) -> bool:
+    def is_limited_to(self, bucket: str, /) -> bool:
         """Whether a key has a grant on just this bucket."""

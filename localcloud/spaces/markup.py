@@ -17,8 +17,9 @@ Node: TypeAlias = "tuple[str, str | int | Sequence[Node]]"
 def document(root: str, content: str | int | Sequence[Node]) -> bytes:
     """An XML document. content: text, or the elements inside, in order."""
     declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    inside = _inside(content)
-    return f'{declaration}<{root} xmlns="{NAMESPACE}">{inside}</{root}>'.encode()
+    # Errors are in no namespace; clients do not find their codes otherwise.
+    namespace = "" if root == "Error" else f' xmlns="{NAMESPACE}"'
+    return f"{declaration}<{root}{namespace}>{_inside(content)}</{root}>".encode()
 
 
 def flag(value: bool) -> str:
