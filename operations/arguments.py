@@ -101,6 +101,13 @@ def _check(command: argparse.ArgumentParser) -> None:
     output.add_argument("--markdown", action="store_true", help="a report for a pull request on stdout")
 
 
+def _up(command: argparse.ArgumentParser) -> None:
+    _recover(command)
+    command.add_argument(
+        "pulumi", nargs="*", metavar="OPTION", help="further options of `pulumi up`, after --, for example -- --refresh"
+    )
+
+
 def _recover(command: argparse.ArgumentParser) -> None:
     command.add_argument("--stack", required=True, help="the stack's name, for example dev")
     command.add_argument(
@@ -215,6 +222,13 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "Reviews pending migrations for what blocks readers and writers, breaks the running version of an app or\n"
         "loses data: squawk's rules and Trellis's own. Nothing is run.",
         _check,
+    ),
+    "up": (
+        "deploy, as `pulumi up` does, with recovery before and the fallback after",
+        "Finishes what a killed run left open, then runs `pulumi up`. Where DigitalOcean cannot make a managed\n"
+        "cluster and trellis:fallback is self-hosted, says so, writes trellis:mode into the stack's config, and goes\n"
+        "on with a Droplet. A cluster that exists is never left. Needs the credentials that `pulumi up` needs.",
+        _up,
     ),
     "recover": (
         "finish what a killed `pulumi up` left open",

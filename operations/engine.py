@@ -27,6 +27,10 @@ class Engine:
         value = values.get(key, {}).get("value")
         return None if value is None else str(value)
 
+    def set_config(self, key: str, value: str) -> None:
+        """Writes one plain value into the stack's config file."""
+        self._run("config", "set", key, value, *self._config_file)
+
     def configuration(self) -> dict[str, str]:
         """The stack's config, the project's defaults included: every key with its namespace, every value as text."""
         values = json.loads(self._run("config", "--json", *self._config_file))

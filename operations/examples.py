@@ -43,6 +43,10 @@ examples:
   trellis check                                files that are pending in the stack dev
   trellis check --all --stack prod             every file, without asking a database
   trellis check --folder migrations/villa/villa --placeholder app_role=villa_app --since 1.0.6 --markdown""",
+    "up": """\
+examples:
+  trellis up --stack dev
+  trellis up --stack prod -- --refresh         with options of `pulumi up`""",
     "recover": """\
 example:
   trellis recover --stack prod""",

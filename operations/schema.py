@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from migrator import Options, RepairReport, baseline, info, migrate, repair, validate
+from migrator import Options, RepairReport, Stop, baseline, info, migrate, repair, validate
 from operations import plans, resets, standing
 from operations.databases import Database, opened
 from operations.errors import WrongCall
@@ -47,9 +47,10 @@ def run(options: Namespace) -> int:
         for warning in warnings:
             tell(f"warning: {warning}")
         several = len(databases) > 1
+        stop = Stop()
 
         def perform(do: Callable[[Database, Namespace, Options], Answer]) -> Callable[[Database], Answer]:
-            return lambda database: do(database, options, _options(options, database.name if several else None))
+            return lambda database: do(database, options, _options(options, stop, database.name if several else None))
 
         if work.ask is not None and (options.dry_run or not options.yes):
             planned = each(databases, perform(work.ask))
@@ -60,13 +61,13 @@ def run(options: Namespace) -> int:
                 return _finish(options, planned, shown=True)
             if not _agreed(work.question, planned):
                 return _finish(options, planned, shown=True, failed=True)
-        return _finish(options, each(databases, perform(work.do)))
+        return _finish(options, each(databases, perform(work.do), stop))
 
 
-def _options(options: Namespace, name: str | None) -> Options:
+def _options(options: Namespace, stop: Stop, name: str | None) -> Options:
     known = {one.name for one in fields(Options)}
     given = {key: value for key, value in vars(options).items() if key in known and value is not None}
-    return Options(**given, progress=teller(name))
+    return Options(**given, stop=stop, progress=teller(name))
 
 
 def _agreed(question: str, planned: Sequence[Outcome[Answer]]) -> bool:

@@ -1,15 +1,18 @@
 """The same work on several databases side by side; one that fails does not stop the others."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from migrator import MigrationError
+from migrator import MigrationError, Stop
 from operations.databases import Database
 from operations.reachable import with_advice
 
 MOST_AT_ONCE = 4
+
+# How long an interruption waits for the servers to say that they have cancelled, in seconds.
+_LONGEST_FAREWELL = 10.0
 
 Result = TypeVar("Result")
 
@@ -23,8 +26,13 @@ class Outcome(Generic[Result]):
     error: MigrationError | None = None
 
 
-def each(databases: Sequence[Database], work: Callable[[Database], Result]) -> list[Outcome[Result]]:
-    """The outcome for every database, in their order; at most four at a time."""
+def each(
+    databases: Sequence[Database], work: Callable[[Database], Result], stop: Stop | None = None
+) -> list[Outcome[Result]]:
+    """The outcome for every database, in their order; at most four at a time.
+
+    stop: set by an interruption, so that the work on every database cancels its statement.
+    """
 
     def one(database: Database) -> Outcome[Result]:
         try:
@@ -37,4 +45,11 @@ def each(databases: Sequence[Database], work: Callable[[Database], Result]) -> l
     pool = ThreadPoolExecutor(MOST_AT_ONCE)
     # Not as a context: leaving it after an interruption would wait for every server.
     futures = [pool.submit(one, database) for database in databases]
-    return [future.result() for future in futures]
+    try:
+        return [future.result() for future in futures]
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        if stop is not None:
+            stop.set()
+            wait(futures, _LONGEST_FAREWELL)
+        raise

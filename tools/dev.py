@@ -50,9 +50,9 @@ class Stack:
         self.run("python", "-m", "localcloud", "stop", show=True)
 
     def up(self) -> None:
-        """Deploys. Finishes first what a killed run left open."""
-        self.run("python", "-m", "operations", "recover", "--stack", self.name, *self._config, show=True)
-        self.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs", *self._config)
+        """Deploys. Finishes first what a killed run left open, and falls back where the stack says so."""
+        options = ("--stack", self.name, *self._config)
+        self.run("python", "-m", "operations", "up", *options, "--", "--suppress-outputs", show=True)
 
     def preview(self, *options: str) -> None:
         """Shows what `up` would do; the pending migrations by name."""

@@ -1,0 +1,72 @@
+"""`pulumi up` with what belongs around it: what a killed run left open first, and the fallback after a failure."""
+
+import json
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from operations.engine import Engine
+from operations.errors import OperationError
+from operations.recover import recover
+from operations.terminal import tell
+
+MANAGED_CLUSTER = "digitalocean:index/databaseCluster:DatabaseCluster"
+SELF_HOSTED = "self-hosted"
+
+
+def run(options: Namespace) -> int:
+    """The subcommand `up`; returns pulumi's exit code."""
+    recover(options.stack, options.config_file)
+    engine = Engine(options.stack, options.config_file)
+    code, failed = _deploy(options)
+    if code == 0 or not failed or engine.config("trellis:fallback") != SELF_HOSTED:
+        return code
+    # From here on the stack's data lie on the Droplet: a later run must not go back to a managed cluster by itself.
+    engine.set_config("trellis:mode", SELF_HOSTED)
+    tell(
+        f"warning: DigitalOcean did not make the managed cluster {', '.join(failed)}; the reason stands above. "
+        "trellis:fallback is self-hosted, so the run goes on with a Droplet. "
+        f"trellis:mode of the stack {options.stack} is self-hosted from now on."
+    )
+    return _deploy(options)[0]
+
+
+def _deploy(options: Namespace) -> tuple[int, list[str]]:
+    """pulumi's exit code, and the managed PostgreSQL clusters that could not be created."""
+    with TemporaryDirectory(prefix="trellis-") as folder:
+        events = Path(folder, "events")
+        color = "always" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else "never"
+        config = ["--config-file", str(options.config_file)] if options.config_file else []
+        command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", options.stack, "--non-interactive"]
+        try:
+            done = subprocess.run(
+                [*command, "--color", color, "--event-log", str(events), *config, *options.pulumi],
+                # pulumi knows --event-log only among its debugging commands.
+                env={**os.environ, "PULUMI_DEBUG_COMMANDS": "true"},
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise OperationError("pulumi is not on PATH. In a checkout, `. .trellis/env` puts it there.") from error
+        return done.returncode, _not_created(events) if done.returncode else []
+
+
+def _not_created(events: Path) -> list[str]:
+    if not events.exists():
+        return []
+    failures = (json.loads(line).get("resOpFailedEvent") for line in events.read_text().splitlines())
+    return [
+        failure["metadata"]["urn"].rpartition("::")[2]
+        for failure in failures
+        if failure and _is_new_cluster(failure["metadata"])
+    ]
+
+
+def _is_new_cluster(step: Mapping[str, Any]) -> bool:
+    # A cluster that exists holds data: a change of it that fails is no reason to leave it.
+    engine = ((step.get("new") or {}).get("inputs") or {}).get("engine")
+    return step["type"] == MANAGED_CLUSTER and step["op"] == "create" and engine == "pg"
