@@ -55,15 +55,18 @@ def authenticate(
 
 
 def authorise(
-    transaction: Transaction, caller: Caller, action: str, need: Need, bucket: str, key: str, version: str | None
+    transaction: Transaction, caller: Caller, action: str, need: Need | None, bucket: str, key: str, version: str | None
 ) -> None:
-    """Raises AccessDenied, NoSuchBucket. bucket: "" for a call that concerns no bucket that is there."""
+    """Raises AccessDenied, NoSuchBucket.
+
+    need: None where any key will do. bucket: "" for a call that concerns no bucket that is there.
+    """
     resource = f"{bucket}/{key}" if key else bucket
     told = None
     if bucket:
         policy = transaction.bucket(bucket).policy
         told = decide(policy, action, resource, caller.key.access_key if caller.key else "")
-    allowed = caller.key is not None and caller.key.allows(need, bucket)
+    allowed = caller.key is not None and (need is None or caller.key.allows(need, bucket))
     if allowed and action in _OWNERS:
         return
     if told is False:

@@ -126,9 +126,9 @@ def _show(rule: Mapping[str, Any]) -> list[Node]:
 def _apply(transaction: Transaction, bucket: str, rule: Mapping[str, Any], at: datetime) -> dict[str, int]:
     done = {}
     if "days" in rule:
-        done["expired"] = _expire(transaction, bucket, rule["prefix"], at - timedelta(days=rule["days"]))
+        done["expired"] = _expire(transaction, bucket, rule, at - timedelta(days=rule["days"]), at)
     elif "date" in rule and at >= time_of(rule["date"]):
-        done["expired"] = _expire(transaction, bucket, rule["prefix"], at)
+        done["expired"] = _expire(transaction, bucket, rule, at, at)
     if "noncurrent_days" in rule:
         done["noncurrent"] = _expire_noncurrent(transaction, bucket, rule, at)
     if rule.get("expired_marker"):
@@ -138,14 +138,14 @@ def _apply(transaction: Transaction, bucket: str, rule: Mapping[str, Any], at: d
     return done
 
 
-def _expire(transaction: Transaction, bucket: str, prefix: str, before: datetime) -> int:
+def _expire(transaction: Transaction, bucket: str, rule: Mapping[str, Any], before: datetime, at: datetime) -> int:
     rows = transaction.index.execute(
         f"SELECT key FROM versions WHERE bucket = ? AND NOT marker AND modified <= ? AND {versions.LATEST}",  # noqa: S608
         (bucket, moment(before)),
     ).fetchall()
-    keys = [row["key"] for row in rows if row["key"].startswith(prefix)]
+    keys = [row["key"] for row in rows if row["key"].startswith(rule["prefix"])]
     for key in keys:
-        versions.delete(transaction, transaction.bucket(bucket), key)
+        versions.delete(transaction, transaction.bucket(bucket), key, at=moment(at))
     return len(keys)
 
 

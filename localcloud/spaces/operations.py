@@ -15,12 +15,12 @@ from localcloud.spaces.messages import Reply, Request
 class Operation:
     """A call. action: what policies call it. streams: its body is content, taken in piece by piece.
 
-    bucketless: it concerns no bucket that is there.
+    need: None where any key will do. bucketless: it concerns no bucket that is there.
     """
 
     handler: Callable[[Request], Reply]
     action: str
-    need: Need
+    need: Need | None
     streams: bool = False
     bucketless: bool = False
 
@@ -67,9 +67,7 @@ OPERATIONS: Mapping[str, Operation] = {
         name: Operation(handler=handler, action=f"s3:{action}", need=need)
         for name, (handler, action, need) in _ALL.items()
     },
-    "GET service": Operation(
-        handler=buckets.list_buckets, action="s3:ListAllMyBuckets", need=Need.READ, bucketless=True
-    ),
+    "GET service": Operation(handler=buckets.list_buckets, action="s3:ListAllMyBuckets", need=None, bucketless=True),
     "PUT bucket": Operation(handler=buckets.create_bucket, action="s3:CreateBucket", need=Need.MANAGE, bucketless=True),
     "PUT object": Operation(handler=objects.put_object, action="s3:PutObject", need=Need.WRITE, streams=True),
     "PUT object uploadId": Operation(

@@ -48,9 +48,18 @@ def current(transaction: Transaction, bucket: str, key: str, version: str | None
 
 
 def add(
-    transaction: Transaction, bucket: Bucket, key: str, blob: Blob | None, headers: dict[str, str], acl: str
+    transaction: Transaction,
+    bucket: Bucket,
+    key: str,
+    blob: Blob | None,
+    headers: dict[str, str],
+    acl: str,
+    at: str = "",
 ) -> Version:
-    """Adds the newest version of an object: content, or, without a blob, the marker that it is deleted."""
+    """Adds the newest version of an object: content, or, without a blob, the marker that it is deleted.
+
+    at: when that was, now unless it is given.
+    """
     identity = uuid.uuid4().hex if bucket.versioning == "Enabled" else NULL
     if identity == NULL:
         _remove(transaction, bucket.name, key, NULL)
@@ -65,7 +74,7 @@ def add(
             blob.name if blob else "",
             blob.size if blob else 0,
             blob.etag if blob else "",
-            now(),
+            at or now(),
             json.dumps(headers),
             acl,
         ),
@@ -73,7 +82,9 @@ def add(
     return as_version(cursor.fetchone())
 
 
-def delete(transaction: Transaction, bucket: Bucket, key: str, version: str | None = None) -> Version | None:
+def delete(
+    transaction: Transaction, bucket: Bucket, key: str, version: str | None = None, at: str = ""
+) -> Version | None:
     """Deletes a named version for good, else the object as the bucket's versioning has it: by a marker, or for good.
 
     Returns the marker that was added, or what was removed; None where there was nothing.
@@ -81,7 +92,7 @@ def delete(transaction: Transaction, bucket: Bucket, key: str, version: str | No
     if version is not None:
         return _remove(transaction, bucket.name, key, version)
     if bucket.versioning:
-        return add(transaction, bucket, key, None, {}, "private")
+        return add(transaction, bucket, key, None, {}, "private", at)
     return _remove(transaction, bucket.name, key, NULL)
 
 

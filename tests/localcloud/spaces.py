@@ -36,7 +36,7 @@ def _client(endpoint: str, access_key: str | None, secret: str, config: dict[str
         region_name="us-east-1",
         aws_access_key_id=access_key or "none",
         aws_secret_access_key=secret,
-        config=Config(retries={"max_attempts": 0}, **config),
+        config=Config(retries={"max_attempts": 0}, **{"signature_version": "s3v4", **config}),
     )
 
 
