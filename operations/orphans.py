@@ -114,7 +114,18 @@ def _record(api: Api, inputs: Inputs) -> str | None:
 # Pulumi type -> which API, and how to find the id that the plugin gives to the one that was asked for.
 # A type that is not here needs no look-up: creating it again does no harm.
 FINDERS: Mapping[str, tuple[str, Callable[[Api, Inputs], str | None]]] = {
-    "digitalocean:index/vpc:Vpc": ("digitalocean", _by("vpcs", "/v2/vpcs", lambda item: item["name"], "name")),
+    **{
+        f"digitalocean:index/{kind[0].lower()}{kind[1:]}:{kind}": (
+            "digitalocean",
+            _by(root, f"/v2/{root}", lambda item: item["name"], "name"),
+        )
+        for kind, root in (
+            ("Vpc", "vpcs"),
+            ("Droplet", "droplets"),
+            ("Volume", "volumes"),
+            ("Firewall", "firewalls"),
+        )
+    },
     "digitalocean:index/databaseCluster:DatabaseCluster": (
         "digitalocean",
         _by("databases", "/v2/databases", lambda item: item["name"], "name"),

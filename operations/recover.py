@@ -60,17 +60,18 @@ def recover(stack: str, config_file: Path | None) -> None:
 
 
 def _wait_until_online(api: Api, resource: Mapping[str, Any], identifier: str) -> None:
-    # A cluster that is still being made has no host yet; the state must not record that.
+    # What is still being made has no address yet; the state must not record that.
     paths = {
-        "digitalocean:index/databaseCluster:DatabaseCluster": ("/v2/databases/{}", "database"),
-        "digitalocean:index/databaseReplica:DatabaseReplica": ("/v2/databases/{}", "replica"),
+        "digitalocean:index/databaseCluster:DatabaseCluster": ("/v2/databases/{}", "database", "online"),
+        "digitalocean:index/databaseReplica:DatabaseReplica": ("/v2/databases/{}", "replica", "online"),
+        "digitalocean:index/droplet:Droplet": ("/v2/droplets/{}", "droplet", "active"),
     }
     if resource["type"] not in paths:
         return
-    form, root = paths[resource["type"]]
+    form, root, ready = paths[resource["type"]]
     path = form.format(identifier)
     until = time.monotonic() + ONLINE_WITHIN_SECONDS
-    while (status := (api.get(path) or {root: {}})[root].get("status")) != "online":
+    while (status := (api.get(path) or {root: {}})[root].get("status")) != ready:
         if time.monotonic() > until:
             raise OperationError(
                 f"{_name(resource)} exists as {identifier}, but is {status!r} after "
