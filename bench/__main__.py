@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import migrations, preview, start
+from bench import databases, migrations, preview, start
 from tools.bring import bring
 from tools.progress import Failure
 
@@ -13,6 +13,7 @@ def main() -> int:
         parts = bring()
         preview.run(parts)
         start.run(parts)
+        databases.run(parts)
         migrations.run()
     except Failure as failure:
         print(f"error: {failure}", file=sys.stderr)

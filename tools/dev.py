@@ -23,8 +23,9 @@ from tools.workspace import DEFAULT_PORT, ROOT, Workspace
 class Stack:
     """One stack on the local cloud. Every method runs the real engine and raises Failure when it fails."""
 
-    def __init__(self, workspace: Workspace, name: str, config_file: Path | None = None) -> None:
+    def __init__(self, workspace: Workspace, name: str, config_file: Path | None = None, root: Path = ROOT) -> None:
         self.workspace = workspace
+        self._root = root
         self.name = name
         self._config = [] if config_file is None else ["--config-file", str(config_file)]
         self.environment = {**os.environ, **workspace.variables()}
@@ -79,10 +80,10 @@ class Stack:
         )
 
     def run(self, *command: str, show: bool = False) -> str:
-        """Runs a command in the checkout with the workspace's environment; returns its output unless it is shown."""
+        """Runs a command in the program's folder with the workspace's environment; its output, unless it is shown."""
         done = subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=self._root,
             env=self.environment,
             text=True,
             check=False,

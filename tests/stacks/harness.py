@@ -26,16 +26,17 @@ STACK = "dev"
 
 
 class LocalStack:
-    """A stack in a workspace of its own. `config` holds the keys that differ from its committed file."""
+    """A stack in a workspace of its own. `config` holds the keys that differ from the file in the program's folder."""
 
-    def __init__(self, folder: Path, parts: Parts, name: str = STACK, **config: Any) -> None:
+    def __init__(self, folder: Path, parts: Parts, name: str = STACK, root: Path = ROOT, **config: Any) -> None:
         self.name = name
+        self._root = root
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder.chmod(0o711)
         self.workspace = Workspace(folder=folder, port=free_port(), parts=parts, python=Path(sys.executable))
         self.config_file = folder / f"Pulumi.{name}.yaml"
-        self.stack = Stack(self.workspace, name, self.config_file)
-        self._committed = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())
+        self.stack = Stack(self.workspace, name, self.config_file, root)
+        self._committed = yaml.safe_load((root / f"Pulumi.{name}.yaml").read_text())
         self._config: dict[str, Any] = {}
         self.configure(**config)
 
@@ -66,7 +67,7 @@ class LocalStack:
         """Runs one command on the stack; a failure is a result, not an exception."""
         command = ["pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never"]
         done = subprocess.run(
-            command, cwd=ROOT, env=self.stack.environment, text=True, capture_output=True, check=False
+            command, cwd=self._root, env=self.stack.environment, text=True, capture_output=True, check=False
         )
         return Finished(done.returncode, done.stdout + done.stderr)
 
@@ -144,15 +145,27 @@ class LocalStack:
 
 
 @contextlib.contextmanager
-def local_stack(parts: Parts, name: str = STACK, **config: Any) -> Iterator[LocalStack]:
+def local_stack(parts: Parts, name: str = STACK, root: Path = ROOT, **config: Any) -> Iterator[LocalStack]:
     """A stack whose local cloud runs and that has deployed nothing; stopped and deleted in the end."""
     with open_folder() as folder:
-        stack = LocalStack(folder, parts, name, **config)
+        stack = LocalStack(folder, parts, name, root, **config)
         stack.start()
         try:
             yield stack
         finally:
             stack.stop()
+
+
+@contextlib.contextmanager
+def program_copy() -> Iterator[Path]:
+    """A folder with a copy of the program, to which a system can be added."""
+    with open_folder() as folder:
+        for part in ("settings", "components", "migrator", "localcloud", "operations", "systems", "migrations"):
+            shutil.copytree(ROOT / part, folder / part)
+        for part in ("__main__.py", "Pulumi.yaml"):
+            shutil.copy(ROOT / part, folder / part)
+        (folder / ".venv").symlink_to(sys.prefix)
+        yield folder
 
 
 @contextlib.contextmanager
