@@ -221,7 +221,8 @@ def _refreshed_value(item: Property, value: Any, now: Any) -> Any:
         if len(value) != len(now):
             return [_inputs_of(item.fields, inner) for inner in now]
         return [_refreshed(item.fields, old, inner) for old, inner in zip(value, now, strict=True)]
-    return now
+    # Where a value is kept in another form than it was given, the program's form stays.
+    return value if now and item.normalise is not None and item.normalise(value) == now else now
 
 
 def _refreshed_set(item: Property, value: list[Any], now: list[Any]) -> list[Any]:

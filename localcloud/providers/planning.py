@@ -41,6 +41,7 @@ class Plan:
     id: the Pulumi id, "" before it is created. prior: the state before, {} where there is none.
     state: the state to reach; what only the API can tell is unknown.
     changes: by property path, for example "spec.services[0].name".
+    inputs: what the program gave, as it gave it.
     """
 
     type: ResourceType
@@ -48,6 +49,7 @@ class Plan:
     prior: State
     state: State
     changes: dict[str, PropertyChange] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def get(self, name: str) -> Any:
         """The value to reach, or the kind's zero where there is none."""
@@ -78,7 +80,7 @@ def top(path: str) -> str:
 
 def plan(resource: ResourceType, identity: str, prior: Mapping[str, Any], inputs: Mapping[str, Any]) -> Plan:
     """The plan that takes a resource from its prior state ({}: create it) to these checked inputs."""
-    result = Plan(resource, identity, dict(prior), {})
+    result = Plan(resource, identity, dict(prior), {}, inputs=inputs)
     creating = not identity
     result.state = _plan_fields(result, resource.properties, prior, inputs, "", creating)
     if identity:

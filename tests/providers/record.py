@@ -20,9 +20,11 @@ from google.protobuf import json_format
 
 from tests.providers.plugin import SECRET_KEY, UNKNOWN, Plugin, Resource
 from tests.providers.scenarios import SCENARIOS, Call, Change, Diff, Drop, Import, Make, Scenario
+from tests.providers.scenarios_droplets import SCENARIOS as DROPLET_SCENARIOS
 from tests.providers.stub_api import Request, StubApi
 from tests.providers.stub_spaces import StubSpaces
 
+ALL = (*SCENARIOS, *DROPLET_SCENARIOS)
 RECORDED = Path(__file__).parent / "recorded"
 PACKAGE = "digitalocean:index/"
 # What a plugin keeps for itself in a state.
@@ -37,6 +39,13 @@ UNORDERED: tuple[str, ...] = (
     "regions",
     "domains",
     "internal_ports",
+    "addresses",
+    "inbound_rules",
+    "inboundRules",
+    "outbound_rules",
+    "outboundRules",
+    "sourceAddresses",
+    "destinationAddresses",
 )
 UNORDERED += ("internalPorts", "allow_methods", "allowMethods")
 # The trusted sources have an id made of the time.
@@ -198,7 +207,7 @@ def record(command: Sequence[str], scenario: Scenario) -> list[dict[str, Any]]:
 def main(arguments: Sequence[str]) -> None:
     """The command."""
     plugin, *names = arguments
-    for scenario in SCENARIOS:
+    for scenario in ALL:
         if not names or scenario.name in names:
             text = json.dumps(record([plugin], scenario), indent=1, sort_keys=True)
             (RECORDED / f"{scenario.name}.json").write_text(text + "\n")

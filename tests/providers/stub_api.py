@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.providers.stub_droplets import StubDroplets
+
 NOW = "2026-01-02T03:04:05Z"
 Body = dict[str, Any]
 
@@ -118,6 +120,7 @@ class StubApi:
         self.journal: list[Request] = []
         self.faults: list[Fault] = []
         self.store: dict[str, Body] = {}
+        self.droplets = StubDroplets(self.store)
         self.busy: dict[str, int] = {}
         self.polls_until_ready = 0
         self.failed_step: Body | None = None
@@ -185,11 +188,15 @@ class StubApi:
             "projects": self._projects,
             "spaces": self._spaces_keys,
             "tags": self._tags,
+            **self.droplets.handlers,
         }
         handler = handlers.get(parts[0])
         if handler is None:
             raise ApiError(501, f"not implemented: {method} /v2/{'/'.join(parts)}")
-        return handler(method, parts[1:], body)
+        try:
+            return handler(method, parts[1:], body)
+        except KeyError as missing:
+            raise ApiError(404, f"The resource you requested could not be found: {missing}") from missing
 
     def _crud(
         self, method: str, prefix: str, root: str, roots: str, parts: list[str], body: Body, make: Callable[[], Body]
@@ -528,6 +535,10 @@ class StubApi:
             return 201, {"tag": self.store[f"tags/{body['name']}"]}
         if len(parts) == 2:
             for resource in body["resources"]:
+                if resource["resource_type"] != "database":
+                    kind, identity = resource["resource_type"], resource["resource_id"]
+                    self.droplets.tag(kind, identity, parts[0], add=method == "POST")
+                    continue
                 cluster = self._get(f"databases/{resource['resource_id']}")
                 kept = [t for t in cluster["tags"] if t != parts[0]]
                 cluster["tags"] = kept + ([parts[0]] if method == "POST" else [])

@@ -8,10 +8,14 @@ from localcloud.providers.digitalocean.database_config import POSTGRESQL_CONFIG
 from localcloud.providers.digitalocean.database_parts import DATABASE, FIREWALL, POOL, USER
 from localcloud.providers.digitalocean.database_replica import REPLICA
 from localcloud.providers.digitalocean.database_valkey_config import VALKEY_CONFIG
+from localcloud.providers.digitalocean.droplet import DROPLET
+from localcloud.providers.digitalocean.firewall import FIREWALL as DROPLET_FIREWALL
 from localcloud.providers.digitalocean.monitoring import ALERT, UPTIME_ALERT, UPTIME_CHECK
 from localcloud.providers.digitalocean.spaces_bucket import BUCKET, POLICY
 from localcloud.providers.digitalocean.spaces_key import KEY
+from localcloud.providers.digitalocean.ssh_key import SSH_KEY
 from localcloud.providers.digitalocean.tags import TAG
+from localcloud.providers.digitalocean.volume import ATTACHMENT, VOLUME
 from localcloud.providers.schema import Function
 from localcloud.providers.servicer import Package
 
@@ -36,6 +40,11 @@ PACKAGE = Package(
         project.PROJECT,
         project.PROJECT_RESOURCES,
         TAG,
+        DROPLET,
+        VOLUME,
+        ATTACHMENT,
+        DROPLET_FIREWALL,
+        SSH_KEY,
         BUCKET,
         POLICY,
         KEY,
