@@ -98,7 +98,7 @@ class Machine:
         log = self.folder / _LOG
         process = processes.spawn([*command, *words], folder=self.folder, log=log, account=Account.resolve(None))
         deadline = time.monotonic() + START_PATIENCE
-        while self._leader() is None:
+        while not self._accepts_orders():
             if not process.alive() or time.monotonic() > deadline:
                 self._cgroup.remove()
                 raise StartFailed(f"The machine {self._name} did not boot. The end of {log}:\n{processes.tail(log)}")
@@ -128,6 +128,11 @@ class Machine:
 
     def _leader(self) -> int | None:
         return Cgroup(self._cgroup.folder / "machine").leader()
+
+    def _accepts_orders(self) -> bool:
+        """Whether systemd is far enough to be told something."""
+        leader = self._leader()
+        return leader is not None and Path(f"/proc/{leader}/root/run/systemd/private").exists()
 
     def _plug(self, what: str, volume: Volume) -> None:
         leader = self._leader()

@@ -4,8 +4,8 @@
 # As DigitalOcean's images do: a formatted volume is mounted, a raw one is only there. Arguments: root, the five words.
 plug_in() {
     mkdir -p "$1/dev/disk/by-id"
-    mknod -m 660 "$1/dev/$3" b "${2%:*}" "${2#*:}"
-    ln -s "../../$3" "$1/dev/disk/by-id/$4"
+    [ -e "$1/dev/$3" ] || mknod -m 660 "$1/dev/$3" b "${2%:*}" "${2#*:}"
+    ln -sf "../../$3" "$1/dev/disk/by-id/$4"
     [ "$6" != - ] || return 0
     units=$1/run/systemd/system
     mkdir -p "$1$5" "$units/local-fs.target.wants"

@@ -18,14 +18,20 @@ _NOT_HERE = ("backups", "ipv6", "backup_policy", "gpu_partition_mode", "names")
 """Fields of DigitalOcean's that ask for what machines on one computer do not have."""
 
 
+class _VolumeId(Body):
+    """How DigitalOcean's Go client names a volume; the API's document has the bare id."""
+
+    id: str
+
+
 class _Create(Body):
     name: str
     size: str
     image: str | int
     region: str | None = None
-    ssh_keys: list[str | int] = []
+    ssh_keys: list[str | int] | None = None
     user_data: str | None = None
-    volumes: list[str] = []
+    volumes: list[str | _VolumeId] | None = None
     vpc_uuid: str | None = None
     tags: list[str] | None = None
     monitoring: bool = False
@@ -88,7 +94,7 @@ def _create(call: Call) -> Reply:
             tags=checks.tags(body.tags),
             created_at=now(),
         )
-        for volume in _volumes(tables, body.volumes, region):
+        for volume in _volumes(tables, body, region):
             tables.volumes[volume.id] = volume.model_copy(update={"droplet_id": droplet.id})
         droplets.create(_machine(tables, droplet, body))
         tables.droplets[str(droplet.id)] = droplet
@@ -152,7 +158,8 @@ def _place(tables: Tables, body: _Create) -> tuple[str, str]:
     return region, checks.network(tables, body.vpc_uuid or "", region, field="vpc_uuid").id
 
 
-def _volumes(tables: Tables, ids: list[str], region: str) -> list[Volume]:
+def _volumes(tables: Tables, body: _Create, region: str) -> list[Volume]:
+    ids = [item if isinstance(item, str) else item.id for item in body.volumes or ()]
     if len(ids) > MAX_VOLUMES:
         raise Unprocessable(f"volumes: {len(ids)} given. Allowed: {MAX_VOLUMES}.")
     for id in ids:
@@ -174,7 +181,7 @@ def check_attachable(volume: Volume, region: str) -> None:
 
 def _machine(tables: Tables, droplet: Droplet, body: _Create) -> machines.MachineSpec:
     try:
-        public_keys = tuple(keys.find(tables, str(key)).public_key for key in body.ssh_keys)
+        public_keys = tuple(keys.find(tables, str(key)).public_key for key in body.ssh_keys or ())
     except NotFound as problem:
         raise Unprocessable(f"ssh_keys: {problem.message}") from problem
     return machines.MachineSpec(

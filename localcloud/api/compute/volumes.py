@@ -113,16 +113,16 @@ def _attach(call: Call, volume: Volume, order: _Order) -> None:
     tables = call.cloud.state.read()
     droplet = droplets.find(tables, str(order.droplet_id))
     with call.cloud.droplets.guard(droplet.id):
-        with call.cloud.state.transaction() as tables:
-            volume = find(tables, volume.id)
-            droplets.check_attachable(volume, droplet.region)
-            if sum(item.droplet_id == droplet.id for item in tables.volumes.values()) >= MAX_VOLUMES:
-                raise Unprocessable(f"The Droplet {droplet.name} has {MAX_VOLUMES} volumes, the most it may have.")
-            tables.volumes[volume.id] = volume.model_copy(update={"droplet_id": droplet.id})
+        tables = call.cloud.state.read()
+        droplets.check_attachable(find(tables, volume.id), droplet.region)
+        if sum(item.droplet_id == droplet.id for item in tables.volumes.values()) >= MAX_VOLUMES:
+            raise Unprocessable(f"The Droplet {droplet.name} has {MAX_VOLUMES} volumes, the most it may have.")
         machine = call.cloud.droplets.machine(droplet.id)
         # A machine that is off gets its volumes when it is switched on.
         if machine.running():
             machine.attach(call.cloud.droplets.volume(volume.id))
+        with call.cloud.state.transaction() as tables:
+            tables.volumes[volume.id] = find(tables, volume.id).model_copy(update={"droplet_id": droplet.id})
 
 
 def _detach(call: Call, volume: Volume, order: _Order) -> None:
