@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from migrator.planning import Plan, plan
     from migrator.repairs import RepairReport, baseline, repair
     from migrator.report import AppliedMigration, Report
+    from migrator.stop import Stop
 
 __all__ = [
     "AppliedMigration",
@@ -36,6 +37,7 @@ __all__ = [
     "Plan",
     "RepairReport",
     "Report",
+    "Stop",
     "Target",
     "baseline",
     "clean",
@@ -61,6 +63,7 @@ _MODULES = {
     "Plan": "planning",
     "RepairReport": "repairs",
     "Report": "report",
+    "Stop": "stop",
     "Target": "connection",
     "baseline": "repairs",
     "clean": "cleaning",

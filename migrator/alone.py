@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import psycopg
-
 from migrator.batch import OWN_ROLE, Frame, Unit
+from migrator.blockers import add_holder
+from migrator.connection import Connection
 from migrator.errors import MigrationError, ServerError
 from migrator.history import Unfinished, literal
 from migrator.indexes import Index, drop_invalid, find_index, reindex_leftovers
@@ -26,7 +26,7 @@ _NOT_A_PARTITION = "42P01"
 _DETACH_PENDING = "55000"
 
 
-def apply_alone(connection: psycopg.Connection, unit: Unit, frame: Frame, applied: Callable[[Unit, int], None]) -> None:
+def apply_alone(connection: Connection, unit: Unit, frame: Frame, applied: Callable[[Unit, int], None]) -> None:
     """Run a migration's statements one by one, from where an earlier run stopped.
 
     applied: called with the milliseconds this run took when all are done.
@@ -36,7 +36,7 @@ def apply_alone(connection: psycopg.Connection, unit: Unit, frame: Frame, applie
 
 
 class _AloneRun:
-    def __init__(self, connection: psycopg.Connection, unit: Unit, frame: Frame) -> None:
+    def __init__(self, connection: Connection, unit: Unit, frame: Frame) -> None:
         self._connection = connection
         self._unit = unit
         self._frame = frame
@@ -93,6 +93,7 @@ class _AloneRun:
                 else:
                     self._inside(index, part.sql(statement))
             except ServerError as error:
+                add_holder(self._connection, error, part.sql(statement))
                 if not retry.pause(error, part.server_error(error, statement).place):
                     error.hint = retry.advice(error, error.hint)
                     raise

@@ -32,7 +32,7 @@ def migrate(
     """
     started = time.monotonic()
     files = discover(folder)
-    with Session.open(target) as session, readable_errors(session, placeholders) as conceal:
+    with Session.open(target, options.stop) as session, readable_errors(session, placeholders) as conceal:
         return _Run(session, files, placeholders, options.with_progress_through(conceal), started).go()
 
 

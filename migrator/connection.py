@@ -6,9 +6,11 @@ from typing import NamedTuple, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
 
 from migrator.errors import MigrationError
 from migrator.history import TABLE, HistoryRow, HistoryTable, identifier, literal, read_rows
+from migrator.stop import Stop
 
 APPLICATION_NAME = "trellis-migrator"
 _CONNECT_TIMEOUT = 15
@@ -25,6 +27,13 @@ OR EXISTS (SELECT FROM pg_catalog.pg_type o WHERE o.typnamespace = n.oid AND o.t
 OR EXISTS (SELECT FROM pg_catalog.pg_proc o WHERE o.pronamespace = n.oid
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = o.oid AND d.deptype = 'e'))
 """
+
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A connection of a run. stop: what may end the run. cancelled: whether it has, and only cleaning up is left."""
+
+    stop: Stop | None = None
+    cancelled = False
 
 
 class Target:
@@ -75,7 +84,7 @@ class Target:
         """Its history table."""
         return HistoryTable(self.schema, self.table)
 
-    def connect(self) -> psycopg.Connection:
+    def connect(self) -> Connection:
         """Open a connection outside any transaction.
 
         Raises MigrationError with the server's reason.
@@ -85,7 +94,7 @@ class Target:
         parameters = defaults | self._parameters | fixed
         try:
             # Prepared statements would outlive what they were made for.
-            return psycopg.connect("", autocommit=True, prepare_threshold=None, **parameters)  # type: ignore[arg-type]
+            return Connection.connect("", autocommit=True, prepare_threshold=None, **parameters)  # type: ignore[arg-type]
         except psycopg.Error as error:
             reason = self.conceal(str(error).strip())
             raise MigrationError(
@@ -123,19 +132,21 @@ class Facts(NamedTuple):
 class Session:
     """An open connection with what is known of its server."""
 
-    def __init__(self, target: Target, connection: psycopg.Connection, facts: Facts) -> None:
+    def __init__(self, target: Target, connection: Connection, facts: Facts) -> None:
         self.target = target
         self.connection = connection
         self.facts = facts
         self.table = target.history_table
 
     @classmethod
-    def open(cls, target: Target) -> Self:
+    def open(cls, target: Target, stop: Stop | None = None) -> Self:
         """Connect and look around, in one round trip past the handshake.
 
+        stop: ends what the session is doing when it is set.
         Raises MigrationError when the server cannot be reached, is a standby or is behind a connection pooler.
         """
         connection = target.connect()
+        connection.stop = stop
         try:
             facts = _look_around(connection, target)
             if facts.backend_pid != connection.info.backend_pid:
@@ -194,7 +205,7 @@ class Session:
         return read_rows(self.connection.execute(self.table.select.encode()).fetchall())
 
 
-def _look_around(connection: psycopg.Connection, target: Target) -> Facts:
+def _look_around(connection: Connection, target: Target) -> Facts:
     table = literal(str(target.history_table))
     query = f"""
         SELECT pg_catalog.pg_backend_pid(), current_user, current_database(), current_setting('server_version'),

@@ -5,8 +5,7 @@ They cost writes, serve no query, and IF NOT EXISTS takes them for the index tha
 
 from typing import NamedTuple
 
-import psycopg
-
+from migrator.connection import Connection
 from migrator.errors import MigrationError
 from migrator.history import identifier, literal
 from migrator.options import Options
@@ -35,7 +34,7 @@ class Index(NamedTuple):
         return f"{identifier(self.schema)}.{identifier(self.name)}"
 
 
-def find_index(connection: psycopg.Connection, build: IndexBuild) -> Index | None:
+def find_index(connection: Connection, build: IndexBuild) -> Index | None:
     """The index of that name on that table, if there is one."""
     name = f"(pg_catalog.parse_ident({literal(build.name)}))[1]"
     condition = f"WHERE i.indrelid = to_regclass({literal(build.table)}) AND c.relname = {name}"
@@ -43,7 +42,7 @@ def find_index(connection: psycopg.Connection, build: IndexBuild) -> Index | Non
     return Index._make(row) if row else None
 
 
-def reindex_leftovers(connection: psycopg.Connection) -> tuple[Index, ...]:
+def reindex_leftovers(connection: Connection) -> tuple[Index, ...]:
     """Invalid indexes under the names REINDEX CONCURRENTLY gives its copies, which nobody is building."""
     condition = (
         r"WHERE NOT i.indisvalid AND p.pid IS NULL AND c.relname ~ '_cc(new|old)\d*$' AND n.nspname <> 'pg_toast'"
@@ -51,7 +50,7 @@ def reindex_leftovers(connection: psycopg.Connection) -> tuple[Index, ...]:
     return tuple(Index._make(row) for row in connection.execute((_INDEXES + condition).encode()).fetchall())
 
 
-def drop_invalid(connection: psycopg.Connection, index: Index, options: Options) -> None:
+def drop_invalid(connection: Connection, index: Index, options: Options) -> None:
     """Drop an INVALID index without locking its table.
 
     Raises MigrationError while somebody is still building it.

@@ -3,8 +3,7 @@
 import time
 from typing import NamedTuple
 
-import psycopg
-
+from migrator.connection import Connection
 from migrator.errors import MigrationError
 from migrator.history import HistoryTable
 from migrator.options import Options
@@ -50,7 +49,7 @@ def lock_key(table: HistoryTable) -> int:
     return _FLYWAY + (value - (1 << 32) if value >= 1 << 31 else value)
 
 
-def acquire(connection: psycopg.Connection, table: HistoryTable, options: Options) -> bool:
+def acquire(connection: Connection, table: HistoryTable, options: Options) -> bool:
     """Take the lock, for as long as the connection lasts. Whether somebody else had to be waited for.
 
     It is asked for again and again instead of waited for in the server: a session that waits there has a snapshot,
@@ -73,16 +72,17 @@ def acquire(connection: psycopg.Connection, table: HistoryTable, options: Option
         if now - told >= _TELL_EVERY:
             told = now
             options.tell(f"Waiting for the migration lock, held by {_holder(connection, key)}.")
-        time.sleep(min(pause, max(options.lock_wait - (now - started), 0.001)))
+        if not options.pause(min(pause, max(options.lock_wait - (now - started), 0.001))):
+            raise MigrationError("Stopped while another migrator held the lock.", state="Nothing was changed.")
         pause = min(pause * 2, _LONGEST_PAUSE)
     return pause > _FIRST_PAUSE
 
 
-def _try(connection: psycopg.Connection, key: int) -> bool:
+def _try(connection: Connection, key: int) -> bool:
     row = connection.execute(f"SELECT pg_catalog.pg_try_advisory_lock({key})").fetchone()
     return bool(row and row[0])
 
 
-def _holder(connection: psycopg.Connection, key: int) -> str:
+def _holder(connection: Connection, key: int) -> str:
     found = connection.execute(_HOLDER, (key >> 32, key & 0xFFFFFFFF)).fetchone()
     return str(Holder(*found)) if found else "a session that has just ended"

@@ -1,10 +1,14 @@
 """How a run behaves."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from migrator.versions import version_key
+
+if TYPE_CHECKING:
+    from migrator.stop import Stop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,7 @@ class Options:
     retries: how often a migration is tried again after a lock timeout (55P03), a deadlock (40P01) or a serialisation
         failure (40001).
     retry_delay: first pause before such a try, in seconds; it doubles each time up to 30 s.
+    stop: ends the run when another thread sets it; None where nobody does.
     progress: called with one plain line at a time: what waits, what was applied.
     """
 
@@ -39,6 +44,7 @@ class Options:
     statement_timeout: float = 0.0
     retries: int = 6
     retry_delay: float = 0.5
+    stop: "Stop | None" = None
     progress: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
@@ -51,6 +57,13 @@ class Options:
                 raise ValueError(f"{name} is {getattr(self, name)}; it cannot be negative")
         if self.retry_delay <= 0:
             raise ValueError(f"retry_delay is {self.retry_delay}; it has to be above zero")
+
+    def pause(self, seconds: float) -> bool:
+        """Wait before the next try; False, at once, when the run is to stop."""
+        if self.stop is not None:
+            return not self.stop.wait(seconds)
+        time.sleep(seconds)
+        return True
 
     def tell(self, line: str) -> None:
         """Hand one line to the progress callback."""

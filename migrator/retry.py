@@ -1,7 +1,5 @@
 """Trying again after a lock timeout, a deadlock or a serialisation failure."""
 
-import time
-
 from migrator.errors import ServerError
 from migrator.options import Options
 
@@ -24,20 +22,20 @@ class Retry:
         if cause.lost or not cause.retryable or self._used >= self._options.retries:
             return False
         self._used += 1
+        who = f" {cause.hint}" if cause.hint else ""
         self._options.tell(
-            f"{place}: {cause.message} (SQLSTATE {cause.sqlstate}); trying again in {self._delay:g} s,"
+            f"{place}: {cause.message} (SQLSTATE {cause.sqlstate}).{who} Trying again in {self._delay:g} s,"
             f" {self._used} of {self._options.retries}."
         )
-        time.sleep(self._delay)
-        self._delay = min(self._delay * 2, _LONGEST_DELAY)
-        return True
+        delay, self._delay = self._delay, min(self._delay * 2, _LONGEST_DELAY)
+        return self._options.pause(delay)
 
     def advice(self, cause: ServerError, hint: str | None) -> str | None:
         """The server's hint, and what to do about an error that several tries did not get past."""
         if not cause.retryable:
             return hint
-        tried = (
-            f"Tried {self._used + 1} times. Something holds a lock the migration needs: pg_stat_activity shows who,"
-            " most often a transaction left open. Or raise lock_timeout."
+        who = hint or "Something holds a lock the migration needs: pg_stat_activity shows who."
+        return (
+            f"Tried {self._used + 1} times. {who} Most often it is a transaction left open: have it end, or give the"
+            " file more time with a comment at its head, -- trellis: lock_timeout=30s."
         )
-        return f"{hint} {tried}" if hint else tried

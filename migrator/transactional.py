@@ -5,11 +5,13 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-import psycopg
-
 from migrator.batch import Frame, Message, Reader, Unit, messages
+from migrator.blockers import add_holder
+from migrator.connection import Connection
 from migrator.errors import MigrationError, ServerError
+from migrator.part import Part
 from migrator.retry import Retry
+from migrator.sql import Statement
 from migrator.wire import roll_back, run, send
 
 # The first message is small so that progress shows soon; later ones grow while they take less than a second.
@@ -33,7 +35,7 @@ class _BatchError(Exception):
 
 
 def apply_in_transactions(
-    connection: psycopg.Connection,
+    connection: Connection,
     count: int,
     make: Callable[[int], Unit],
     frame: Frame,
@@ -86,7 +88,7 @@ def _next_size(size: int, seconds: float) -> int:
 
 
 def _apply_batch(
-    connection: psycopg.Connection, units: Sequence[Unit], frame: Frame, applied: Callable[[Unit, int], None]
+    connection: Connection, units: Sequence[Unit], frame: Frame, applied: Callable[[Unit, int], None]
 ) -> None:
     reader = Reader(len(units) - 1)
     for message in _readable(connection, reader, messages(units, frame)):
@@ -98,10 +100,13 @@ def _apply_batch(
         except ServerError as error:
             if not error.lost:
                 _leave(connection, reader.done)
-            raise _locate(units, reader, message, error) from None
+            index, part, statement, offset = _locate(units, reader, message, error)
+            if statement is not None:
+                add_holder(connection, error, part.sql(statement))
+            raise _BatchError(index, part.server_error(error, statement, offset), error) from None
 
 
-def _readable(connection: psycopg.Connection, reader: Reader, texts: Iterator[Message]) -> Iterator[Message]:
+def _readable(connection: Connection, reader: Reader, texts: Iterator[Message]) -> Iterator[Message]:
     """The messages; when a file turns out to be another than the one that was planned, what was sent of it goes."""
     try:
         yield from texts
@@ -110,7 +115,7 @@ def _readable(connection: psycopg.Connection, reader: Reader, texts: Iterator[Me
         raise
 
 
-def _leave(connection: psycopg.Connection, done: int) -> None:
+def _leave(connection: Connection, done: int) -> None:
     """Give up the transaction that failed. Have the log written out: earlier migrations of the batch left that to its
     last commit, which will not come.
     """
@@ -119,14 +124,17 @@ def _leave(connection: psycopg.Connection, done: int) -> None:
         run(connection, "RESET synchronous_commit; SELECT pg_catalog.pg_logical_emit_message(true, 'trellis', '')")
 
 
-def _locate(units: Sequence[Unit], reader: Reader, message: Message, error: ServerError) -> _BatchError:
+def _locate(
+    units: Sequence[Unit], reader: Reader, message: Message, error: ServerError
+) -> tuple[int, Part, Statement | None, int | None]:
+    """The unit at fault, and as far as they are known its statement and the offset in its part."""
     place = None if error.position is None else message.locate(error.position)
     if place is not None:
         index, part, offset = place
         statement = next((found for found in part.statements() if found.end > offset), None)
-        return _BatchError(index, part.server_error(error, statement, offset), error)
+        return index, part, statement, offset
     index = min(reader.done, len(units) - 1)
     unit = units[index]
     known = next(itertools.islice(unit.statements(), reader.statement, None), None) if reader.statement >= 0 else None
     part, statement = (next(unit.parts()), None) if known is None else known
-    return _BatchError(index, part.server_error(error, statement), error)
+    return index, part, statement, None

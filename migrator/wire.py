@@ -12,25 +12,34 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 
+from migrator.connection import Connection
 from migrator.errors import ServerError
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
+_CANCELLED = "57014"
+_CANCEL_LIMIT = 5.0
+
 _COPYING = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
 
 
-def send(connection: psycopg.Connection, sql: str) -> "Iterator[PGresult]":
+def send(connection: Connection, sql: str) -> "Iterator[PGresult]":
     """Send a text of one or more statements in one message; yield each statement's result.
 
-    Raises ServerError for the statement that fails; what the text holds after it is not run. Interrupted, for example
-    by Ctrl-C, it cancels the statement under way and waits for the server to say so.
+    Raises ServerError for the statement that fails; what the text holds after it is not run. When the run is to stop,
+    the statement under way is cancelled and fails so. Interrupted, for example by Ctrl-C, it cancels the statement and
+    waits for the server to say so.
     """
     pgconn = connection.pgconn
+    if connection.stop is not None and not connection.cancelled and connection.stop.wait(0):
+        connection.cancelled = True
+        raise ServerError("The run was stopped", sqlstate=_CANCELLED)
+    before = connection.cancelled
     try:
         pgconn.send_query(sql.encode())
         _flush(pgconn)
-        while (result := _next_result(pgconn)) is not None:
+        while (result := _next_result(connection)) is not None:
             if result.status in _COPYING:
                 connection.close()
                 raise ServerError("COPY to or from the client cannot be part of a migration", lost=True)
@@ -38,11 +47,13 @@ def send(connection: psycopg.Connection, sql: str) -> "Iterator[PGresult]":
                 error = _error(result)
                 # What follows shows whether the error was also the end of the connection.
                 with suppress(psycopg.OperationalError):
-                    while _next_result(pgconn) is not None:
+                    while _next_result(connection) is not None:
                         pass
                 error.lost = pgconn.status != ConnStatus.OK
                 raise error
             yield result
+        # A cancellation that came too late has stopped nothing yet.
+        connection.cancelled = before
     except psycopg.OperationalError as error:
         raise ServerError(f"The connection to the server was lost: {str(error).strip()}", lost=True) from None
     except BaseException:
@@ -50,7 +61,7 @@ def send(connection: psycopg.Connection, sql: str) -> "Iterator[PGresult]":
         raise
 
 
-def run(connection: psycopg.Connection, sql: str) -> "PGresult | None":
+def run(connection: Connection, sql: str) -> "PGresult | None":
     """Send a text and wait for its end; the last statement's result."""
     last = None
     for last in send(connection, sql):  # noqa: B007 - the last one is wanted
@@ -58,7 +69,7 @@ def run(connection: psycopg.Connection, sql: str) -> "PGresult | None":
     return last
 
 
-def roll_back(connection: psycopg.Connection) -> None:
+def roll_back(connection: Connection) -> None:
     """Leave the transaction a failed message was in, if it was in one."""
     if connection.pgconn.transaction_status != TransactionStatus.IDLE:
         run(connection, "ROLLBACK")
@@ -73,11 +84,21 @@ def _flush(pgconn: "PGconn") -> None:
             pgconn.consume_input()
 
 
-def _next_result(pgconn: "PGconn") -> "PGresult | None":
+def _next_result(connection: Connection) -> "PGresult | None":
+    pgconn, stop = connection.pgconn, connection.stop
     poll = select.poll()
     poll.register(pgconn.socket, select.POLLIN)
+    if stop is not None and not connection.cancelled:
+        poll.register(stop, select.POLLIN)
     while pgconn.is_busy():
-        poll.poll()
+        ready = [descriptor for descriptor, _ in poll.poll()]
+        if stop is not None and stop.fileno() in ready:
+            poll.unregister(stop)
+            connection.cancelled = True
+            with suppress(psycopg.Error):
+                connection.cancel_safe(timeout=_CANCEL_LIMIT)
+        if pgconn.socket not in ready:
+            continue
         try:
             pgconn.consume_input()
         except psycopg.OperationalError:
@@ -86,14 +107,14 @@ def _next_result(pgconn: "PGconn") -> "PGresult | None":
     return pgconn.get_result()
 
 
-def _abandon(connection: psycopg.Connection) -> None:
+def _abandon(connection: Connection) -> None:
     """Stop what the server is doing and leave the connection fit for the next message, if it still can be."""
     pgconn = connection.pgconn
     if pgconn.status != ConnStatus.OK or pgconn.transaction_status != TransactionStatus.ACTIVE:
         return
     try:
-        connection.cancel_safe(timeout=5.0)
-        while _next_result(pgconn) is not None:
+        connection.cancel_safe(timeout=_CANCEL_LIMIT)
+        while _next_result(connection) is not None:
             pass
     except psycopg.Error:
         connection.close()

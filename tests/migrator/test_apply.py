@@ -246,7 +246,7 @@ def test_a_lock_that_is_released_in_time(database: Database, write: Write, run: 
 
         def release(line: str) -> None:
             told.append(line)
-            if "trying again" in line and len([one for one in told if "trying again" in one]) == 2:
+            if "Trying again" in line and len([one for one in told if "Trying again" in one]) == 2:
                 holder.execute("ROLLBACK")
 
         report = run(folder, lock_timeout=0.05, retry_delay=0.01, progress=release)
@@ -262,10 +262,94 @@ def test_a_lock_that_is_not(database: Database, write: Write, run: Run) -> None:
         holder.execute("LOCK TABLE x IN ACCESS SHARE MODE")
         with pytest.raises(MigrationError) as raised:
             run(folder, lock_timeout=0.05, retries=2, retry_delay=0.01)
-    error = raised.value
-    assert (error.line, error.sqlstate) == (2, "55P03")
-    assert "Tried 3 times" in str(error)
+        error = raised.value
+        assert (error.line, error.sqlstate) == (2, "55P03")
+        assert error.hint is not None
+        assert f"Tried 3 times. A lock on x is held by pid {holder.info.backend_pid} (" in error.hint
+        assert "idle in transaction" in error.hint
+        assert "LOCK TABLE" not in str(error), "its query may hold a secret"
     assert "Nothing of V2__x.sql was kept" in str(error)
+
+
+def test_who_holds_a_lock(database: Database, write: Write, run: Run) -> None:
+    run(
+        write(
+            {
+                "V1__x.sql": 'CREATE TABLE "A b" (a int); CREATE TABLE p (a int) PARTITION BY LIST (a);'
+                "CREATE TABLE c PARTITION OF p DEFAULT; CREATE TABLE read (a int);"
+            }
+        )
+    )
+    waits = {
+        'LOCK TABLE "A b" IN SHARE MODE': ('UPDATE "A b" SET a = 1;', "A b"),
+        "SELECT * FROM c": ("ALTER TABLE p ADD COLUMN b int;", "c"),
+        "INSERT INTO read VALUES (1)": ("CREATE INDEX CONCURRENTLY i ON read (a);", "read"),
+    }
+    for held, (sql, table) in waits.items():
+        folder = write({"V2__x.sql": f"-- trellis: lock_timeout=50ms\n{sql}"})
+        with database.connect() as reader, database.connect() as holder:
+            reader.execute("BEGIN; SELECT * FROM read")
+            holder.execute("SET application_name = 'the one'")
+            holder.execute("BEGIN")
+            holder.execute(held.encode())
+            with pytest.raises(MigrationError) as raised:
+                run(folder, retries=0)
+            assert f"A lock on {table} is held by pid {holder.info.backend_pid} (the one, user" in str(raised.value)
+        run(folder)
+        database.run("DELETE FROM flyway_schema_history WHERE version = '2'", "ALTER TABLE p DROP COLUMN IF EXISTS b")
+
+
+def test_times_of_a_file_of_its_own(database: Database, write: Write, run: Run) -> None:
+    shown = "INSERT INTO seen VALUES (current_setting('lock_timeout'), current_setting('statement_timeout'));"
+    folder = write(
+        {
+            "V1__seen.sql": "CREATE TABLE seen (l text, s text);",
+            "V2__own.sql": f"-- trellis: lock_timeout=77ms, statement_timeout=3h\n{shown}",
+            "V3__the_run_s.sql": shown,
+            "V4__alone.sql": f"-- trellis: no-transaction statement_timeout=4h\n{shown}VACUUM;{shown}",
+        }
+    )
+    assert run(folder, lock_timeout=6).current_version == "4"
+    assert database.rows("SELECT l, s FROM seen") == [("77ms", "3h"), ("6s", "0"), ("6s", "4h"), ("6s", "4h")]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"SELECT 'abc;", "string is never closed"),
+        (b"SELECT $a$ abc;", "a second $a$ is missing"),
+        (b"CREATE TABLE x (a int);\r\nCOPY x FROM stdin;\r\n1\r\n\\.\r\n", "line 2, column 1: COPY ... FROM STDIN"),
+        (b"\\i other.sql", "is a command of psql"),
+        (b"SELECT 1;\0", "NUL byte"),
+        (b"SELECT '\xe9';", "is not UTF-8"),
+        ("SELECT 1;".encode("utf-16"), "is not UTF-8"),
+        (b"SELECT '" + b"x" * 10_000_000, "line 1, column 8: this string is never closed"),
+        (b"CREATE TABLE x (a int); COMMIT;", "COMMIT is not allowed"),
+        (b"SELECT ${nope};", "no value is given"),
+    ],
+    ids=range(10),
+)
+def test_a_bad_file_stops_everything_before_it_begins(
+    database: Database, write: Write, run: Run, content: bytes, says: str
+) -> None:
+    folder = write({"V1__good.sql": "CREATE TABLE good (a int);", "V2__bad.sql": content})
+    with pytest.raises(MigrationError) as raised:
+        run(folder)
+    assert says in str(raised.value)
+    assert raised.value.file == str(folder / "V2__bad.sql")
+    assert database.rows("SELECT to_regclass('good'), to_regclass('flyway_schema_history')") == [(None, None)]
+
+
+def test_ten_megabytes_on_one_line_and_a_mistake_at_its_end(database: Database, write: Write, run: Run) -> None:
+    line = "CREATE TABLE x (a int); INSERT INTO x VALUES " + "(1)," * 2_500_000 + "(1)"
+    folder = write({"V1__x.sql": line + ", (nope);\r\n"})
+    with pytest.raises(MigrationError) as raised:
+        run(folder)
+    assert (raised.value.line, raised.value.column) == (1, len(line) + 4)
+    assert len(str(raised.value)) < 1000
+    write({"V1__x.sql": line + ";\r\n"})
+    run(folder)
+    assert database.rows("SELECT count(*) FROM x") == [(2_500_001,)]
 
 
 def test_a_statement_that_takes_too_long(database: Database, write: Write, run: Run) -> None:

@@ -1,14 +1,18 @@
 """Several databases of one stack: a real server behind a stand-in for the engine, which says where they are."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.migrator.servers import PASSWORD, Database, PostgreSQL
-from tests.operations.conftest import Finished, Trellis
+from tests.operations.conftest import ROOT, Finished, Trellis
 
 SYSTEM = """\
 name: demo
@@ -85,6 +89,28 @@ def test_one_that_fails_does_not_stop_the_others(stack: Stack, server: PostgreSQ
         "two-db/events": False,
     }
     assert results["databases"][0]["error"]["file"] == "migrations/demo/orders/V2__Bad.sql"
+
+
+def test_an_interruption_stops_the_work_on_every_database(stack: Stack, server: PostgreSQL, tmp_path: Path) -> None:
+    for folder in FOLDERS:
+        (tmp_path / "migrations" / "demo" / folder / "V2__Long.sql").write_text("SELECT pg_sleep(300);")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "operations", "migrate"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    while Database(server, "postgres").rows(asleep) != [(len(FOLDERS),)]:
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate()
+    assert running.returncode == 130
+    assert "run the same command again to go on" in said
+    assert Database(server, "postgres").rows(asleep) == [(0,)]
 
 
 def test_names_narrow_and_an_ambiguous_one_is_refused(stack: Stack) -> None:

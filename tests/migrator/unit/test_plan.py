@@ -1,5 +1,6 @@
 """What is pending and what is wrong, without a server."""
 
+import hashlib
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +24,7 @@ _folder = tempfile.TemporaryDirectory(prefix="migrator-plan-")
 def file(name: str, sql: str = "SELECT 1;") -> MigrationFile:
     """A migration on the disk; each text has a folder of its own."""
     content = sql.encode()
-    folder = Path(_folder.name, f"{checksum(content)}", "migrations")
+    folder = Path(_folder.name, hashlib.sha256(content).hexdigest(), "migrations")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.sql"
     path.write_bytes(content)
