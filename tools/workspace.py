@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud.spaces.addresses import ENDPOINT_TEMPLATE
+from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET
 from tools.bring import Parts
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +65,13 @@ class Workspace:
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "DIGITALOCEAN_TOKEN": "local",
+            "SPACES_ENDPOINT_URL": ENDPOINT_TEMPLATE,
+            "SPACES_ACCESS_KEY_ID": FIRST_KEY,
+            "SPACES_SECRET_ACCESS_KEY": FIRST_SECRET,
+            # Plugins name a bucket in the host, and no such name exists but at the local cloud. Upper case alone, which
+            # curl and apt do not read: whatever else goes out over plain http is refused there.
+            "HTTP_PROXY": self.api,
+            "NO_PROXY": "127.0.0.1,localhost",
             # The official plugin wants 40 characters or more here.
             "CLOUDFLARE_API_TOKEN": "local" * 8,
             "LOCALCLOUD_STATE": str(self.cloud_state),

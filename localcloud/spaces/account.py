@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from localcloud.records import SpacesGrant, SpacesKey, now
-from localcloud.spaces.keys import Grant, Key
+from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET, Grant, Key
 from localcloud.state import State, Tables
 from localcloud.vault import Vault
-
-FIRST_KEY = "DO00LOCALCLOUDFIRST0"
-FIRST_SECRET = "local-cloud-first-key"  # noqa: S105
-"""A key with full access that every local cloud has, as the account behind an API token has one: what makes the first
-bucket. It opens no more than any bearer token does here."""
 
 
 class AccountKeys:

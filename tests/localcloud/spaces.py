@@ -10,7 +10,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localcloud.spaces.account import FIRST_KEY, FIRST_SECRET
+from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET
 from tests.localcloud.cloud import LocalCloud
 
 

@@ -18,7 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from localcloud.spaces.account import FIRST_KEY, FIRST_SECRET
+from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET
 from tests.localcloud.cloud import LocalCloud
 from tests.localcloud.spaces import client, content, fill, refused
 
