@@ -12,8 +12,8 @@ from localcloud.state import Tables
 
 _Environment = Literal["Development", "Staging", "Production", ""]
 _OWNER_NUMBER = 1
-_URN_KINDS = ("vpc", "dbaas", "app", "droplet", "volume")
-_ASSIGNED = ("vpc", "droplet", "volume")
+_URN_KINDS = ("vpc", "dbaas", "app", "droplet", "volume", "space")
+_ASSIGNED = ("vpc", "droplet", "volume", "space")
 """Kinds that do not know their project: the project lists them."""
 
 
@@ -84,7 +84,7 @@ def _delete(call: Call) -> Reply:
         project = _find(tables, call)
         if project.is_default:
             raise PreconditionFailed("cannot delete the default project")
-        if _contents(tables, project):
+        if _contents(call, tables, project):
             raise PreconditionFailed("cannot delete a project with resources")
         del tables.projects[project.id]
     return NO_CONTENT
@@ -92,7 +92,7 @@ def _delete(call: Call) -> Reply:
 
 def _resources(call: Call) -> Reply:
     tables = call.cloud.state.read()
-    contents = _contents(tables, _find(tables, call))
+    contents = _contents(call, tables, _find(tables, call))
     return page(call, "resources", [_show_resource(call, urn, time, "ok") for urn, time in contents.items()])
 
 
@@ -101,9 +101,9 @@ def _assign(call: Call) -> Reply:
     answers: list[dict[str, Any]] = []
     with call.cloud.state.transaction() as tables:
         target = _find(tables, call)
-        here = _contents(tables, target)
+        here = _contents(call, tables, target)
         for urn in urns:
-            if not _exists(tables, urn):
+            if not _exists(call, tables, urn):
                 raise Unprocessable(f"resources: {urn}: there is no such resource.")
             if urn in here:
                 answers.append(_show_resource(call, urn, here[urn], "already_assigned"))
@@ -129,18 +129,20 @@ def _free_name(tables: Tables, name: str) -> str:
     return name
 
 
-def _contents(tables: Tables, project: Project) -> dict[str, str]:
+def _contents(call: Call, tables: Tables, project: Project) -> dict[str, str]:
     """URN to the time of its assignment. Clusters and apps know their project, the others are assigned."""
     members = [*tables.clusters.values()]
     found = {item.urn: item.created_at for item in members if item.project_id == project.id and not item.deleting}
     found |= {app.urn: app.created_at for app in tables.apps.values() if app.project_id == project.id}
-    return found | {urn: time for urn, time in project.resources.items() if _exists(tables, urn)}
+    return found | {urn: time for urn, time in project.resources.items() if _exists(call, tables, urn)}
 
 
-def _exists(tables: Tables, urn: str) -> bool:
+def _exists(call: Call, tables: Tables, urn: str) -> bool:
     kind, _, id = urn.removeprefix("do:").partition(":")
     if kind not in _URN_KINDS:
         raise Unprocessable(f"resources: {urn}: only {', '.join(f'do:{kind}:' for kind in _URN_KINDS)} exist here.")
+    if kind == "space":
+        return id in call.cloud.spaces.store.names()
     tables_by_kind: dict[str, dict[str, Any]] = {
         "vpc": tables.vpcs,
         "dbaas": tables.clusters,
@@ -170,12 +172,14 @@ def _show(project: Project) -> dict[str, Any]:
 
 def _show_resource(call: Call, urn: str, time: str, status: str) -> dict[str, Any]:
     _, kind, id = urn.split(":", 2)
-    path = {"vpc": "vpcs", "dbaas": "databases", "app": "apps", "droplet": "droplets", "volume": "volumes"}[kind]
+    paths = {"vpc": "vpcs", "dbaas": "databases", "app": "apps", "droplet": "droplets", "volume": "volumes"}
+    # A bucket has no object in this API.
+    own = f"{call.base_url}/v2/{paths[kind]}/{id}" if kind in paths else ""
     return {
         "urn": urn,
         "assigned_at": time,
         "status": status,
-        "links": {"self": f"{call.base_url}/v2/{path}/{id}"},
+        "links": {"self": own},
     }
 
 

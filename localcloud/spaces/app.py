@@ -66,7 +66,10 @@ class Spaces:
     async def sweep_for_ever(self) -> None:
         """Carries out the lifecycle rules now and every hour."""
         while True:
-            await run_in_threadpool(sweep, self.store, datetime.now(UTC))
+            try:
+                await run_in_threadpool(sweep, self.store, datetime.now(UTC))
+            except Exception:
+                _log.exception("the lifecycle rules could not be carried out; they are tried again in an hour")
             await asyncio.sleep(_SWEEP_SECONDS)
 
     async def _answer(

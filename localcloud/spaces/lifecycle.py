@@ -45,9 +45,7 @@ def sweep(store: Store, at: datetime) -> dict[str, int]:
     A day counts as 24 hours from the write on; DigitalOcean goes by whole days and takes its time.
     """
     done = {"expired": 0, "noncurrent": 0, "markers": 0, "uploads": 0}
-    with store.transaction() as transaction:
-        names = [row["name"] for row in transaction.index.execute("SELECT name FROM buckets ORDER BY name")]
-    for name in names:
+    for name in sorted(store.names()):
         with store.transaction() as transaction:
             for rule in transaction.bucket(name).lifecycle:
                 if rule["enabled"]:

@@ -136,6 +136,11 @@ class Store:
         for blob in transaction.discarded:
             self.remove(blob)
 
+    def names(self) -> set[str]:
+        """The names of all buckets."""
+        with self.transaction() as transaction:
+            return {row["name"] for row in transaction.index.execute("SELECT name FROM buckets")}
+
     def new_blob(self) -> tuple[str, BinaryIO]:
         """A name and an empty file for new content. `keep` makes it last."""
         name = uuid.uuid4().hex

@@ -268,6 +268,19 @@ def test_buckets_named_by_host_belong_to_a_region(cloud: LocalCloud, s3: Any) ->
     assert content(s3, "by-host", "a/b c") == b"a/b c"
 
 
+def test_a_bucket_belongs_to_a_project(cloud: LocalCloud, s3: Any) -> None:
+    made(s3, "assigned")
+    body = {"name": "of-buckets", "purpose": "x", "environment": "Development"}
+    project = cloud.post("/v2/projects", body)["project"]["id"]
+    path = f"/v2/projects/{project}/resources"
+    cloud.post(path, {"resources": ["do:space:assigned"]}, status=200)
+    assert [item["urn"] for item in cloud.get(path)["resources"]] == ["do:space:assigned"]
+    assert cloud.call("POST", path, {"resources": ["do:space:none"]}).status == 422
+    s3.delete_bucket(Bucket="assigned")
+    assert cloud.get(path)["resources"] == []
+    cloud.delete(f"/v2/projects/{project}")
+
+
 def test_everything_is_there_after_a_restart(make_cloud: Any) -> None:
     cloud = make_cloud()
     s3 = client(cloud)

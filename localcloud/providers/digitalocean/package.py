@@ -11,8 +11,9 @@ from localcloud.providers.digitalocean.database_valkey_config import VALKEY_CONF
 from localcloud.providers.digitalocean.droplet import DROPLET
 from localcloud.providers.digitalocean.firewall import FIREWALL as DROPLET_FIREWALL
 from localcloud.providers.digitalocean.monitoring import ALERT, UPTIME_ALERT, UPTIME_CHECK
-from localcloud.providers.digitalocean.spaces_bucket import BUCKET, POLICY
+from localcloud.providers.digitalocean.spaces_bucket import BUCKET
 from localcloud.providers.digitalocean.spaces_key import KEY
+from localcloud.providers.digitalocean.spaces_policy import POLICY
 from localcloud.providers.digitalocean.ssh_key import SSH_KEY
 from localcloud.providers.digitalocean.tags import TAG
 from localcloud.providers.digitalocean.volume import ATTACHMENT, VOLUME

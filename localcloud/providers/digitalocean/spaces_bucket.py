@@ -1,8 +1,7 @@
-"""Buckets in Spaces and their policies."""
+"""Buckets in Spaces."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -207,14 +206,16 @@ def _empty(client: SpacesClient, bucket: str) -> None:
         raise SpacesError("POST", f"{bucket}/{refused.findtext('Key')}", 409, code, message)
 
 
-def _region_known(inputs: State) -> dict[str, str]:
+def region_known(inputs: State) -> dict[str, str]:
+    """What is wrong with the region, if anything is."""
     region = inputs.get("region")
     if isinstance(region, str) and region.lower() not in REGIONS:
         return {"region": f"region: there are no Spaces in {region!r}; there are in {', '.join(REGIONS)}"}
     return {}
 
 
-def _adopt(identity: str) -> State:
+def adopt(identity: str) -> State:
+    """What to read for an id given to import. Raises ValueError."""
     region, comma, name = identity.partition(",")
     if not comma:
         raise ValueError(f"give the region and the name joined with a comma, as in nyc3,NAME; not {identity!r}")
@@ -224,7 +225,7 @@ def _adopt(identity: str) -> State:
 BUCKET = ResourceType(
     token="digitalocean:index/spacesBucket:SpacesBucket",  # noqa: S106
     noun="bucket",
-    adopt=_adopt,
+    adopt=adopt,
     properties=(
         text("name", Mode.REQUIRED, autonamed=True),
         text("region", replace=True, normalise=str.lower, default="nyc3"),
@@ -237,68 +238,10 @@ BUCKET = ResourceType(
         text("endpoint", Mode.COMPUTED),
         text("bucketUrn", Mode.COMPUTED),
     ),
-    verify=_region_known,
+    verify=region_known,
     create=_create,
     settle=_settle,
     read=_read,
     update=_update,
     delete=_delete,
-)
-
-
-def _same_policy(old: str, new: str) -> bool:
-    try:
-        return bool(json.loads(old) == json.loads(new))
-    except ValueError:
-        return False
-
-
-def _put_policy(context: Context, plan: Plan) -> None:
-    SpacesClient(context, plan.get("region")).call("PUT", plan.get("bucket"), "policy", plan.get("policy").encode())
-
-
-def _create_policy(context: Context, plan: Plan) -> tuple[str, dict[str, Any]]:
-    _put_policy(context, plan)
-    return plan.get("bucket"), {}
-
-
-def _read_policy(context: Context, state: State) -> dict[str, Any]:
-    """A policy that is gone is read as an empty one, as the official plugin has it: the next run puts it back."""
-    try:
-        policy = SpacesClient(context, state["region"]).call("GET", state["id"], "policy").decode()
-    except SpacesError as error:
-        if not error.status:
-            raise
-        policy = ""
-    return {"bucket": state["id"], "region": state["region"], "policy": policy}
-
-
-def _delete_policy(context: Context, state: State) -> None:
-    SpacesClient(context, state["region"]).call("DELETE", state["id"], "policy")
-
-
-def _is_json(inputs: State) -> dict[str, str]:
-    policy = inputs.get("policy")
-    if isinstance(policy, str):
-        try:
-            json.loads(policy)
-        except ValueError as problem:
-            return {"policy": f"policy is not JSON: {problem}"}
-    return _region_known(inputs)
-
-
-POLICY = ResourceType(
-    token="digitalocean:index/spacesBucketPolicy:SpacesBucketPolicy",  # noqa: S106
-    noun="bucket policy",
-    adopt=_adopt,
-    properties=(
-        text("bucket", Mode.REQUIRED, replace=True),
-        text("region", Mode.REQUIRED, replace=True),
-        text("policy", Mode.REQUIRED, same=_same_policy),
-    ),
-    verify=_is_json,
-    create=_create_policy,
-    read=_read_policy,
-    update=_put_policy,
-    delete=_delete_policy,
 )
