@@ -45,6 +45,8 @@ mkdir -p .host
 pivot_root . .host
 umount -l /.host
 rmdir /.host
+# Services with mounts of their own must see a volume go, or it stays in use.
+mount --make-rshared /
 # "container" tells systemd and cloud-init where they are; what is taken away would reach beyond the machine.
 exec env -i container=localcloud PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb \
     setpriv --bounding-set=-net_admin,-sys_module,-sys_time,-sys_rawio,-mknod,-syslog -- \

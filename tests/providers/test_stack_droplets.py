@@ -19,7 +19,7 @@ data = digitalocean.Volume("data", name="data", region="nyc1", size=config.requi
                            initial_filesystem_type="ext4", description="kept", tags=["database"])
 db = digitalocean.Droplet("db", name="db-1", region="nyc1", image="debian-12-x64", size=config.require("size"),
                           vpc_uuid=net.id, ssh_keys=[key.id], tags=["database"], monitoring=True,
-                          user_data=config.require("user_data"))
+                          user_data=config.require_secret("user_data"))
 plug = digitalocean.VolumeAttachment("plug", droplet_id=db.id.apply(int), volume_id=data.id)
 wall = digitalocean.Firewall("wall", name="database", droplet_ids=[db.id.apply(int)],
     inbound_rules=[{"protocol": "tcp", "port_range": "5432", "source_addresses": ["10.7.0.0/16"]},

@@ -126,7 +126,10 @@ def _attach(call: Call, volume: Volume, order: _Order) -> None:
 
 
 def _detach(call: Call, volume: Volume, order: _Order) -> None:
-    if volume.droplet_id is None or order.droplet_id not in (None, volume.droplet_id):
+    if volume.droplet_id is None:
+        # Done already: the official plugin asks once for an attachment and again for its Droplet.
+        return
+    if order.droplet_id not in (None, volume.droplet_id):
         raise Unprocessable(f"The volume {volume.name} is not attached to the Droplet {order.droplet_id}.")
     with call.cloud.droplets.guard(volume.droplet_id):
         disk = call.cloud.droplets.volume(volume.id)
