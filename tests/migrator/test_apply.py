@@ -341,7 +341,7 @@ def test_a_bad_file_stops_everything_before_it_begins(
 
 
 def test_ten_megabytes_on_one_line_and_a_mistake_at_its_end(database: Database, write: Write, run: Run) -> None:
-    line = "CREATE TABLE x (a int); INSERT INTO x VALUES " + "(1)," * 2_500_000 + "(1)"
+    line = "CREATE TABLE x (a text); INSERT INTO x VALUES " + f"('{'x' * 100}')," * 100_000 + "('')"
     folder = write({"V1__x.sql": line + ", (nope);\r\n"})
     with pytest.raises(MigrationError) as raised:
         run(folder)
@@ -349,7 +349,7 @@ def test_ten_megabytes_on_one_line_and_a_mistake_at_its_end(database: Database, 
     assert len(str(raised.value)) < 1000
     write({"V1__x.sql": line + ";\r\n"})
     run(folder)
-    assert database.rows("SELECT count(*) FROM x") == [(2_500_001,)]
+    assert database.rows("SELECT count(*) FROM x") == [(100_001,)]
 
 
 def test_a_statement_that_takes_too_long(database: Database, write: Write, run: Run) -> None:
