@@ -1,7 +1,9 @@
 """Bringing the servers of one cluster to what its record says, engine by engine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from localcloud import catalogue, servers
 from localcloud.compute import Droplet
@@ -41,15 +43,41 @@ def load(
     return servers.Cluster.load(folder, tools, authority) if servers.Cluster.exists(folder) else None
 
 
-def start(record: Cluster, folder: Path, tools: servers.Tools, authority: servers.CertificateAuthority) -> Running:
-    """The cluster's servers in `folder`, running; made there when they do not exist yet. Raises ServerError."""
+def start(
+    record: Cluster,
+    folder: Path,
+    tools: servers.Tools,
+    authority: servers.CertificateAuthority,
+    running: Callable[[str], servers.Cluster],
+) -> Running:
+    """The cluster's servers in `folder`, running; made there when they do not exist yet. Raises ServerError.
+
+    running: another cluster's servers by its id, for a cluster that is restored from it.
+    """
     found = load(record, folder, tools, authority)
     if found is not None:
         found.start()
         return found
     if record.engine == "valkey":
         return servers.Valkey.create(folder, _valkey(record), tools, authority)
+    if record.restore is not None:
+        at = datetime.fromisoformat(record.restore.at)
+        return running(record.restore.cluster_id).restore(folder, _postgresql(record), at)
     return servers.Cluster.create(folder, _postgresql(record), tools, authority)
+
+
+def filled(record: Cluster, running: Running) -> dict[str, Any]:
+    """How the record of a cluster that was just restored changes: it keeps the users that were there then.
+
+    They get the passwords in the record, which may be newer than the backup. Empty for every other cluster.
+    """
+    if record.restore is None or isinstance(running, servers.Valkey):
+        return {}
+    present = running.users()
+    users = tuple(user for user in record.users if user.name in present)
+    for user in users:
+        running.set_password(user.name, user.password)
+    return {"users": users, "databases": running.databases(), "restore": None}
 
 
 def follow(record: Cluster, running: Running, droplets: Iterable[Droplet]) -> None:

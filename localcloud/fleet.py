@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from localcloud import catalogue, servers
-from localcloud.engines import Running, follow, load, start, trusted_sources
+from localcloud.engines import Running, filled, follow, load, start, trusted_sources
 from localcloud.options import Layout
 from localcloud.records import Cluster, Replica
 from localcloud.state import State
@@ -134,9 +134,11 @@ class Fleet:
             try:
                 running = self._clusters.get(cluster_id)
                 if running is None:
-                    running = start(record, self._layout.cluster(cluster_id), self.tools, self.authority)
+                    folder = self._layout.cluster(cluster_id)
+                    running = start(record, folder, self.tools, self.authority, self._settled)
                     self._clusters[cluster_id] = running
                 follow(record, running, self._state.read().droplets.values())
+                changes = filled(record, running)
             except Exception as problem:
                 self._fail_cluster(record, problem)
                 return
@@ -144,6 +146,7 @@ class Fleet:
                 tables.clusters[cluster_id] = tables.clusters[cluster_id].model_copy(
                     update={
                         "status": "online",
+                        **changes,
                         "failure": "",
                         "port": running.port,
                         "pool_port": running.pool_port if isinstance(running, servers.Cluster) else 0,
@@ -154,6 +157,12 @@ class Fleet:
                 for replica in self._state.read().replicas.values():
                     if replica.cluster_id == cluster_id:
                         self._settle_replica(running, replica)
+
+    def _settled(self, cluster_id: str) -> servers.Cluster:
+        """The servers of another cluster, which may not have been started yet."""
+        if cluster_id not in self._clusters:
+            self._settle(cluster_id)
+        return self.postgresql(cluster_id)
 
     def _settle_replica(self, cluster: servers.Cluster, record: Replica) -> None:
         plan = catalogue.PLANS[record.size]

@@ -84,6 +84,13 @@ Status = Literal["creating", "online", "resizing", "migrating", "forking"]
 Engine = Literal["pg", "valkey"]
 
 
+class Restore(Record):
+    """What a new cluster is to be filled from: another cluster, as it was at the moment `at` (RFC 3339)."""
+
+    cluster_id: str
+    at: str
+
+
 class Cluster(Record):
     """A database cluster with everything that belongs to it."""
 
@@ -113,6 +120,8 @@ class Cluster(Record):
     """What a full Valkey does, in the API's words."""
     maintenance: MaintenanceWindow
     autoscale: StorageAutoscale | None = None
+    restore: Restore | None = None
+    """Until the cluster is filled."""
     failure: str = ""
     """Why the servers could not be brought to the wanted state; empty when all is well."""
     deleting: bool = False

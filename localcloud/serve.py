@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 
 from localcloud.api.app import build
+from localcloud.backups import BackupSchedule
 from localcloud.claims import listener, sole_process
 from localcloud.cloud import Cloud
 from localcloud.options import Layout, Options
@@ -32,9 +33,12 @@ def serve(options: Options) -> None:
         async def lifespan(_app: Starlette) -> AsyncIterator[None]:
             cloud.droplets.settle_all()
             cloud.fleet.settle_all()
+            backups = BackupSchedule(cloud.fleet, cloud.state)
+            backups.start()
             sweeper = asyncio.create_task(cloud.spaces.sweep_for_ever())
             yield
             sweeper.cancel()
+            backups.stop()
             _log.info("stopping all servers")
             await run_in_threadpool(cloud.droplets.stop_all)
             await run_in_threadpool(cloud.fleet.stop_all)

@@ -10,6 +10,7 @@ TCP, with TLS, is for clients only, and trusted sources are enforced strictly th
 PgBouncer, replication) uses a UNIX socket in a folder only the servers' account can enter.
 """
 
+from localcloud.servers.backups import WINDOW, Backup
 from localcloud.servers.certificates import Certificate, CertificateAuthority
 from localcloud.servers.cluster import Cluster
 from localcloud.servers.errors import (
@@ -29,7 +30,9 @@ from localcloud.servers.tools import Tools
 from localcloud.servers.valkey import Valkey, ValkeySettings, ValkeySpec
 
 __all__ = [
+    "WINDOW",
     "AlreadyExists",
+    "Backup",
     "Certificate",
     "CertificateAuthority",
     "Cluster",

@@ -2,12 +2,14 @@
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from localcloud.servers import folders, initdb, logins, ports, sockets
 from localcloud.servers.access import networks
+from localcloud.servers.backups import Backup, Backups
 from localcloud.servers.certificates import CertificateAuthority
 from localcloud.servers.errors import AlreadyExists, NotRunning
 from localcloud.servers.limits import check_connections, check_pools
@@ -37,7 +39,10 @@ class Cluster:
         self.folder = folder
         self._state = state
         self._lock = threading.RLock()
+        self._backing_up = threading.Lock()
+        self._secrets = secrets
         self._nodes = Nodes.of(state, secrets, tools, authority)
+        self._backups = Backups(folder=folder / "backups", replication_password=secrets.replication)
         self._server = self._nodes.primary(folder, state.port)
         self._pooler = Pooler(
             folder=folder,
@@ -69,37 +74,67 @@ class Cluster:
         Raises AlreadyExists when a complete cluster is there, ToolMissing for a version that is not installed,
         InvalidRequest for a reserved name. After an error nothing is left in `folder`.
         """
+        logins.check_name("User", spec.admin_user)
+        logins.check_name("Database", spec.default_database)
+        secrets = Secrets.generate()
+
+        def fill(cluster: Cluster) -> None:
+            initdb.initialise(cluster._server)
+            cluster._server.start(cluster._node_settings())
+            initdb.populate(cluster._server, spec, secrets.replication)
+
+        return cls._make(folder, spec, secrets, tools, authority, fill)
+
+    def restore(self, folder: Path, spec: ClusterSpec, at: datetime) -> "Cluster":
+        """Create and start another cluster in `folder` that is what this one was at the moment `at`, users included.
+
+        The admin user has the password in `spec`. This cluster must run, and nothing of it changes.
+        Raises NotFound without a backup from before `at`, NotRunning, and what `create` raises.
+        """
+        if self._server.process() is None:
+            raise NotRunning(f"{self._server.label} is not running, so its last changes cannot be had. Start it first.")
+        self._backups.flush(self._server)
+
+        def fill(cluster: Cluster) -> None:
+            self._backups.unpack(cluster._server, at)
+            settings = cluster._node_settings()
+            cluster._server.start(replace(settings, archive_command="", recovery=self._backups.recovery(at)))
+            cluster._server.stop()
+            cluster._server.start(settings)
+            logins.set_password(cluster._server, spec.admin_user, spec.admin_password)
+
+        # The platform's logins are in the copy, with the passwords they have here.
+        secrets = replace(self._secrets, console=Secrets.generate().console)
+        return self._make(folder, spec, secrets, self._nodes.tools, self._nodes.authority, fill)
+
+    @classmethod
+    def _make(
+        cls,
+        folder: Path,
+        spec: ClusterSpec,
+        secrets: Secrets,
+        tools: Tools,
+        authority: CertificateAuthority,
+        fill: Callable[["Cluster"], None],
+    ) -> "Cluster":
+        """A new cluster in `folder`, started. fill: gives it its data and starts its primary."""
         folder = folder.absolute()
         if cls.exists(folder):
             raise AlreadyExists(f"{folder} holds a cluster already. Nothing was changed.")
         check_connections(spec.max_connections)
-        logins.check_name("User", spec.admin_user)
-        logins.check_name("Database", spec.default_database)
         tools.installation(spec.version)
         account = tools.owner()
         cls.discard(folder)
         account.private_folder(folder)
         try:
             account.check_reach(folder / "data")
-            secrets = Secrets.generate()
             secrets.save(folder, account)
             port, pool_port = ports.choose((spec.public_host, spec.private_host), 2)
-            state = ClusterState(
-                id=spec.id,
-                version=spec.version,
-                max_connections=spec.max_connections,
-                public_host=spec.public_host,
-                private_host=spec.private_host,
-                admin_user=spec.admin_user,
-                default_database=spec.default_database,
-                port=port,
-                pool_port=pool_port,
-            )
+            state = ClusterState.of(spec, port, pool_port)
             cluster = cls(folder, state, secrets, tools, authority)
             cluster._nodes.certify(cluster._server)
-            initdb.initialise(cluster._server)
-            cluster._server.start(cluster._node_settings())
-            initdb.populate(cluster._server, spec, secrets.replication)
+            cluster._backups.prepare(cluster._server)
+            fill(cluster)
             cluster._pooler.start(cluster._pooler_settings())
             state.save(folder, account)
         except BaseException:
@@ -173,6 +208,7 @@ class Cluster:
         with self._lock:
             began = []
             try:
+                self._backups.prepare(self._server)
                 if self._server.process() is None:
                     began.append(self._server.stop)
                 self._server.start(self._node_settings())
@@ -323,6 +359,22 @@ class Cluster:
             )
             return self._replicas.create(folder, state)
 
+    def backups(self) -> tuple[Backup, ...]:
+        """The base backups, oldest first."""
+        return self._backups.all()
+
+    def back_up(self) -> Backup:
+        """Take a base backup of the running primary, and forget what is older than the window of seven days.
+
+        Raises NotRunning, StartFailed, ToolMissing without a fitting pg_basebackup.
+        """
+        if self._server.process() is None:
+            raise NotRunning(f"{self._server.label} is not running, so it cannot be backed up. Start it first.")
+        program = self._nodes.tools.basebackup(self.version)
+        # Not under the cluster's lock: a copy may take long, and ends by itself when the server is stopped.
+        with self._backing_up:
+            return self._backups.take(self._server, program, datetime.now(UTC))
+
     def _remember_replicas(self, folders: Mapping[str, Path]) -> None:
         relative = {name: os.path.relpath(folder, self.folder) for name, folder in folders.items()}
         self._save(replace(self._state, replicas=relative))
@@ -336,6 +388,7 @@ class Cluster:
             slots=self._state.max_connections,
             usable=self._state.max_connections - RESERVED_CONNECTIONS,
             trusted_sources=self._state.trusted_sources,
+            archive_command=self._backups.archive_command(),
         )
 
     def _pooler_settings(self) -> PoolerSettings:

@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +50,29 @@ class Upstream:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """How a server that starts from a base backup gets to a moment. until: the last moment whose commits it has."""
+
+    restore_command: str
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeSettings:
     """What differs from one node to the next.
 
     slots: the server's `max_connections`; a standby may not have fewer than its primary has or had.
     usable: connections clients may open, `slots` less the reserved ones.
+    archive_command: keeps each WAL segment for backups; a standby has none.
+    recovery: for the one start that follows the unpacking of a base backup.
     """
 
     slots: int
     usable: int
     trusted_sources: tuple[str, ...]
     upstream: Upstream | None = None
+    archive_command: str = ""
+    recovery: Recovery | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +120,8 @@ class PostgresServer:
         self.account.write(self.data / "pg_hba.conf", server_rules(settings.trusted_sources))
         if settings.upstream is not None:
             self.account.write(self.data / "standby.signal", "")
+        if settings.recovery is not None:
+            self.account.write(self.data / "recovery.signal", "")
 
     def start(self, settings: NodeSettings) -> None:
         """Start with these settings, or bring what already runs here to them. Raises PortTaken, StartFailed."""
@@ -225,6 +240,17 @@ class PostgresServer:
             parameters["primary_slot_name"] = settings.upstream.slot
             # Look for the primary again soon after it was restarted (default 5 s).
             parameters["wal_retrieve_retry_interval"] = "500ms"
+        if settings.archive_command:
+            parameters["archive_mode"] = True
+            parameters["archive_command"] = settings.archive_command
+            # What a lost machine may cost at most.
+            parameters["archive_timeout"] = "5min"
+        if settings.recovery is not None:
+            parameters["restore_command"] = settings.recovery.restore_command
+            parameters["recovery_target_time"] = settings.recovery.until.isoformat(sep=" ")
+            parameters["recovery_target_action"] = "promote"
+            # Otherwise it would need as many connections as the server it was copied from.
+            parameters["hot_standby"] = False
         return parameters
 
     def _adopt(self, settings: NodeSettings) -> bool:

@@ -35,25 +35,41 @@ def copy_primary(primary: PostgresServer, server: PostgresServer, replica: str, 
     """Fill a replica's data directory from the running primary, over a slot of its own. Raises StartFailed."""
     account = server.account
     source = upstream(primary, server.folder, replica)
-    account.write(source.passfile, f"*:*:*:{source.user}:{password}\n")
     with primary.connect() as connection:
         connection.execute("SELECT pg_create_physical_replication_slot(%s, true)", [source.slot])
-    command = [
-        str(program),
+    run_basebackup(
+        primary,
+        server.folder,
+        program,
+        password,
         f"--pgdata={server.data}",
-        f"--host={source.sockets}",
-        f"--port={source.port}",
-        f"--username={source.user}",
-        "--no-password",
         "--wal-method=stream",
         f"--slot={source.slot}",
         "--checkpoint=fast",
+    )
+    account.own_tree(server.data)
+
+
+def run_basebackup(primary: PostgresServer, folder: Path, program: Path, password: str, *options: str) -> None:
+    """Run pg_basebackup in `folder` against the running primary. Raises StartFailed with what it said.
+
+    The password is left in `folder` for a standby to use.
+    """
+    passfile = folder / PASSFILE
+    primary.account.write(passfile, f"*:*:*:{REPLICATION_USER}:{password}\n")
+    command = [
+        str(program),
+        f"--host={primary.sockets}",
+        f"--port={primary.port}",
+        f"--username={REPLICATION_USER}",
+        "--no-password",
+        *options,
     ]
     # Run as the local cloud itself: the program may lie where the servers' account cannot go.
     result = subprocess.run(
         command,
-        cwd=server.folder,
-        env=clean_environment({"PGPASSFILE": str(source.passfile)}),
+        cwd=folder,
+        env=clean_environment({"PGPASSFILE": str(passfile)}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -62,8 +78,7 @@ def copy_primary(primary: PostgresServer, server: PostgresServer, replica: str, 
         start_new_session=True,
     )
     if result.returncode != 0:
-        raise StartFailed(f"{server.label}: the copy of the primary failed.\n{result.stderr.strip()}")
-    account.own_tree(server.data)
+        raise StartFailed(f"{primary.label} could not be copied to {folder}.\n{result.stderr.strip()}")
 
 
 def drop_slots_except(primary: PostgresServer, replicas: Sequence[str]) -> None:

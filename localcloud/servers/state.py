@@ -8,7 +8,7 @@ from typing import Any
 
 from localcloud.servers.account import Account
 from localcloud.servers.errors import NotFound, ServerError
-from localcloud.servers.specs import PoolSpec
+from localcloud.servers.specs import ClusterSpec, PoolSpec
 
 CLUSTER_FILE = "cluster.json"
 REPLICA_FILE = "replica.json"
@@ -34,6 +34,21 @@ class ClusterState:
     trusted_sources: tuple[str, ...] = ()
     pools: tuple[PoolSpec, ...] = ()
     replicas: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, spec: ClusterSpec, port: int, pool_port: int) -> "ClusterState":
+        """What a new cluster remembers."""
+        return cls(
+            id=spec.id,
+            version=spec.version,
+            max_connections=spec.max_connections,
+            public_host=spec.public_host,
+            private_host=spec.private_host,
+            admin_user=spec.admin_user,
+            default_database=spec.default_database,
+            port=port,
+            pool_port=pool_port,
+        )
 
     @classmethod
     def load(cls, folder: Path) -> "ClusterState":

@@ -1,6 +1,7 @@
-"""/v2/databases: managed PostgreSQL clusters and everything that belongs to one."""
+"""/v2/databases: managed database clusters and everything that belongs to one."""
 
 from localcloud.api.databases import (
+    backups,
     changes,
     clusters,
     databases,
@@ -17,6 +18,7 @@ ENDPOINTS = (
     *clusters.ENDPOINTS,
     *changes.ENDPOINTS,
     *settings.ENDPOINTS,
+    *backups.ENDPOINTS,
     *databases.ENDPOINTS,
     *users.ENDPOINTS,
     *pools.ENDPOINTS,

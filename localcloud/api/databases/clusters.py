@@ -1,13 +1,12 @@
 """Create, list, read and delete clusters."""
 
 import uuid
-from typing import Any
 
 from localcloud import catalogue
 from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
-from localcloud.api.databases import checks, firewall, view
+from localcloud.api.databases import backups, checks, firewall, view
 from localcloud.api.databases.lookup import find_cluster
-from localcloud.api.errors import Conflict, NotImplementedHere, Unprocessable
+from localcloud.api.errors import Conflict, Unprocessable
 from localcloud.api.paging import page
 from localcloud.records import Cluster, MaintenanceWindow, StorageAutoscale, User, now
 from localcloud.vault import generate_password
@@ -33,16 +32,24 @@ class _Create(Body):
     rules: list[firewall.RuleBody] | None = None
     autoscale: _Autoscale | None = None
     storage_autoscale: StorageAutoscale | None = None
-    backup_restore: dict[str, Any] | None = None
+    backup_restore: backups.RestoreBody | None = None
 
 
 def _create(call: Call) -> Reply:
     body = call.read(_Create)
     engine = checks.engine(body.engine)
-    if body.backup_restore:
-        raise NotImplementedHere("POST /v2/databases with backup_restore")
     version = checks.version(call, engine, body.version or "")
     plan = checks.plan(body.size)
+    storage = checks.storage(body.storage_size_mib, plan)
+    users = [User(name=engine.admin, password=generate_password(), role="primary")]
+    restore = None
+    if body.backup_restore is not None:
+        original, restore = backups.source(call, body.backup_restore, engine, version)
+        if storage < original.storage_size_mib:
+            raise Unprocessable(
+                f"storage_size_mib {storage}: smaller than {original.storage_size_mib}, the disk of {original.name}."
+            )
+        users += [user for user in original.users if user.role != "primary"]
     region = checks.region(body.region)
     autoscale = body.storage_autoscale or (body.autoscale.storage if body.autoscale else None)
     cluster_id = str(uuid.uuid4())
@@ -57,15 +64,16 @@ def _create(call: Call) -> Reply:
             size=plan.slug,
             region=region,
             num_nodes=checks.nodes(body.num_nodes, plan),
-            storage_size_mib=checks.storage(body.storage_size_mib, plan),
+            storage_size_mib=storage,
             private_network_uuid=checks.network(tables, body.private_network_uuid or "", region).id,
             project_id=checks.project(tables, body.project_id or ""),
-            status="creating",
+            status="creating" if restore is None else "forking",
             created_at=now(),
             tags=checks.tags(body.tags),
             rules=firewall.to_rules(body.rules or (), ()),
-            users=(User(name=engine.admin, password=generate_password(), role="primary"),),
+            users=tuple(users),
             databases=(view.DEFAULT_DATABASE,) if engine.slug == "pg" else (),
+            restore=restore,
             maintenance=_FIRST_WINDOW,
             autoscale=autoscale,
         )

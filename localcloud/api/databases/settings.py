@@ -1,4 +1,4 @@
-"""A cluster's certificate, configuration, storage autoscaling, backups and events."""
+"""A cluster's certificate, configuration, eviction policy, storage autoscaling and events."""
 
 import base64
 from typing import Any
@@ -7,7 +7,7 @@ from localcloud import valkey
 from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
 from localcloud.api.databases.lookup import droplets, find_cluster, online, require_engine, save
 from localcloud.api.databases.parameters import RULES
-from localcloud.api.errors import PreconditionFailed, Unprocessable
+from localcloud.api.errors import Unprocessable
 from localcloud.engines import follow
 from localcloud.records import StorageAutoscale
 
@@ -85,11 +85,6 @@ def _put_autoscale(call: Call) -> Reply:
     return NO_CONTENT
 
 
-def _backups(call: Call) -> Reply:
-    require_engine("pg", find_cluster(call.cloud.state.read(), call.param("id")), "Backups")
-    raise PreconditionFailed("cluster does not have any backups: the local cloud takes none")
-
-
 def _events(call: Call) -> Reply:
     cluster = find_cluster(call.cloud.state.read(), call.param("id"))
     created = {
@@ -109,6 +104,5 @@ ENDPOINTS = (
     Endpoint(method="PUT", path="/v2/databases/{id}/eviction_policy", handler=_put_eviction_policy),
     Endpoint(method="GET", path="/v2/databases/{id}/autoscale", handler=_get_autoscale),
     Endpoint(method="PUT", path="/v2/databases/{id}/autoscale", handler=_put_autoscale),
-    Endpoint(method="GET", path="/v2/databases/{id}/backups", handler=_backups),
     Endpoint(method="GET", path="/v2/databases/{id}/events", handler=_events),
 )
