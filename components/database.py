@@ -76,8 +76,8 @@ class DatabasePlatform(pulumi.ComponentResource):
             ),
             inside,
         )
-        guarded = pulumi.ResourceOptions(parent=self, depends_on=[*cluster.members, trusted.firewall])
-        migrations = migrated(wanted, cluster, args.files, args.root, private=private, opts=guarded)
+        guarded = [*cluster.members, trusted.firewall]
+        migrations = migrated(wanted, cluster, args.files, args.root, private=private, after=guarded, opts=inside)
         self._pools = {
             pool.name: Pool(
                 f"{wanted.name}-{pool.name}",
@@ -86,8 +86,9 @@ class DatabasePlatform(pulumi.ComponentResource):
                     cluster_id=cluster.id,
                     database=cluster.databases[pool.database],
                     login=cluster.users[pool.user],
+                    after=[migrations[pool.database]],
                 ),
-                pulumi.ResourceOptions(parent=self, depends_on=[migrations[pool.database]]),
+                inside,
             )
             for pool in wanted.pools
         }
@@ -100,8 +101,9 @@ class DatabasePlatform(pulumi.ComponentResource):
                     plan=wanted.plan,
                     region=home.region,
                     network_id=home.id,
+                    after=guarded,
                 ),
-                guarded,
+                inside,
             )
             for number, home in _homes(wanted, network, args.copy)
         }

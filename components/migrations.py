@@ -96,7 +96,7 @@ class MigrationsArgs:
 
     folder: of the SQL, relative to the program. files: what `migrator.discover` found there.
     placeholders: name -> value in the SQL.
-    private: whether this machine is inside the VPC.
+    private: whether this machine is inside the VPC. after: what has to stand first.
     """
 
     server: Server
@@ -105,6 +105,7 @@ class MigrationsArgs:
     files: Sequence[MigrationFile]
     placeholders: Mapping[str, str]
     private: bool
+    after: Sequence[pulumi.Resource]
     history: History = MIGRATIONS
 
 
@@ -145,7 +146,7 @@ class Migrations(pulumi.ComponentResource):
                 "ca_certificate": server.ca_certificate,
                 "report": None,
             },
-            pulumi.ResourceOptions(parent=self),
+            pulumi.ResourceOptions(parent=self, depends_on=args.after),
         )
         self.report = made.report
         self.register_outputs({"report": self.report})

@@ -1,5 +1,6 @@
 """The private network of a system."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -12,12 +13,13 @@ class NetworkArgs:
 
     region: DigitalOcean region slug, for example "nyc1".
     ip_range: RFC 1918 range, /16 to /28, that no other VPC of the account overlaps.
-    protect: refuse to delete it.
+    protect: refuse to delete it. after: what has to stand first.
     """
 
     region: str
     ip_range: str
     protect: bool
+    after: Sequence[pulumi.Resource]
 
 
 class Network(pulumi.ComponentResource):
@@ -37,7 +39,7 @@ class Network(pulumi.ComponentResource):
             name=f"{name}-vpc",
             region=args.region,
             ip_range=args.ip_range,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.after, protect=args.protect),
         )
         self.id = vpc.id
         self.region = args.region

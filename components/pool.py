@@ -1,5 +1,6 @@
 """A PgBouncer pool in front of a cluster."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,12 +12,16 @@ from settings import PoolSettings
 
 @dataclass(frozen=True, kw_only=True)
 class PoolArgs:
-    """database, login: outputs of the resources that made them, so that a replacement of those carries on here."""
+    """database, login: outputs of the resources that made them, so that a replacement of those carries on here.
+
+    after: what has to stand first.
+    """
 
     pool: PoolSettings
     cluster_id: pulumi.Input[str]
     database: pulumi.Input[str]
     login: Login
+    after: Sequence[pulumi.Resource]
 
 
 class Pool(pulumi.ComponentResource):
@@ -40,7 +45,7 @@ class Pool(pulumi.ComponentResource):
             user=args.login.user,
             mode=args.pool.mode.value,
             size=args.pool.size,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.after, delete_before_replace=True),
         )
         self.name = pool.name
         self.endpoint = Endpoint(private_host=pool.private_host, public_host=pool.host, port=pool.port)

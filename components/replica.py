@@ -1,5 +1,6 @@
 """A read-only copy of a cluster."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -12,13 +13,17 @@ from settings import Plan
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaArgs:
-    """plan: the primary's or a larger one. network_id: the VPC, which a replica does not take over by itself."""
+    """plan: the primary's or a larger one. network_id: the VPC, which a replica does not take over by itself.
+
+    after: what has to stand first.
+    """
 
     cluster_id: pulumi.Input[str]
     name: str
     plan: Plan
     region: str
     network_id: pulumi.Input[str]
+    after: Sequence[pulumi.Resource]
 
 
 class Replica(pulumi.ComponentResource):
@@ -36,7 +41,7 @@ class Replica(pulumi.ComponentResource):
             storage_size_mib=str(args.plan.storage_gib * MIB_PER_GIB),
             region=args.region,
             private_network_uuid=args.network_id,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.after),
         )
         self.endpoint = Endpoint(private_host=replica.private_host, public_host=replica.host, port=replica.port)
         self.register_outputs({})

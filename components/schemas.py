@@ -14,15 +14,23 @@ Files = Mapping[Path, Sequence[MigrationFile]]
 
 
 def migrated(
-    cluster: ClusterSettings, server: Server, files: Files, root: Path, *, private: bool, opts: pulumi.ResourceOptions
+    cluster: ClusterSettings,
+    server: Server,
+    files: Files,
+    root: Path,
+    *,
+    private: bool,
+    after: Sequence[pulumi.Resource],
+    opts: pulumi.ResourceOptions,
 ) -> Mapping[str, Migrations]:
     """Migrates every database of the cluster side by side, and puts its test data in where that is asked for.
 
-    files: folder of SQL -> what it holds. root: the folder of the program. Returns the migrations by database.
+    files: folder of SQL -> what it holds. root: the folder of the program. after: what has to stand first.
+    Returns the migrations by database.
     """
     made: dict[str, Migrations] = {}
     for database in cluster.databases:
-        after = opts
+        before = after
         for folder, history in ((database.migrations, MIGRATIONS), (database.seeds, TEST_DATA)):
             if folder is None:
                 continue
@@ -35,10 +43,11 @@ def migrated(
                     files=files[folder],
                     placeholders=database.roles,
                     private=private,
+                    after=before,
                     history=history,
                 ),
-                after,
+                opts,
             )
             made.setdefault(database.name, applied)
-            after = pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(depends_on=[applied]))
+            before = [*before, applied]
     return made

@@ -50,15 +50,17 @@ class System(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self)
         tags = ["trellis", f"system:{settings.system}", f"stack:{args.stack}"]
         # The phase is checked before the first thing is touched; the rest waits for the network.
-        first = pulumi.ResourceOptions(parent=self, depends_on=[Phase(f"{name}-phase", settings, inside)])
+        first = [Phase(f"{name}-phase", settings, inside)]
         network = Network(
-            name, NetworkArgs(region=settings.region, ip_range=settings.ip_range, protect=settings.protect), first
+            name,
+            NetworkArgs(region=settings.region, ip_range=settings.ip_range, protect=settings.protect, after=first),
+            inside,
         )
         copy = (
             Network(
                 f"{name}-copy",
-                NetworkArgs(region=settings.copy.region, ip_range=settings.copy.ip_range, protect=False),
-                first,
+                NetworkArgs(region=settings.copy.region, ip_range=settings.copy.ip_range, protect=False, after=first),
+                inside,
             )
             if settings.copy
             else None

@@ -42,10 +42,21 @@ def _deploy(options: Namespace) -> tuple[int, list[str]]:
         events = Path(folder, "events")
         color = "always" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else "never"
         config = ["--config-file", str(options.config_file)] if options.config_file else []
-        command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", options.stack, "--non-interactive"]
+        # A database whose migration fails must not hide what another one's says.
+        command = ["pulumi", "up", "--yes", "--skip-preview", "--continue-on-error", "--non-interactive"]
         try:
             done = subprocess.run(
-                [*command, "--color", color, "--event-log", str(events), *config, *options.pulumi],
+                [
+                    *command,
+                    "--stack",
+                    options.stack,
+                    "--color",
+                    color,
+                    "--event-log",
+                    str(events),
+                    *config,
+                    *options.pulumi,
+                ],
                 # pulumi knows --event-log only among its debugging commands.
                 env={**os.environ, "PULUMI_DEBUG_COMMANDS": "true"},
                 check=False,

@@ -1,5 +1,6 @@
 """Where the dumps of a self-hosted server are kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -12,11 +13,15 @@ from settings.cluster import Dump
 
 @dataclass(frozen=True, kw_only=True)
 class DumpStoreArgs:
-    """region: the system's; the bucket is in the nearest with Spaces. protect: refuse to delete it."""
+    """region: the system's; the bucket is in the nearest with Spaces. protect: refuse to delete it.
+
+    after: what has to stand first.
+    """
 
     region: str
     dump: Dump
     protect: bool
+    after: Sequence[pulumi.Resource]
 
 
 class DumpStore(pulumi.ComponentResource):
@@ -29,7 +34,7 @@ class DumpStore(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DumpStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:server:DumpStore", name, None, opts)
-        inside = pulumi.ResourceOptions(parent=self)
+        inside = pulumi.ResourceOptions(parent=self, depends_on=args.after)
         bucket = digitalocean.SpacesBucket(
             name,
             region=NEAREST_SPACES.get(args.region, args.region),
@@ -48,7 +53,7 @@ class DumpStore(pulumi.ComponentResource):
             ],
             # A stack whose data is not protected may go with its dumps.
             force_destroy=not args.protect,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.after, protect=args.protect),
         )
         key = digitalocean.SpacesKey(
             name,

@@ -41,7 +41,8 @@ class SelfHostedPlatform(pulumi.ComponentResource):
             args.files,
             args.root,
             private=private,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=server.members),
+            after=server.members,
+            opts=inside,
         )
         ClusterAlerts(
             f"{wanted.name}-alerts",

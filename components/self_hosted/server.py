@@ -53,8 +53,9 @@ class SelfHostedServer(pulumi.ComponentResource):
         wanted, settings, network = args.cluster, args.settings, args.network
         if wanted.self_hosted is None:
             raise ValueError(f"{wanted.name} is managed")
-        inside = pulumi.ResourceOptions(parent=self)
-        kept = pulumi.ResourceOptions(parent=self, protect=settings.protect)
+        # Nothing is made before the stack's phase and mode are checked, and the network waits for that.
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[network])
+        kept = pulumi.ResourceOptions(parent=self, depends_on=[network], protect=settings.protect)
         passwords = {
             user: random.RandomPassword(f"{name}-{user}", length=32, special=False, opts=inside).result
             for user in (ADMIN, *wanted.users)
@@ -62,8 +63,10 @@ class SelfHostedServer(pulumi.ComponentResource):
         authority = Authority(f"{name}-authority", inside)
         store = DumpStore(
             f"{name}-dumps",
-            DumpStoreArgs(region=settings.region, dump=wanted.self_hosted.dump, protect=settings.protect),
-            inside,
+            DumpStoreArgs(
+                region=settings.region, dump=wanted.self_hosted.dump, protect=settings.protect, after=[network]
+            ),
+            pulumi.ResourceOptions(parent=self),
         )
         volume = digitalocean.Volume(
             f"{name}-data",

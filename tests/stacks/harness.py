@@ -30,7 +30,7 @@ class LocalStack:
 
     def __init__(self, folder: Path, parts: Parts, name: str = STACK, root: Path = ROOT, **config: Any) -> None:
         self.name = name
-        self._root = root
+        self.root = root
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder.chmod(0o711)
         self.workspace = Workspace(folder=folder, port=free_port(), parts=parts, python=Path(sys.executable))
@@ -65,18 +65,25 @@ class LocalStack:
 
     def pulumi(self, *arguments: str) -> "Finished":
         """Runs one command on the stack; a failure is a result, not an exception."""
-        command = ["pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never"]
+        return self._run("pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never")
+
+    def _run(self, *command: str) -> "Finished":
         done = subprocess.run(
-            command, cwd=self._root, env=self.stack.environment, text=True, capture_output=True, check=False
+            command, cwd=self.root, env=self.stack.environment, text=True, capture_output=True, check=False
         )
         return Finished(done.returncode, done.stdout + done.stderr)
 
     def up(self) -> str:
-        """`pulumi up`, which must work."""
-        self.stack.run(
-            "python", "-m", "operations", "recover", "--stack", self.name, "--config-file", str(self.config_file)
+        """`trellis up`, which must work."""
+        done = self.try_up()
+        assert done.code == 0, done.text
+        return done.text
+
+    def try_up(self) -> "Finished":
+        """`trellis up`, as `make up` runs it; a failure is a result."""
+        return self._run(
+            "python", "-m", "operations", "up", "--stack", self.name, "--config-file", str(self.config_file)
         )
-        return self.must("up", "--yes", "--skip-preview")
 
     def must(self, *arguments: str) -> str:
         """Runs one deployment command that must work; returns what it printed."""
@@ -162,8 +169,8 @@ def program_copy() -> Iterator[Path]:
     with open_folder() as folder:
         for part in ("settings", "components", "migrator", "localcloud", "operations", "systems", "migrations"):
             shutil.copytree(ROOT / part, folder / part)
-        for part in ("__main__.py", "Pulumi.yaml"):
-            shutil.copy(ROOT / part, folder / part)
+        for part in (ROOT / "__main__.py", *ROOT.glob("Pulumi*.yaml")):
+            shutil.copy(part, folder)
         (folder / ".venv").symlink_to(sys.prefix)
         yield folder
 

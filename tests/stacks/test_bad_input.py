@@ -1,15 +1,13 @@
 """Bad input stops with a clear error before anything changes, in a preview as in a deployment."""
 
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.stacks.harness import STACK, LocalStack, local_stack, open_folder
+from tests.stacks.harness import LocalStack, local_stack, program_copy
 from tools.bring import Parts
 
 
@@ -93,15 +91,9 @@ class TestMigrationFiles:
     """A program of its own, whose SQL a test may break: the checkout's files are never touched."""
 
     @pytest.fixture
-    def folder(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-        root = Path(__file__).resolve().parents[2]
-        with open_folder() as program:
-            for part in ("__main__.py", "Pulumi.yaml", f"Pulumi.{STACK}.yaml"):
-                shutil.copy(root / part, program / part)
-            for part in ("settings", "components", "migrator", "systems", "migrations", "localcloud", "operations"):
-                shutil.copytree(root / part, program / part)
-            (program / ".venv").symlink_to(sys.prefix)
-            monkeypatch.setattr("tests.stacks.harness.ROOT", program)
+    def folder(self, idle: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        with program_copy() as program:
+            monkeypatch.setattr(idle, "root", program)
             yield program / "migrations" / "villa" / "villa"
 
     @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""A cluster for each database, and migrations that fail side by side: each is named, none hides another."""
+
+import json
+
+from tests.stacks.harness import LocalStack, local_stack, program_copy
+from tools.bring import Parts
+
+SERVICES = ("auth", "billing", "deploy", "monitor")
+BROKEN = ("auth", "deploy")
+
+
+def test_every_failed_database_is_named_and_the_others_are_migrated(parts: Parts) -> None:
+    with program_copy() as program, local_stack(parts, "capsule", program, layout="per-database") as stack:
+        wrong = {
+            service: program / "migrations" / "capsule" / f"{service}_service_db" / f"V9.0.0__Wrong_{service}.sql"
+            for service in BROKEN
+        }
+        for service, path in wrong.items():
+            path.write_text(f"CREATE TABLE half (id int);\nSELECT nothing_{service};\n")
+        failed = stack.try_up()
+        assert failed.code != 0
+        for service in SERVICES:
+            assert (f"V9.0.0__Wrong_{service}.sql, line 2" in failed.text) == (service in BROKEN), failed.text
+        assert "Traceback" not in failed.text
+        _applied(stack, {"billing", "monitor"})
+        for path in wrong.values():
+            path.unlink()
+        stack.up()
+        _applied(stack, set(SERVICES))
+        stack.must("preview", "--expect-no-changes")
+        names = {cluster["name"] for cluster in stack.api("GET", "/v2/databases")["databases"]}
+        assert names == {*(f"capsule-db-{service}-service-db" for service in SERVICES), "capsule-cache"}
+
+
+def _applied(stack: LocalStack, services: set[str]) -> None:
+    """Exactly these services' migrations are in the state."""
+    resources = json.loads(stack.pulumi("stack", "export").text)["deployment"]["resources"]
+    migrated = {
+        resource["outputs"]["report"]["database"]
+        for resource in resources
+        if resource["type"] == "pulumi-python:dynamic/migrations:Migrations" and "report" in resource.get("outputs", {})
+    }
+    assert migrated == {f"{service}_service_db" for service in services}
