@@ -111,6 +111,36 @@ def test_a_replica_streams_has_its_own_port_trusted_sources_and_size(
         connect(replica["connection"])
 
 
+def test_a_replica_in_another_region_is_in_a_network_there(
+    cloud: LocalCloud, grown: dict[str, Any], connect: Connect
+) -> None:
+    path = f"/v2/databases/{grown['id']}"
+    vpc = cloud.post("/v2/vpcs", {"name": "abroad", "region": "ams3"})["vpc"]
+    body = {"name": "abroad", "region": "ams3", "private_network_uuid": vpc["id"]}
+    wrong = cloud.call("POST", f"{path}/replicas", body | {"region": "lon1"})
+    assert (wrong.status, wrong.message.endswith("the VPC abroad is in ams3, not in lon1.")) == (422, True)
+    wrong = cloud.call("POST", f"{path}/replicas", body | {"private_network_uuid": grown["private_network_uuid"]})
+    assert (wrong.status, wrong.message.endswith("is in nyc1, not in ams3.")) == (422, True)
+    assert cloud.get(f"{path}/replicas")["replicas"] == []
+
+    cloud.post(f"{path}/replicas", body)
+    replica = cloud.online(f"{path}/replicas/abroad", "replica")
+    assert (replica["region"], replica["private_network_uuid"]) == ("ams3", vpc["id"])
+    members = cloud.get(f"/v2/vpcs/{vpc['id']}/members")["members"]
+    assert [member["urn"] for member in members] == [f"do:dbaas:{replica['id']}"]
+    with connect(replica["private_connection"]) as reader:
+        assert reader.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+    assert cloud.call("DELETE", f"/v2/vpcs/{vpc['id']}").status == 403
+    cloud.delete(f"{path}/replicas/abroad")
+    cloud.delete(f"/v2/vpcs/{vpc['id']}")
+
+    cloud.post(f"{path}/replicas", {"name": "default-abroad", "region": "fra1"})
+    replica = cloud.online(f"{path}/replicas/default-abroad", "replica")
+    default = cloud.get(f"/v2/vpcs/{replica['private_network_uuid']}")["vpc"]
+    assert (default["region"], default["default"]) == ("fra1", True)
+    cloud.delete(f"{path}/replicas/default-abroad")
+
+
 def test_a_migration_moves_to_the_default_network_of_the_new_region(
     cloud: LocalCloud, grown: dict[str, Any], connect: Connect
 ) -> None:

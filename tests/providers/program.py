@@ -37,13 +37,14 @@ pool = digitalocean.DatabaseConnectionPool(
     opts=pulumi.ResourceOptions(depends_on=[sources]),
 )
 if config.get_bool("replica"):
+    abroad = digitalocean.Vpc("abroad", name="villa-abroad", region="ams3", ip_range="10.1.0.0/16")
     digitalocean.DatabaseReplica(
         "reads",
         cluster_id=main.id,
         name="villa-reads",
-        region="nyc1",
+        region="ams3",
         size=config.require("size"),
-        private_network_uuid=net.id,
+        private_network_uuid=abroad.id,
     )
 app = digitalocean.App(
     "api",

@@ -343,6 +343,21 @@ SCENARIOS = [
             Change("replica", {"size": "db-s-4vcpu-8gb"}),
             Import("replica", "databaseReplica:DatabaseReplica", "${main.id},reads"),
             Drop("replica"),
+            Make("net", "vpc:Vpc", {"name": "villa-abroad", "region": "ams3"}),
+            Make(
+                "abroad",
+                "databaseReplica:DatabaseReplica",
+                {
+                    "clusterId": "${main.id}",
+                    "name": "abroad",
+                    "region": "ams3",
+                    "size": "db-s-2vcpu-4gb",
+                    "privateNetworkUuid": "${net.id}",
+                },
+            ),
+            Diff("abroad", {"privateNetworkUuid": "00000000-0000-4000-8000-000000000000"}),
+            Diff("abroad", {"privateNetworkUuid": None, "region": "nyc1"}),
+            Drop("abroad"),
         ],
     ),
     Scenario(

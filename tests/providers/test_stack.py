@@ -72,6 +72,7 @@ def test_life_of_a_stack(stack: Stack, cloud: LocalCloud, tmp_path: Path) -> Non
     assert after["main"]["id"] == before["main"]["id"], "the cluster is resized, not replaced"
     assert after["pool"]["outputs"]["size"] == 30
     assert after["reads"]["outputs"]["uuid"]
+    assert after["reads"]["outputs"]["privateNetworkUuid"] == after["abroad"]["id"]
     assert stack.outputs()["password"] == outputs["password"], "a random password is kept"
 
     stack.destroy()
