@@ -20,7 +20,7 @@ def test_a_token_is_needed_and_any_will_do(cloud: LocalCloud) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v2/droplets"), ("POST", "/v2/kubernetes/clusters"), ("DELETE", "/v2/account"), ("GET", "/v1/x")],
+    [("GET", "/v2/load_balancers"), ("POST", "/v2/kubernetes/clusters"), ("DELETE", "/v2/account"), ("GET", "/v1/x")],
 )
 def test_a_call_that_is_missing_is_named(cloud: LocalCloud, method: str, path: str) -> None:
     answer = cloud.call(method, path)
@@ -95,12 +95,12 @@ def test_the_journal_has_every_request_in_order_with_secrets_masked(cloud: Local
     plain = {"key": "URL", "value": "postgresql://${db.USERNAME}:${db.PASSWORD}@h/d", "type": "GENERAL"}
     with_password = {"key": "OTHER", "value": "postgresql://app:hunter2@h/d", "type": "GENERAL"}
     cloud.call("POST", "/v2/apps", {"spec": {"name": "x", "envs": [secret, plain, with_password]}})
-    cloud.call("GET", "/v2/droplets")
+    cloud.call("GET", "/v2/load_balancers")
     entries = cloud.journal(since)
     assert [(entry["method"], entry["path"], entry["status"]) for entry in entries] == [
         ("GET", "/v2/account", 200),
         ("POST", "/v2/apps", 422),
-        ("GET", "/v2/droplets", 501),
+        ("GET", "/v2/load_balancers", 501),
     ]
     assert [entry["seq"] for entry in entries] == [since + 1, since + 2, since + 3]
     assert entries[0]["query"] == "x=1"

@@ -19,11 +19,11 @@ _PORTS = re.compile(r"^(\d{1,5})(-(\d{1,5}))?$|^all$")
 class _Targets(Body):
     """Who a rule is about. Empty lists are left out, as DigitalOcean does."""
 
-    addresses: list[str] = []
-    droplet_ids: list[int] = []
-    load_balancer_uids: list[str] = []
-    kubernetes_ids: list[str] = []
-    tags: list[str] = []
+    addresses: list[str] | None = None
+    droplet_ids: list[int] | None = None
+    load_balancer_uids: list[str] | None = None
+    kubernetes_ids: list[str] | None = None
+    tags: list[str] | None = None
 
 
 class _Rule(Body):
