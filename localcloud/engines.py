@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from localcloud import catalogue, servers
+from localcloud import catalogue, postgresql, servers
 from localcloud.compute import Droplet
 from localcloud.records import Cluster, Rule
 from localcloud.valkey import server_settings
@@ -90,6 +90,9 @@ def follow(record: Cluster, running: Running, droplets: Iterable[Droplet]) -> No
         limit = catalogue.PLANS[record.size].max_connections
         if running.max_connections != limit:
             running.resize(limit)
+        parameters = postgresql.parameters(record)
+        if running.parameters != parameters:
+            running.configure(parameters)
     wanted = trusted_sources(record.rules, droplets)
     if running.trusted_sources != wanted:
         running.set_trusted_sources(wanted)

@@ -11,7 +11,7 @@ from localcloud.servers import folders, initdb, logins, ports, sockets
 from localcloud.servers.access import networks
 from localcloud.servers.backups import Backup, Backups
 from localcloud.servers.certificates import CertificateAuthority
-from localcloud.servers.errors import AlreadyExists, NotRunning
+from localcloud.servers.errors import AlreadyExists, InvalidRequest, NotRunning
 from localcloud.servers.limits import check_connections, check_pools
 from localcloud.servers.nodes import Nodes
 from localcloud.servers.pgbouncer import Pooler, PoolerSettings
@@ -182,6 +182,11 @@ class Cluster:
         return self._state.pools
 
     @property
+    def parameters(self) -> Mapping[str, str]:
+        """Settings of the primary that were chosen by `configure`."""
+        return self._state.parameters
+
+    @property
     def trusted_sources(self) -> tuple[str, ...]:
         return self._state.trusted_sources
 
@@ -270,6 +275,24 @@ class Cluster:
             finally:
                 if pooled:
                     self._pooler.resume()
+
+    def configure(self, parameters: Mapping[str, str]) -> None:
+        """Follow these settings at once, on the primary, and no others chosen before. None may need a restart.
+
+        Raises InvalidRequest, and keeps the old ones, when the server cannot take one. A stopped cluster has them
+        from its next start, unchecked.
+        """
+        with self._lock:
+            before = self._state
+            self._save(replace(before, parameters=dict(parameters)))
+            if self._server.process() is None:
+                return
+            self._server.configure(self._node_settings())
+            if refused := self._server.refused_parameters():
+                self._save(before)
+                self._server.configure(self._node_settings())
+                raise InvalidRequest(f"{self._server.label} keeps its old settings. {'; '.join(refused)}.")
+            self._server.reload()
 
     def create_database(self, name: str) -> None:
         """Create a database owned by the admin user. Raises AlreadyExists, InvalidRequest."""
@@ -388,6 +411,7 @@ class Cluster:
             slots=self._state.max_connections,
             usable=self._state.max_connections - RESERVED_CONNECTIONS,
             trusted_sources=self._state.trusted_sources,
+            parameters=self._state.parameters,
             archive_command=self._backups.archive_command(),
         )
 

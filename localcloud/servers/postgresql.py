@@ -63,6 +63,7 @@ class NodeSettings:
 
     slots: the server's `max_connections`; a standby may not have fewer than its primary has or had.
     usable: connections clients may open, `slots` less the reserved ones.
+    parameters: settings the user chose, none of which may need a restart.
     archive_command: keeps each WAL segment for backups; a standby has none.
     recovery: for the one start that follows the unpacking of a base backup.
     """
@@ -71,6 +72,7 @@ class NodeSettings:
     usable: int
     trusted_sources: tuple[str, ...]
     upstream: Upstream | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
     archive_command: str = ""
     recovery: Recovery | None = None
 
@@ -168,6 +170,14 @@ class PostgresServer:
         if wrong:
             raise ServerError(f"{self.label} refused its access rules and keeps the old ones: {wrong[0][0]}")
 
+    def refused_parameters(self) -> tuple[str, ...]:
+        """What the running server cannot take of its configuration file as it is written now."""
+        with self.connect() as connection:
+            rows = connection.execute(
+                "SELECT coalesce(name, sourcefile), error FROM pg_file_settings WHERE error IS NOT NULL"
+            ).fetchall()
+        return tuple(f"{name}: {error}" for name, error in rows)
+
     def end_foreign_sessions(self, sources: tuple[str, ...]) -> None:
         """End the client sessions that come from addresses no longer admitted."""
         allowed = networks(sources)
@@ -235,6 +245,7 @@ class PostgresServer:
             "datestyle": "iso, mdy",
             "default_text_search_config": "pg_catalog.english",
         }
+        parameters |= settings.parameters
         if settings.upstream is not None:
             parameters["primary_conninfo"] = settings.upstream.conninfo()
             parameters["primary_slot_name"] = settings.upstream.slot

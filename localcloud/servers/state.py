@@ -20,6 +20,7 @@ class ClusterState:
     """Kept in `cluster.json`. The file is written last when a cluster is created: with it, the cluster is complete.
 
     replicas: folder by name, relative to the cluster's own.
+    parameters: settings of the primary that the user chose.
     """
 
     id: str
@@ -34,6 +35,7 @@ class ClusterState:
     trusted_sources: tuple[str, ...] = ()
     pools: tuple[PoolSpec, ...] = ()
     replicas: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: ClusterSpec, port: int, pool_port: int) -> "ClusterState":

@@ -122,6 +122,45 @@ def test_configuration_is_checked_and_kept(cloud: LocalCloud, cluster: dict[str,
     assert cloud.get(path)["config"] == before
 
 
+def test_configuration_reaches_the_server(
+    cloud: LocalCloud, cluster: dict[str, Any], connect: Callable[..., psycopg.Connection[Any]]
+) -> None:
+    path = f"/v2/databases/{cluster['id']}/config"
+    given: dict[str, Any] = {
+        "work_mem": 7,
+        "idle_in_transaction_session_timeout": 90_000,
+        "log_min_duration_statement": -1,
+        "autovacuum_naptime": 30,
+        "autovacuum_vacuum_scale_factor": 0.05,
+        "jit": False,
+        "timezone": "Europe/Berlin",
+        "pg_stat_statements.track": "all",
+        "temp_file_limit": 5000,
+    }
+    assert cloud.call("PATCH", path, {"config": given}).status == 200
+    with connect(cluster["connection"]) as session:
+        shown = [session.execute(f"SHOW {name}".encode()).fetchone() for name in given]
+        assert [row[0] for row in shown if row] == [
+            "7MB",
+            "90s",
+            "-1",
+            "30s",
+            "0.05",
+            "off",
+            "Europe/Berlin",
+            "all",
+            "5000kB",
+        ]
+        assert cloud.call("PATCH", path, {"config": {"work_mem": 9}}).status == 200
+        assert session.execute("SHOW work_mem").fetchone() == ("9MB",), "open sessions follow too"
+        refused = cloud.call("PATCH", path, {"config": {"work_mem": 11, "timezone": "Mars/Olympus"}})
+        assert (refused.status, "timezone" in refused.message.lower()) == (422, True), refused.message
+        assert session.execute("SHOW work_mem").fetchone() == ("9MB",)
+    assert cloud.get(path)["config"].items() >= {"work_mem": 9, "timezone": "Europe/Berlin"}.items()
+    back = {"timezone": "UTC", "temp_file_limit": -1, "idle_in_transaction_session_timeout": 0}
+    assert cloud.call("PATCH", path, {"config": back}).status == 200
+
+
 def test_storage_autoscaling_is_shown_in_both_shapes(cloud: LocalCloud, cluster: dict[str, Any]) -> None:
     path = f"/v2/databases/{cluster['id']}"
     storage = {"enabled": True, "threshold_percent": 80, "increment_gib": 10}
