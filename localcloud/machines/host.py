@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.machines import cgroup
+from localcloud.machines import cgroup, source_address
 from localcloud.machines.errors import HostUnfit, MachineError
 from localcloud.machines.programs import run
 
@@ -67,6 +67,7 @@ class Host:
             for name in ("upper", "work", "root"):
                 Path(scratch, name).mkdir()
             try:
+                source_address.check()
                 run("unshare", *NAMESPACES, "--fork", "sh", "-c", _TRIAL, "sh", str(image), scratch)
             except MachineError as problem:
                 raise HostUnfit(f"Droplets cannot run on this computer: {problem}") from problem

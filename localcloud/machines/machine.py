@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from localcloud.machines import cgroup, seed
+from localcloud.machines import cgroup, seed, source_address
 from localcloud.machines.cgroup import Cgroup
 from localcloud.machines.errors import MachineError, StartFailed
 from localcloud.machines.host import NAMESPACES, Host
@@ -41,6 +41,7 @@ class Machine:
         values = json.loads((folder / _SPEC).read_text("utf-8"))
         self._image = host.images / values["image"] if host.images else Path()
         self._name: str = values["name"]
+        self._address: str = values["private_address"]
         self._cgroup = _group(self.folder)
 
     @classmethod
@@ -82,6 +83,7 @@ class Machine:
             return
         self._cgroup.create()
         (self._cgroup.folder / "machine").mkdir(exist_ok=True)
+        source_address.give(self._cgroup.folder, self._address)
         scripts = [str(_SCRIPTS / name) for name in ("supervise.sh", "boot.sh", "volumes.sh")]
         supervise, boot, plugs = scripts
         words = [word for volume in volumes for word in _words(volume)]

@@ -1,0 +1,96 @@
+"""Gives the connections of a machine the machine's own address.
+
+Linux gives every connection to loopback the source 127.0.0.1, so servers could not tell machines apart. A small BPF
+program on the machine's control group binds each connection to the machine's address first, except those to 127.0.0.1
+itself, which stay what programs expect of localhost. It ends with the control group.
+"""
+
+import ctypes
+import ipaddress
+import os
+import platform
+import socket
+import struct
+import sys
+from pathlib import Path
+
+from localcloud.machines.errors import MachineError
+
+_SYSTEM_CALL = {"x86_64": 321, "aarch64": 280}
+_PROG_LOAD, _PROG_ATTACH = 5, 8
+_PROG_TYPE_SOCK_ADDR, _INET4_CONNECT = 18, 10
+_ATTRIBUTES = 128
+"""Bytes of the kernel's argument structure, zeros where nothing is said."""
+
+_LOOPBACK_NET = 127
+_LOCALHOST = int.from_bytes(socket.inet_aton("127.0.0.1"), "little")
+_DESTINATION = 4
+"""Where the kernel's context has the IPv4 address that is connected to."""
+_BIND = 64
+"""Number of the kernel function that binds a socket."""
+
+
+def check() -> None:
+    """Raises MachineError where the kernel takes no such program."""
+    os.close(_load("127.0.0.1"))
+
+
+def give(cgroup: Path, address: str) -> None:
+    """Makes `address` the source of all connections that processes in this control group open to loopback."""
+    program = _load(address)
+    group = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _call(_PROG_ATTACH, struct.pack("<IIII", group, program, _INET4_CONNECT, 0))
+    finally:
+        os.close(group)
+        os.close(program)
+
+
+def _instruction(code: int, to: int = 0, source: int = 0, offset: int = 0, value: int = 0) -> bytes:
+    return struct.pack("<BBhi", code, source << 4 | to, offset, value)
+
+
+def _program(address: str) -> bytes:
+    own = int.from_bytes(ipaddress.IPv4Address(address).packed, "little", signed=True)
+    return b"".join(
+        (
+            _instruction(0xBF, to=6, source=1),  # r6 = context
+            _instruction(0x61, to=2, source=1, offset=_DESTINATION),  # r2 = destination
+            _instruction(0xBF, to=3, source=2),
+            _instruction(0x57, to=3, value=0xFF),  # r3 = its first byte
+            _instruction(0x55, to=3, offset=9, value=_LOOPBACK_NET),  # not loopback: leave it alone
+            _instruction(0x15, to=2, offset=8, value=_LOCALHOST),  # localhost: leave it alone
+            _instruction(0x62, to=10, offset=-16, value=socket.AF_INET),  # a socket address on the stack
+            _instruction(0x62, to=10, offset=-12, value=own),
+            _instruction(0x7A, to=10, offset=-8),
+            _instruction(0xBF, to=1, source=6),
+            _instruction(0xBF, to=2, source=10),
+            _instruction(0x07, to=2, value=-16),
+            _instruction(0xB7, to=3, value=16),
+            _instruction(0x85, value=_BIND),  # fails where the program has bound already: then that stays
+            _instruction(0xB7, to=0, value=1),  # go on
+            _instruction(0x95),
+        )
+    )
+
+
+def _load(address: str) -> int:
+    code = ctypes.create_string_buffer(_program(address))
+    license = ctypes.create_string_buffer(b"GPL")
+    head = struct.pack(
+        "<IIQQ", _PROG_TYPE_SOCK_ADDR, (len(code) - 1) // 8, ctypes.addressof(code), ctypes.addressof(license)
+    )
+    expected = struct.pack("<I", _INET4_CONNECT)
+    return _call(_PROG_LOAD, head.ljust(68, b"\0") + expected)
+
+
+def _call(command: int, attributes: bytes) -> int:
+    number = _SYSTEM_CALL.get(platform.machine())
+    if number is None or sys.byteorder != "little":
+        raise MachineError(f"Machines cannot have addresses of their own on a {platform.machine()}.")
+    libc = ctypes.CDLL(None, use_errno=True)
+    buffer = ctypes.create_string_buffer(attributes, _ATTRIBUTES)
+    result: int = libc.syscall(number, command, buffer, _ATTRIBUTES)
+    if result < 0:
+        raise MachineError(f"The kernel takes no BPF program for a control group: {os.strerror(ctypes.get_errno())}.")
+    return result
