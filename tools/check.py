@@ -7,7 +7,7 @@ from tools.bring import bring
 from tools.progress import Failure
 from tools.workspace import ROOT
 
-PACKAGES = ("__main__.py", "settings", "components", "migrator", "localcloud", "operations", "tools", "bench", "tests")
+PACKAGES = "__main__.py settings components migrator localcloud operations policies tools bench tests".split()
 
 
 def main() -> int:

@@ -12,7 +12,8 @@ ALLOWED: dict[str, set[str]] = {
     "migrator": set(),
     "localcloud": set(),
     "components": {"settings", "migrator"},
-    "operations": {"settings", "migrator"},
+    "operations": {"settings", "migrator", "policies"},
+    "policies": {"settings"},
 }
 SDKS = {"pulumi_digitalocean", "pulumi_cloudflare", "pulumi_random"}
 
@@ -47,6 +48,12 @@ def test_the_migrator_and_the_settings_know_nothing_of_pulumi() -> None:
     for package in ("migrator", "settings", "operations"):
         for module in (ROOT / package).rglob("*.py"):
             assert "pulumi" not in _imports(module), module.relative_to(ROOT)
+
+
+def test_the_policies_know_of_the_settings_only_the_catalogue() -> None:
+    for module in (ROOT / "policies").rglob("*.py"):
+        names = {node.module for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.ImportFrom)}
+        assert {name for name in names if name and name.startswith("settings")} <= {"settings.catalogue"}, module.name
 
 
 def test_only_the_migrations_component_joins_pulumi_and_the_migrator() -> None:

@@ -1,0 +1,182 @@
+"""How an app reaches its database."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+from pulumi_policy import Severity
+
+from policies.fields import Fields
+from policies.kinds import APP, POOL, REPLICA
+from policies.passwords import PASSWORD_IN_URI
+from policies.prices import APP_PARTS
+from policies.resources import Resource, Stack, postgresql
+from policies.rules import Config, Finding, ResourceRule, Rule, StackRule
+
+_APPS = "https://docs.digitalocean.com/products/app-platform/how-to"
+_DATABASES = "https://docs.digitalocean.com/products/databases/postgresql"
+
+ADMINISTRATOR = "doadmin"
+DIRECT_PORT = 25060
+_HOST = re.compile(r"[a-z0-9.-]+\.db\.ondigitalocean\.com")
+_URI = re.compile(r"(?:jdbc:)?postgres(?:ql)?://\S+")
+# What App Platform fills in from an attached cluster: its public host and direct port.
+_BINDABLE = re.compile(r"\$\{([a-z0-9-]+)\.(DATABASE_URL|HOSTNAME|PORT)\}")
+_REFERENCES = re.compile(r"(\$\{[^}]+\})+")
+_SECRET_NAME = re.compile(r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIALS?)$")
+_VERIFIED = {"verify-full", "verify-ca"}
+
+
+def _variables(app: Resource) -> Iterator[tuple[str, Fields]]:
+    """Every variable of an app and of its components, with its name."""
+    spec = app.fields.object("spec")
+    owners = [spec, *(component for part in APP_PARTS for component in spec.objects(part))]
+    for owner in owners:
+        for variable in owner.objects("envs"):
+            yield str(variable.get("key") or ""), variable
+
+
+def _text(variable: Fields) -> str:
+    value = variable.get("value")
+    return value if isinstance(value, str) else ""
+
+
+def _not_administrator(resource: Resource, _config: Config) -> Iterator[str]:
+    if resource.type == POOL:
+        if resource.fields.get("user") == ADMINISTRATOR:
+            yield f"The pool {resource.called} logs in as {ADMINISTRATOR}."
+        return
+    for database in resource.fields.object("spec").objects("databases"):
+        if database.get("engine") != "PG" or not database.get("production"):
+            continue
+        if not database.has("dbUser"):
+            yield f"{resource.called} names no dbUser for {database.get('name')}, so it gets {ADMINISTRATOR}."
+        elif database.get("dbUser") == ADMINISTRATOR:
+            yield f"{resource.called} logs in to {database.get('name')} as {ADMINISTRATOR}."
+    for key, variable in _variables(resource):
+        value = _text(variable)
+        if value == ADMINISTRATOR or f"//{ADMINISTRATOR}:" in value or f"//{ADMINISTRATOR}@" in value:
+            yield f"{resource.called}, variable {key}: the user is {ADMINISTRATOR}."
+
+
+def _endpoint(resource: Resource, _config: Config) -> Iterator[str]:
+    managed = {
+        database.get("name")
+        for database in resource.fields.object("spec").objects("databases")
+        if database.get("engine") == "PG" and database.get("production")
+    }
+    for key, variable in _variables(resource):
+        value = _text(variable)
+        for component, name in _BINDABLE.findall(value):
+            if component in managed:
+                yield (
+                    f"{resource.called}, variable {key}: ${{{component}.{name}}} is the cluster's public host and "
+                    "direct port."
+                )
+        for host in _HOST.findall(value):
+            if not host.startswith("private-"):
+                yield f"{resource.called}, variable {key}: {host} is a public host."
+        for uri in _URI.findall(value):
+            host, port = _address(uri)
+            # A replica has no pools; its direct port is the only one.
+            if port == DIRECT_PORT and "replica-" not in host:
+                yield f"{resource.called}, variable {key}: {DIRECT_PORT} is the direct port; a pool is on 25061."
+
+
+def _address(uri: str) -> tuple[str, int | None]:
+    # The password may be a reference, whose braces a parser of URIs would stumble over.
+    address = uri.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    host, _, port = address.partition(":")
+    return host, int(port) if port.isdigit() else None
+
+
+def _through_pool(stack: Stack, _config: Config) -> Iterator[Finding]:
+    for app in stack.of(APP):
+        for cluster in postgresql(stack):
+            if not app.made_from("spec", cluster):
+                continue
+            ways = stack.of_cluster(cluster, POOL) + stack.of_cluster(cluster, REPLICA)
+            if not any(app.made_from("spec", way) for way in ways):
+                yield Finding(
+                    message=f"{app.called} is built from {cluster.called} and from none of its pools.", urn=app.urn
+                )
+
+
+def _verified(resource: Resource, _config: Config) -> Iterator[str]:
+    for key, variable in _variables(resource):
+        value = _text(variable)
+        for uri in _URI.findall(value):
+            (mode, *_) = parse_qs(urlsplit(uri.removeprefix("jdbc:")).query).get("sslmode", ["not set"])
+            if mode not in _VERIFIED:
+                yield f"{resource.called}, variable {key}: sslmode is {mode}, so any server may answer."
+        if key.endswith("SSLMODE") and value and value not in _VERIFIED:
+            yield f"{resource.called}, variable {key}: {value} verifies no server."
+
+
+def _secret_type(resource: Resource, config: Config) -> Iterator[str]:
+    for key, variable in _variables(resource):
+        kind = variable.get("type") if variable.has("type") else "GENERAL"
+        value = _text(variable)
+        # References hold nothing themselves: App Platform fills them in when a deployment starts.
+        if kind != "GENERAL" or key in config["public"] or _REFERENCES.fullmatch(value):
+            continue
+        if value and _SECRET_NAME.search(key.upper()):
+            yield f"{resource.called}, variable {key}: its name says secret and its type is GENERAL."
+        elif PASSWORD_IN_URI.search(value):
+            yield f"{resource.called}, variable {key}: there is a password in it and its type is GENERAL."
+
+
+RULES: tuple[Rule, ...] = (
+    ResourceRule(
+        name="app-not-administrator",
+        protects="An app that is broken into as doadmin can drop every database of the cluster.",
+        fix="Give the app a DatabaseUser of its own, and grants in a migration.",
+        source=f"{_DATABASES}/how-to/modify-user-privileges/",
+        severity=Severity.CRITICAL,
+        types=frozenset({APP, POOL}),
+        check=_not_administrator,
+    ),
+    ResourceRule(
+        name="app-private-pool",
+        protects="The public host crosses the internet; the direct port takes a server process for each connection.",
+        fix="Use the private host and port of a pool.",
+        source=f"{_DATABASES}/concepts/best-practices/",
+        severity=Severity.HIGH,
+        types=frozenset({APP}),
+        check=_endpoint,
+    ),
+    StackRule(
+        name="app-through-pool",
+        protects="The same, where hosts and ports are not known yet: an app made from a cluster and none of its pools.",
+        fix="Build the app's variables from a DatabaseConnectionPool.",
+        source=f"{_DATABASES}/how-to/manage-connection-pools/",
+        severity=Severity.HIGH,
+        check=_through_pool,
+    ),
+    ResourceRule(
+        name="app-verifies-server",
+        protects="sslmode=require encrypts, and sends the password to whoever answers.",
+        fix="Use sslmode=verify-full and the cluster's CA certificate.",
+        source="https://www.postgresql.org/docs/current/libpq-ssl.html",
+        severity=Severity.HIGH,
+        types=frozenset({APP}),
+        check=_verified,
+    ),
+    ResourceRule(
+        name="app-secret-type",
+        protects="App Platform shows variables of type GENERAL to whoever may read the app, and prints them in logs.",
+        fix="Set type to SECRET, refer to a bindable variable, or name the variable under public in the pack's config.",
+        source=f"{_APPS}/use-environment-variables/",
+        severity=Severity.HIGH,
+        types=frozenset({APP}),
+        check=_secret_type,
+        config={
+            "public": {
+                "type": "array",
+                "items": {"type": "string"},
+                "default": [],
+                "description": "Variables that only sound secret, such as a token's public address.",
+            }
+        },
+    ),
+)

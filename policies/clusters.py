@@ -1,0 +1,161 @@
+"""Clusters that last: kept, redundant, supported, maintained when it suits."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from pulumi_policy import Severity
+
+from policies.fields import UNKNOWN
+from policies.kinds import CACHES, CLUSTER, DATABASE, REPLICA, VPC
+from policies.resources import Resource, Stack, postgresql
+from policies.rules import GROWN, Config, Finding, ResourceRule, Rule, StackRule
+from settings.catalogue import POSTGRESQL_VERSIONS, Phase
+
+_DOCS = "https://docs.digitalocean.com/products/databases/postgresql"
+_PULUMI = "https://www.pulumi.com/docs/iac/concepts/resources/options"
+_VERSIONING = "https://www.postgresql.org/support/versioning/"
+
+# The last release of each major version of PostgreSQL, from the page above.
+END_OF_LIFE = {
+    "11": date(2023, 11, 9),
+    "12": date(2024, 11, 21),
+    "13": date(2025, 11, 13),
+    "14": date(2026, 11, 12),
+    "15": date(2027, 11, 11),
+    "16": date(2028, 11, 9),
+    "17": date(2029, 11, 8),
+    "18": date(2030, 11, 14),
+}
+DAYS_PER_MONTH = 30.44
+_KEPT = (CLUSTER, DATABASE, VPC)
+
+
+def _today() -> date:
+    return date.today()
+
+
+def _protected(stack: Stack, _config: Config) -> Iterator[Finding]:
+    for resource in stack.of(*_KEPT):
+        if not resource.protected and resource.fields.peek("engine") not in CACHES:
+            yield Finding(
+                message=f"{resource.called} is not protected: an edit that replaces it deletes its data.",
+                urn=resource.urn,
+            )
+
+
+def _not_replaced(stack: Stack, _config: Config) -> Iterator[Finding]:
+    for resource in stack.of(*_KEPT):
+        if resource.deleted_before_replaced:
+            yield Finding(
+                message=f"{resource.called} has deleteBeforeReplace: its data would be gone before the new one stands.",
+                urn=resource.urn,
+            )
+
+
+def _redundant(stack: Stack, _config: Config) -> Iterator[Finding]:
+    for cluster in postgresql(stack):
+        nodes = cluster.fields.get("nodeCount")
+        if nodes is UNKNOWN or (nodes or 1) > 1 or stack.of_cluster(cluster, REPLICA):
+            continue
+        yield Finding(
+            message=f"{cluster.called} has one node and no replica: it is away until DigitalOcean has built a new one.",
+            urn=cluster.urn,
+        )
+
+
+def _supported(resource: Resource, _config: Config) -> Iterator[str]:
+    version = _version(resource)
+    if version is None:
+        return
+    if version not in POSTGRESQL_VERSIONS:
+        yield f"{resource.called} asks for PostgreSQL {version}; DigitalOcean has {', '.join(POSTGRESQL_VERSIONS)}."
+    elif version in END_OF_LIFE and END_OF_LIFE[version] <= _today():
+        yield f"{resource.called} asks for PostgreSQL {version}, which has had no fixes since {END_OF_LIFE[version]}."
+
+
+def _ending(resource: Resource, config: Config) -> Iterator[str]:
+    end = END_OF_LIFE.get(_version(resource) or "")
+    soon = _today() + timedelta(days=round(float(config["months"]) * DAYS_PER_MONTH))
+    if end and _today() < end <= soon:
+        yield f"{resource.called}: PostgreSQL {_version(resource)} gets its last fixes on {end}."
+
+
+def _version(resource: Resource) -> str | None:
+    if resource.fields.get("engine") != "pg":
+        return None
+    version = resource.fields.get("version")
+    return str(version) if version else None
+
+
+def _window(resource: Resource, _config: Config) -> Iterator[str]:
+    if not resource.fields.has("maintenanceWindows") and resource.fields.peek("engine") not in CACHES:
+        yield f"{resource.called} has no maintenance window: DigitalOcean picks one, perhaps at your busiest hour."
+
+
+RULES: tuple[Rule, ...] = (
+    StackRule(
+        name="data-protected",
+        protects="One edit of a region or a name deletes a cluster, a database or the network of both.",
+        fix="Set the resource option protect.",
+        source=f"{_PULUMI}/protect/",
+        severity=Severity.CRITICAL,
+        check=_protected,
+        phases=GROWN,
+        spares_development=True,
+    ),
+    StackRule(
+        name="data-not-replaced",
+        protects="A replacement that deletes first leaves nothing to copy the data from.",
+        fix="Remove deleteBeforeReplace; change in place, or restore a backup into a new cluster.",
+        source=f"{_PULUMI}/deletebeforereplace/",
+        severity=Severity.CRITICAL,
+        check=_not_replaced,
+        phases=GROWN,
+        spares_development=True,
+    ),
+    StackRule(
+        name="standby-or-replica",
+        protects="A single node takes the product down with it.",
+        fix="Set nodeCount to 2, or add a DatabaseReplica.",
+        source=f"{_DOCS}/how-to/add-standby-nodes/",
+        severity=Severity.HIGH,
+        check=_redundant,
+        phases=frozenset({Phase.SCALE}),
+    ),
+    ResourceRule(
+        name="version-supported",
+        protects="A version without fixes keeps its holes.",
+        fix=f"Ask for PostgreSQL {POSTGRESQL_VERSIONS[-1]}.",
+        source=_VERSIONING,
+        severity=Severity.HIGH,
+        types=frozenset({CLUSTER}),
+        check=_supported,
+    ),
+    ResourceRule(
+        name="version-end-of-life",
+        protects="An upgrade in a hurry goes wrong.",
+        fix="Plan the upgrade to a later major version.",
+        source=_VERSIONING,
+        severity=Severity.MEDIUM,
+        mandatory=False,
+        types=frozenset({CLUSTER}),
+        check=_ending,
+        config={
+            "months": {
+                "type": "number",
+                "minimum": 0,
+                "default": 6,
+                "description": "How long before the end it warns.",
+            }
+        },
+    ),
+    ResourceRule(
+        name="maintenance-window",
+        protects="Updates fail over when the product is in use.",
+        fix="Set maintenanceWindows to a quiet hour (UTC).",
+        source=f"{_DOCS}/how-to/schedule-updates/",
+        severity=Severity.MEDIUM,
+        types=frozenset({CLUSTER}),
+        check=_window,
+    ),
+)

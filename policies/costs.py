@@ -1,0 +1,79 @@
+"""What the stack costs a month."""
+
+from collections.abc import Iterator
+
+from pulumi_policy import Severity
+
+from policies.prices import bill
+from policies.resources import Resource, Stack
+from policies.rules import Config, Finding, Rule, StackRule
+from settings.catalogue import Phase
+
+_PRICING = "https://www.digitalocean.com/pricing/managed-databases"
+# Twice what the phase's own plans cost, with room for a second cluster or a cache. US dollars a month.
+BUDGETS = {Phase.LAUNCH: 50.0, Phase.GROWTH: 100.0, Phase.SCALE: 250.0}
+_PRICES = {
+    "prices": {
+        "type": "object",
+        "additionalProperties": {"type": "number", "minimum": 0},
+        "default": {},
+        "description": "Size -> US dollars a month, where yours differs from the catalogue or the catalogue has none.",
+    }
+}
+
+
+def _items(stack: Stack, config: Config) -> Iterator[tuple[Resource, str, int, float | None]]:
+    for resource in stack.resources:
+        for item in bill(resource.type, resource.fields, config["prices"]):
+            yield resource, item.size, item.number, item.usd
+
+
+def _within_budget(stack: Stack, config: Config) -> Iterator[Finding]:
+    budget = config.get("usd") or (BUDGETS[stack.phase] if stack.phase else None)
+    if budget is None:
+        return
+    items = [(f"{one.called} {number} x {size}", usd) for one, size, number, usd in _items(stack, config) if usd]
+    total = sum(usd for _, usd in items)
+    if total > budget:
+        lines = ", ".join(f"{name} ${usd:g}" for name, usd in items)
+        yield Finding(message=f"The stack costs ${total:g} a month, its budget is ${budget:g}: {lines}.")
+
+
+def _priced(stack: Stack, config: Config) -> Iterator[Finding]:
+    for resource, size, _, usd in _items(stack, config):
+        if usd is None:
+            yield Finding(
+                message=f"{resource.called}: no price for {size}; the budget leaves it out.", urn=resource.urn
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    StackRule(
+        name="monthly-budget",
+        protects="A larger plan is one word in a pull request and a bill every month.",
+        fix="Take a smaller plan, or raise usd in the pack's config.",
+        source=_PRICING,
+        severity=Severity.MEDIUM,
+        check=_within_budget,
+        config={
+            "usd": {
+                "type": "number",
+                "minimum": 0,
+                "description": "The budget in US dollars a month; without it the phase's: "
+                + ", ".join(f"{phase} {usd:g}" for phase, usd in BUDGETS.items())
+                + ".",
+            },
+            **_PRICES,
+        },
+    ),
+    StackRule(
+        name="prices-known",
+        protects="A bill that leaves something out looks smaller than it is.",
+        fix="Name the size under prices in the pack's config, here and under monthly-budget.",
+        source=_PRICING,
+        severity=Severity.LOW,
+        mandatory=False,
+        check=_priced,
+        config=_PRICES,
+    ),
+)

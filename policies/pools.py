@@ -1,0 +1,88 @@
+"""Connection pools within what a cluster's plan allows."""
+
+import re
+from collections.abc import Iterator
+
+from pulumi_policy import Severity
+
+from policies.kinds import POOL
+from policies.resources import Resource, Stack, postgresql
+from policies.rules import Config, Finding, ResourceRule, Rule, StackRule
+from settings.catalogue import CONNECTIONS_PER_GIB, PLANS, RESERVED_CONNECTIONS
+
+_POOLS = "https://docs.digitalocean.com/products/databases/postgresql/how-to/manage-connection-pools/"
+_MEMORY = re.compile(r"-(\d+)gb$")
+
+
+def connections(slug: str) -> int | None:
+    """How many connections a plan allows; None for a slug that does not name its memory.
+
+    A plan outside the catalogue follows the same rule: 25 for each GiB of memory less 3.
+    """
+    if slug in PLANS:
+        return PLANS[slug].connections
+    memory = _MEMORY.search(slug)
+    return CONNECTIONS_PER_GIB * int(memory.group(1)) - RESERVED_CONNECTIONS if memory else None
+
+
+def _budget(stack: Stack, config: Config) -> Iterator[Finding]:
+    headroom = int(config["headroom"])
+    for cluster in postgresql(stack):
+        pools = {pool.called: pool.fields.get("size") for pool in stack.of_cluster(cluster, POOL)}
+        slug = cluster.fields.get("size")
+        limit = connections(slug) if slug else None
+        if limit is None:
+            if slug and pools:
+                yield Finding(message=f"{cluster.called}: the plan {slug} does not tell its memory.", urn=cluster.urn)
+            continue
+        taken = int(sum(size or 0 for size in pools.values()))
+        if taken > limit - headroom:
+            sizes = ", ".join(f"{name} {int(size)}" for name, size in sorted(pools.items()) if size)
+            yield Finding(
+                message=f"{cluster.called}: its pools take {taken} connections ({sizes}). The plan {slug} allows "
+                f"{limit}; {headroom} are kept for migrations and monitoring, so {limit - headroom} are left.",
+                urn=cluster.urn,
+            )
+
+
+def _mode(resource: Resource, config: Config) -> Iterator[str]:
+    mode = resource.fields.get("mode")
+    if mode and mode != "transaction" and resource.called not in config["sessions"]:
+        yield f"{resource.called} has the mode {mode}."
+
+
+RULES: tuple[Rule, ...] = (
+    StackRule(
+        name="pools-within-plan",
+        protects="Pools that take every connection lock out migrations, monitoring and whoever must look.",
+        fix="Make pools smaller, or the plan larger.",
+        source=_POOLS,
+        severity=Severity.HIGH,
+        check=_budget,
+        config={
+            "headroom": {
+                "type": "integer",
+                "minimum": 1,
+                "default": 5,
+                "description": "Connections of a cluster that no pool takes.",
+            }
+        },
+    ),
+    ResourceRule(
+        name="pool-mode-transaction",
+        protects="In session mode a client holds a connection for as long as it lives; a pool then serves a few.",
+        fix="Set mode to transaction, or name the pool under sessions in the pack's config.",
+        source=_POOLS,
+        severity=Severity.MEDIUM,
+        types=frozenset({POOL}),
+        check=_mode,
+        config={
+            "sessions": {
+                "type": "array",
+                "items": {"type": "string"},
+                "default": [],
+                "description": "Pools whose clients need session state.",
+            }
+        },
+    ),
+)

@@ -1,0 +1,129 @@
+"""A stack as the policies see it: resources, what belongs to what, and what comes before what."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from pulumi_policy import PolicyResource, ResourceValidationArgs
+
+from policies.fields import UNKNOWN, Fields
+from policies.kinds import CLUSTER, PHASE
+from settings.catalogue import Phase
+
+
+class Resource:
+    """One resource and its properties."""
+
+    def __init__(self, made: ResourceValidationArgs | PolicyResource) -> None:
+        self.made = made
+        self.urn = made.urn
+        self.name = made.name
+        self.type = made.resource_type
+        self.fields = Fields(made.props)
+
+    @property
+    def called(self) -> str:
+        """Its name at DigitalOcean where that is known, else the program's."""
+        name = self.fields.peek("name")
+        return name if isinstance(name, str) else self.name
+
+    @property
+    def protected(self) -> bool:
+        """Whether Pulumi refuses to delete or replace it."""
+        return bool(self.made.opts.protect)
+
+    @property
+    def deleted_before_replaced(self) -> bool:
+        """Whether the program asks for the old one to go first."""
+        return bool(self.made.opts.delete_before_replace)
+
+    @property
+    def is_component(self) -> bool:
+        """Whether it only groups others."""
+        return self.made.provider is None
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether its provider talks to an API on this machine, and so to nothing that anybody pays for."""
+        if self.made.provider is None:
+            return False
+        endpoint = Fields(self.made.provider.props).peek("apiEndpoint")
+        try:
+            return bool(endpoint) and ipaddress.ip_address(urlsplit(endpoint).hostname or "").is_loopback
+        except ValueError:
+            return False
+
+    def uses(self, key: str, other: "Resource") -> bool:
+        """Whether a property was made from another resource's outputs, or is its id, alone or in a list."""
+        value, identity = self.fields.peek(key), other.fields.peek("id")
+        if isinstance(value, str) and isinstance(identity, str):
+            return value == identity
+        return self.made_from(key, other) or (
+            isinstance(identity, str) and identity in Fields(self.made.props).values(key)
+        )
+
+    def made_from(self, key: str, other: "Resource") -> bool:
+        """Whether a property was made from another resource's outputs."""
+        return other.urn in {made.urn for made in self._property_dependencies.get(key, ())}
+
+    def comes_after(self, other: "Resource") -> bool:
+        """Whether it waits for the other one, directly or by way of others.
+
+        A resource is registered after the component around it, and so after what the component waits for.
+        """
+        seen: set[str] = set()
+        ahead = _ahead(self.made)
+        while ahead:
+            made = ahead.pop()
+            if made.urn == other.urn:
+                return True
+            if made.urn not in seen:
+                seen.add(made.urn)
+                ahead += _ahead(made)
+        return False
+
+    @property
+    def _property_dependencies(self) -> Mapping[str, Sequence[PolicyResource]]:
+        return self.made.property_dependencies if isinstance(self.made, PolicyResource) else {}
+
+
+def _ahead(made: ResourceValidationArgs | PolicyResource) -> list[PolicyResource]:
+    if isinstance(made, ResourceValidationArgs):
+        return []
+    return [*made.dependencies, *([made.parent] if made.parent else [])]
+
+
+class Stack:
+    """All resources of a stack. `given` are the pack-wide settings: phase and developmentStacks."""
+
+    def __init__(self, made: Iterable[PolicyResource], given: Mapping[str, Any]) -> None:
+        self.resources = [Resource(one) for one in made]
+        self._given = given
+
+    @property
+    def phase(self) -> Phase | None:
+        """The phase that the pack's config names, else the one that Trellis recorded, else None."""
+        recorded = (one.fields.peek("phase") for one in self.of(PHASE))
+        named = self._given.get("phase") or next((phase for phase in recorded if phase), None)
+        return Phase(named) if named in set(Phase) else None
+
+    @property
+    def development(self) -> bool:
+        """Whether the stack may be thrown away: by its name, or because its cloud is on this machine."""
+        clouds = [one.on_this_machine for one in self.resources if one.type.startswith("digitalocean:")]
+        named = {one.urn.split("::")[0].rpartition(":")[2] for one in self.resources}
+        return bool(named & set(self._given.get("developmentStacks", ()))) or (bool(clouds) and all(clouds))
+
+    def of(self, *types: str) -> Iterator[Resource]:
+        """Every resource of the given types."""
+        return (one for one in self.resources if one.type in types)
+
+    def of_cluster(self, cluster: Resource, kind: str, *, key: str = "clusterId") -> list[Resource]:
+        """The resources of a type that belong to a cluster."""
+        return [one for one in self.of(kind) if one.uses(key, cluster)]
+
+
+def postgresql(stack: Stack) -> list[Resource]:
+    """The stack's PostgreSQL clusters; one whose engine is not known counts."""
+    return [one for one in stack.of(CLUSTER) if one.fields.peek("engine") in ("pg", UNKNOWN)]

@@ -1,0 +1,6 @@
+"""Runs one of the programs beside this file. PYTHONPATH names the checkout, for dynamic providers too."""
+
+import os
+from importlib import import_module
+
+import_module(f"tests.policies.stacks.{os.environ['PROGRAM']}")

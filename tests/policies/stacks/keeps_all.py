@@ -1,0 +1,5 @@
+"""Breaks nothing."""
+
+from tests.policies.stacks.shop import shop
+
+shop()

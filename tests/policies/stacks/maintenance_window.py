@@ -1,0 +1,5 @@
+"""Updates at any hour."""
+
+from tests.policies.stacks.shop import shop
+
+shop(cluster={"maintenance_windows": None})

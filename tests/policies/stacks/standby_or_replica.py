@@ -1,0 +1,5 @@
+"""One node and no replica, at scale."""
+
+from tests.policies.stacks.shop import shop
+
+shop(replicas=0)

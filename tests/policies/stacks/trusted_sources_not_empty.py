@@ -1,0 +1,5 @@
+"""An empty list of trusted sources."""
+
+from tests.policies.stacks.shop import shop
+
+shop(trusted=[[]])

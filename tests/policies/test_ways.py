@@ -1,0 +1,67 @@
+"""The pack as a folder, which the official CLI takes, and its settings. The other tests use it as an executable."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.policies.engine import EXECUTABLE, STACKS, Previews
+from tests.stacks.harness import open_folder
+from tools.bring import Parts, bring
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    return bring()
+
+
+@pytest.fixture(scope="module")
+def engine(parts: Parts) -> Iterator[Previews]:
+    with open_folder() as folder:
+        yield Previews(folder, parts)
+
+
+def test_the_folder(engine: Previews, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's language host before 3.100 starts a folder as a program. Under another name the engine does not ask it,
+    and starts the folder by PulumiPolicy.yaml, with the virtual environment named there."""
+    programs = tmp_path / "bin"
+    shutil.copytree(parts.pulumi, programs)
+    (programs / "pulumi-language-python").rename(programs / "pulumi-language-shop")
+    (tmp_path / "Pulumi.yaml").write_text(f"name: shop\nruntime: shop\nmain: {STACKS}/\n")
+    path = os.pathsep.join(map(str, (programs, Path(sys.executable).parent, "/usr/bin", "/bin")))
+    monkeypatch.setitem(engine.environment, "PATH", path)
+    done = engine.preview("trusted_source_range", project=tmp_path, pack=EXECUTABLE.parent)
+    assert done.code != 0
+    assert done.broken() == {"trusted-source-range"}, done.text
+
+
+@pytest.mark.parametrize(
+    ("program", "settings"),
+    [
+        ("data_protected", {"stack": {"phase": "launch"}, "monthly-budget": {"usd": 75}}),
+        ("data_protected", {"stack": {"phase": "growth", "developmentStacks": ["prod"]}}),
+        ("monthly_budget", {"stack": {"phase": "scale"}, "monthly-budget": {"usd": 1000}}),
+        ("pool_mode_transaction", {"stack": {"phase": "scale"}, "pool-mode-transaction": {"sessions": ["shop-pool"]}}),
+    ],
+    ids=["phase", "development", "budget", "exception"],
+)
+def test_settings_let_a_program_pass(engine: Previews, program: str, settings: dict[str, object]) -> None:
+    done = engine.preview(program, settings=settings)
+    assert done.code == 0, done.text
+    assert done.broken() == set()
+
+
+def test_a_stack_without_a_phase_is_told_what_did_not_run(engine: Previews) -> None:
+    done = engine.preview("data_protected", settings={})
+    assert done.code == 0, done.text
+    assert "stack" in done.broken("advisory")
+
+
+def test_wrong_settings_are_refused(engine: Previews) -> None:
+    done = engine.preview("keeps_all", settings={"stack": {"phase": "giant"}, "monthly-budget": {"usd": "much"}})
+    assert done.code != 0
+    assert "stack: phase: phase must be one of the following" in done.text
+    assert "monthly-budget: usd: Invalid type" in done.text
