@@ -27,7 +27,8 @@ from localcloud.servers.errors import (
 from localcloud.servers.replica import Replica
 from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec, ReplicaStatus
 from localcloud.servers.tools import Tools
-from localcloud.servers.valkey import Valkey, ValkeySettings, ValkeySpec
+from localcloud.servers.valkey import Valkey
+from localcloud.servers.valkey_files import ValkeySettings, ValkeySpec
 
 __all__ = [
     "WINDOW",

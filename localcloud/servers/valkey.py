@@ -1,103 +1,47 @@
-"""One managed Valkey: a server process, its files and what it remembers.
+"""One managed Valkey: a server process and what is done to it.
 
 The program is valkey-server, or the redis-server it was made from: both take these settings and speak this protocol.
 """
 
 import contextlib
-import hashlib
-import ipaddress
-import json
 import secrets
 import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from localcloud.servers import folders, ports, processes, sockets
-from localcloud.servers.access import admits, networks
+from localcloud.servers.access import networks
 from localcloud.servers.certificates import CertificateAuthority
 from localcloud.servers.errors import AlreadyExists, InvalidRequest, NotRunning, ServerError, StartFailed
 from localcloud.servers.processes import Process
 from localcloud.servers.resp import Refused, Session
-from localcloud.servers.state import damaged, read
 from localcloud.servers.tools import Tools
-
-STATE_FILE = "valkey.json"
-
-ADMIN_USER = "default"
-PLATFORM_USER = "_platform"
-
-ADMIN_COMMANDS = "+@all -@admin +client|list +client|kill +slowlog +latency"
-"""What the admin user may run: everything but the commands by which the platform manages the server."""
+from localcloud.servers.valkey_files import (
+    ADMIN_USER,
+    CONFIGURATION,
+    PLATFORM_USER,
+    STATE_FILE,
+    ValkeySettings,
+    ValkeySpec,
+    ValkeyState,
+    data_of,
+    hashed,
+    pidfile_of,
+    socket_of,
+    write_files,
+)
 
 RESTART_NEEDED = frozenset({"databases", "io-threads"})
 """Settings that a running server does not change."""
-
-LOOPBACK = ipaddress.ip_address("127.0.0.1")
-"""The address every ordinary client of this machine comes from."""
 
 START_PATIENCE = 300.0
 """Seconds a server may take to come up; it reads its snapshot first."""
 
 # A server that keeps snapshots writes one at SIGTERM. Seconds to wait after each signal.
 STOP_STEPS = ((signal.SIGTERM, 120.0), (signal.SIGKILL, 10.0))
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValkeySettings:
-    """What may change in a server's life.
-
-    max_memory_mib: what its data may take.
-    directives: lines of the server's configuration, by name. An empty `save` keeps no snapshots: all data is lost
-        when the server stops.
-    """
-
-    max_memory_mib: int
-    directives: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def persistent(self) -> bool:
-        return self.directives.get("save") != ""
-
-    def lines(self) -> dict[str, str]:
-        return {**self.directives, "maxmemory": f"{self.max_memory_mib}mb"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValkeySpec:
-    """A Valkey to create. admin_password: the first password of the user "default"; only its hash is kept."""
-
-    id: str
-    settings: ValkeySettings
-    admin_password: str = field(repr=False)
-    public_host: str = "127.0.0.1"
-    private_host: str = "127.0.0.2"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _State:
-    """Kept in `valkey.json`, written last when a server is created: with it, the server is complete."""
-
-    id: str
-    hosts: tuple[str, str]
-    port: int
-    settings: ValkeySettings
-    password_hash: str
-    platform_password: str = field(repr=False)
-    trusted_sources: tuple[str, ...] = ()
-
-    @classmethod
-    def load(cls, folder: Path) -> "_State":
-        values = read(folder / STATE_FILE)
-        try:
-            first, second = values.pop("hosts")
-            settings = ValkeySettings(**values.pop("settings"))
-            sources = tuple(values.pop("trusted_sources"))
-            return cls(hosts=(first, second), settings=settings, trusted_sources=sources, **values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise damaged(folder / STATE_FILE, error) from error
 
 
 class Valkey:
@@ -107,7 +51,7 @@ class Valkey:
     `load` to get one.
     """
 
-    def __init__(self, folder: Path, state: _State, tools: Tools) -> None:
+    def __init__(self, folder: Path, state: ValkeyState, tools: Tools) -> None:
         self.folder = folder
         self._state = state
         self._tools = tools
@@ -133,20 +77,20 @@ class Valkey:
         folders.remove(folder)
         account.private_folder(folder)
         try:
-            account.check_reach(folder / "data")
-            account.private_folder(folder / "data")
+            account.check_reach(data_of(folder))
+            account.private_folder(data_of(folder))
             hosts = (spec.public_host, spec.private_host)
             issued = authority.issue(spec.id, (*hosts, "localhost"))
             account.write(folder / "server.crt", issued.certificate)
             account.write(folder / "server.key", issued.key)
             # Of a pair, as for PostgreSQL: every port that is given out has the next one to itself.
             port, _ = ports.choose(hosts, 2)
-            state = _State(
+            state = ValkeyState(
                 id=spec.id,
                 hosts=hosts,
                 port=port,
                 settings=spec.settings,
-                password_hash=_hash(spec.admin_password),
+                password_hash=hashed(spec.admin_password),
                 platform_password=secrets.token_urlsafe(24),
             )
             made = cls(folder, state, tools)
@@ -161,7 +105,7 @@ class Valkey:
     def load(cls, folder: Path, tools: Tools) -> "Valkey":
         """The server in `folder`, without starting it. Raises NotFound when there is no complete one."""
         folder = folder.absolute()
-        return cls(folder, _State.load(folder), tools)
+        return cls(folder, ValkeyState.load(folder), tools)
 
     @property
     def label(self) -> str:
@@ -193,11 +137,11 @@ class Valkey:
         """The running server, started by this run of the local cloud or an earlier one."""
         processes.reap()
         try:
-            pid = int((self._data / "valkey.pid").read_text(encoding="ascii"))
+            pid = int(pidfile_of(self.folder).read_text(encoding="ascii"))
         except (FileNotFoundError, ValueError):
             return None
         process = Process.of(pid)
-        return process if process is not None and process.works_in(self._data) else None
+        return process if process is not None and process.works_in(data_of(self.folder)) else None
 
     def running(self) -> bool:
         return self.process() is not None
@@ -213,14 +157,14 @@ class Valkey:
                     self._load_users()
                     return
                 self.stop()
-            processes.stop_within(self._data)
+            processes.stop_within(data_of(self.folder))
             if not self.settings.persistent:
                 # Older data must not come back.
-                (self._data / "dump.rdb").unlink(missing_ok=True)
+                (data_of(self.folder) / "dump.rdb").unlink(missing_ok=True)
             ports.require_free(self._state.hosts, self.port, self.label)
             seen = self.log.stat().st_size if self.log.exists() else 0
-            command = [str(self._tools.valkey_server()), str(self.folder / "valkey.conf")]
-            process = processes.spawn(command, folder=self._data, log=self.log, account=self._account)
+            command = [str(self._tools.valkey_server()), str(self.folder / CONFIGURATION)]
+            process = processes.spawn(command, folder=data_of(self.folder), log=self.log, account=self._account)
             try:
                 self._await_ready(process, seen)
             except BaseException:
@@ -264,11 +208,11 @@ class Valkey:
         if name != ADMIN_USER:
             raise InvalidRequest(f"User {name!r}: a Valkey has the user {ADMIN_USER!r} only. Nothing was changed.")
         with self._lock:
-            self._save(replace(self._state, password_hash=_hash(password)))
+            self._save(replace(self._state, password_hash=hashed(password)))
             self._refresh_users()
 
     def set_trusted_sources(self, sources: Sequence[str]) -> None:
-        """Admit clients when these addresses and ranges include this machine's own, or when none are given.
+        """Admit clients when an address of this machine is among these addresses and ranges, or when none are given.
 
         A Valkey cannot tell its clients' addresses apart: it admits all of them or none. When none are admitted,
         their sessions are ended. Raises InvalidRequest for a text that is neither an address nor a range.
@@ -278,21 +222,13 @@ class Valkey:
             self._save(replace(self._state, trusted_sources=tuple(sources)))
             self._refresh_users()
 
-    @property
-    def _data(self) -> Path:
-        return self.folder / "data"
-
-    @property
-    def _open(self) -> bool:
-        return admits(networks(self.trusted_sources), LOOPBACK)
-
-    def _save(self, state: _State) -> None:
-        self._account.write(self.folder / STATE_FILE, json.dumps(asdict(state), indent=1))
+    def _save(self, state: ValkeyState) -> None:
+        state.save(self.folder, self._account)
         self._state = state
 
     def _session(self) -> Session:
         """A session of the platform's own user."""
-        session = Session.local(sockets.socket_folder(self.folder) / "valkey.sock")
+        session = Session.local(socket_of(self.folder))
         try:
             session.execute("AUTH", PLATFORM_USER, self._state.platform_password)
         except BaseException:
@@ -322,35 +258,11 @@ class Valkey:
 
     def _load_users(self) -> None:
         self._execute(["ACL", "LOAD"])
-        if not self._open:
+        if not self._state.open:
             self._execute(["CLIENT", "KILL", "USER", ADMIN_USER])
 
     def _write_files(self) -> None:
-        state = self._state
-        admitted = "on" if self._open else "off"
-        self._account.write(
-            self.folder / "users.acl",
-            f"user {ADMIN_USER} {admitted} #{state.password_hash} ~* &* {ADMIN_COMMANDS}\n"
-            f"user {PLATFORM_USER} on #{_hash(state.platform_password)} ~* &* +@all\n",
-        )
-        lines = {
-            "bind": " ".join(dict.fromkeys(state.hosts)),
-            "port": "0",
-            "tls-port": str(state.port),
-            "tls-cert-file": _quoted(self.folder / "server.crt"),
-            "tls-key-file": _quoted(self.folder / "server.key"),
-            "tls-auth-clients": "no",
-            "tls-protocols": '"TLSv1.2 TLSv1.3"',
-            "unixsocket": _quoted(sockets.socket_folder(self.folder) / "valkey.sock"),
-            "unixsocketperm": "700",
-            "dir": _quoted(self._data),
-            "pidfile": _quoted(self._data / "valkey.pid"),
-            "aclfile": _quoted(self.folder / "users.acl"),
-            "appendonly": "no",
-        }
-        lines |= {name: value or '""' for name, value in state.settings.lines().items()}
-        text = "".join(f"{name} {value}\n" for name, value in lines.items())
-        self._account.write(self.folder / "valkey.conf", text)
+        write_files(self.folder, self._state, self._account)
 
     def _await_ready(self, process: Process, seen: int) -> None:
         deadline = time.monotonic() + START_PATIENCE
@@ -365,12 +277,3 @@ class Valkey:
             f"{self.label} did not start. Its data is untouched. The end of {self.log}:\n"
             f"{processes.tail(self.log, seen)}"
         )
-
-
-def _hash(password: str) -> str:
-    return hashlib.sha256(password.encode()).hexdigest()
-
-
-def _quoted(path: Path) -> str:
-    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

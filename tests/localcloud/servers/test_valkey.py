@@ -169,6 +169,8 @@ def test_sources_that_leave_this_machine_out_close_the_server(valkey: Valkey, pl
     valkey.start()
     with pytest.raises(Refused, match="WRONGPASS"):
         connect(place, valkey)
+    valkey.set_trusted_sources(["127.9.9.9"])
+    connect(place, valkey).close()
     valkey.set_trusted_sources([])
     with connect(place, valkey) as client:
         assert client.execute("PING") == "PONG"
