@@ -1,9 +1,10 @@
-"""The command: python -m localcloud {start,stop,status,reset,logs,serve,env}."""
+"""The command: python -m localcloud {start,stop,status,reset,logs,enter,serve,env}."""
 
 import argparse
 import json
 import shlex
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -134,7 +135,7 @@ def _reset(arguments: argparse.Namespace) -> int:
 
 def _logs(arguments: argparse.Namespace) -> int:
     layout = Layout(state=state_folder(arguments.state))
-    files = {"api": layout.log, "journal": layout.journal} | _server_logs(arguments, layout)
+    files = {"api": layout.log, "journal": layout.journal} | _server_logs(arguments, layout) | _machine_logs(layout)
     if arguments.what not in files:
         raise OptionError(f"{arguments.what}: there is no such log. There are: {', '.join(files)}.")
     path = files[arguments.what]
@@ -163,6 +164,27 @@ def _server_logs(arguments: argparse.Namespace, layout: Layout) -> dict[str, Pat
         if loaded := load(cluster, layout.cluster(cluster.id), tools, authority):
             found |= {f"{cluster.name}/{name}": path for name, path in loaded.logs.items()}
     return found
+
+
+def _machine_logs(layout: Layout) -> dict[str, Path]:
+    if not layout.records.exists():
+        return {}
+    return {
+        f"{droplet.name}/{name}": path
+        for droplet in State(layout.records).read().droplets.values()
+        for name, path in machines.Machine(layout.machine(droplet.id), machines.Host(None)).logs.items()
+    }
+
+
+def _enter(arguments: argparse.Namespace) -> int:
+    layout = Layout(state=state_folder(arguments.state))
+    droplets = State(layout.records).read().droplets.values()
+    found = [item for item in droplets if arguments.droplet in (item.name, str(item.id))]
+    if not found:
+        names = ", ".join(item.name for item in droplets) or "none"
+        raise OptionError(f"There is no Droplet called {arguments.droplet} in {layout.state}. There are: {names}.")
+    machine = machines.Machine(layout.machine(found[0].id), machines.Host(None))
+    return subprocess.run(machine.enter(arguments.command or ("bash", "--login")), check=False).returncode
 
 
 def _env(arguments: argparse.Namespace) -> int:
@@ -251,15 +273,22 @@ def _parser() -> argparse.ArgumentParser:
 
     add("start", _start, "start in the background and wait until everything answers")
     add("stop", _stop, "stop the API and all servers; data is kept")
-    add("status", _status, "show clusters, pools, replicas and ports; exit status 3 when nothing runs").add_argument(
-        "--json", action="store_true", help="print JSON"
-    )
+    add(
+        "status", _status, "show clusters, pools, replicas, ports and Droplets; exit status 3 when nothing runs"
+    ).add_argument("--json", action="store_true", help="print JSON")
     add("reset", _reset, "stop everything and delete all data").add_argument(
         "--yes", action="store_true", help="do not ask"
     )
-    logs = add("logs", _logs, "show a log: api, journal, CLUSTER/postgresql, CLUSTER/pgbouncer or CLUSTER/valkey")
+    logs = add(
+        "logs",
+        _logs,
+        "show a log: api, journal, CLUSTER/postgresql, CLUSTER/pgbouncer, CLUSTER/valkey or DROPLET/cloud-init",
+    )
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
     logs.add_argument("what", nargs="?", default="api", metavar="LOG", help="which log (api)")
+    enter = add("enter", _enter, "run a command in a Droplet, a shell when none is given; stands in for SSH")
+    enter.add_argument("droplet", metavar="DROPLET", help="name or id of the Droplet")
+    enter.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run there")
     env = add("env", _env, "print the environment of a deployed app's component, as shell code or JSON")
     env.add_argument("app", metavar="APP", help="name of the app")
     env.add_argument("component", nargs="?", default="", metavar="COMPONENT", help="its component, if it has several")

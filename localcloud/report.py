@@ -43,6 +43,21 @@ def describe(process: Process, tables: Tables) -> dict[str, Any]:
             }
             for cluster in tables.clusters.values()
         ],
+        "droplets": [
+            {
+                "id": droplet.id,
+                "name": droplet.name,
+                "status": droplet.status,
+                "failure": droplet.failure,
+                "image": droplet.image,
+                "size": droplet.size,
+                "region": droplet.region,
+                "public_address": droplet.public_address,
+                "private_address": droplet.private_address,
+                "volumes": [volume.name for volume in tables.volumes.values() if volume.droplet_id == droplet.id],
+            }
+            for droplet in tables.droplets.values()
+        ],
         "vpcs": [vpc.name for vpc in tables.vpcs.values()],
         "apps": [app.name for app in tables.apps.values()],
         "zones": [zone.name for zone in tables.zones.values()],
@@ -65,8 +80,16 @@ def render(facts: dict[str, Any]) -> str:
         problems += [
             f"{item['name']}: {item['failure']}" for item in (cluster, *cluster["replicas"]) if item["failure"]
         ]
+    for droplet in facts["droplets"]:
+        what = f"{droplet['private_address']}, {droplet['image']}, {droplet['size']}, {droplet['region']}"
+        rows.append(("droplet", droplet["name"], droplet["status"], "-", what))
+        problems += [f"{droplet['name']}: {droplet['failure']}"] if droplet["failure"] else []
     lines = [f"The local cloud answers at {facts['url']} (process {facts['pid']})."]
-    lines += _table(("kind", "name", "status", "port", "what"), rows) if rows else ["It has no database clusters."]
+    lines += (
+        _table(("kind", "name", "status", "port", "what"), rows)
+        if rows
+        else ["It has no database clusters and no Droplets."]
+    )
     for kind in ("vpcs", "apps", "zones"):
         if facts[kind]:
             lines.append(f"{kind}: {', '.join(facts[kind])}")

@@ -47,7 +47,7 @@ umount -l /.host
 rmdir /.host
 # Services with mounts of their own must see a volume go, or it stays in use.
 mount --make-rshared /
-# "container" tells systemd and cloud-init where they are; what is taken away would reach beyond the machine.
+# "container" tells systemd and cloud-init where they are.
 exec env -i container=localcloud PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb \
-    setpriv --bounding-set=-net_admin,-sys_module,-sys_time,-sys_rawio,-mknod,-syslog -- \
+    setpriv --bounding-set="$MACHINE_CAPABILITIES" -- \
     /lib/systemd/systemd

@@ -13,6 +13,9 @@ from localcloud.machines.programs import run
 NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--cgroup")
 """What a machine has of its own. The network is not among it."""
 
+CAPABILITIES = "-net_admin,-sys_module,-sys_time,-sys_rawio,-mknod,-syslog"
+"""What root in a machine may not do, for it would reach beyond the machine; in the words of setpriv."""
+
 _PROGRAMS = ("unshare", "nsenter", "setpriv", "pivot_root", "losetup", "mkfs.ext4")
 _TRIAL = 'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"'
 

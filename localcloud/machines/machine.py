@@ -6,14 +6,14 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from localcloud.machines import cgroup, seed, source_address
 from localcloud.machines.cgroup import Cgroup
 from localcloud.machines.errors import MachineError, StartFailed
-from localcloud.machines.host import NAMESPACES, Host
+from localcloud.machines.host import CAPABILITIES, NAMESPACES, Host
 from localcloud.machines.programs import run
 from localcloud.machines.seed import MachineSpec
 from localcloud.machines.volume import Volume
@@ -98,7 +98,13 @@ class Machine:
             plugs,
         ]
         log = self.folder / _LOG
-        process = processes.spawn([*command, *words], folder=self.folder, log=log, account=Account.resolve(None))
+        process = processes.spawn(
+            [*command, *words],
+            folder=self.folder,
+            log=log,
+            account=Account.resolve(None),
+            environment={"MACHINE_CAPABILITIES": CAPABILITIES},
+        )
         deadline = time.monotonic() + START_PATIENCE
         while not self._accepts_orders():
             if not process.alive() or time.monotonic() > deadline:
@@ -125,8 +131,16 @@ class Machine:
 
     def console(self) -> str:
         """What the boot and cloud-init printed so far."""
-        logs = (self.folder / _LOG, self.folder / _CLOUD_INIT)
-        return "".join(log.read_text("utf-8", "replace") for log in logs if log.exists())
+        return "".join(log.read_text("utf-8", "replace") for log in self.logs.values() if log.exists())
+
+    @property
+    def logs(self) -> Mapping[str, Path]:
+        """Log files: "boot", and "cloud-init" with what user data printed."""
+        return {"boot": self.folder / _LOG, "cloud-init": self.folder / _CLOUD_INIT}
+
+    def enter(self, command: Sequence[str]) -> tuple[str, ...]:
+        """The command line that runs `command` as the machine's root. Raises MachineError when it does not run."""
+        return (*self._inside(), "setpriv", f"--bounding-set={CAPABILITIES}", "--", *command)
 
     def _leader(self) -> int | None:
         return Cgroup(self._cgroup.folder / "machine").leader()
@@ -136,13 +150,15 @@ class Machine:
         leader = self._leader()
         return leader is not None and Path(f"/proc/{leader}/root/run/systemd/private").exists()
 
-    def _plug(self, what: str, volume: Volume) -> None:
+    def _inside(self) -> tuple[str, ...]:
         leader = self._leader()
         if leader is None:
-            raise MachineError(f"The machine {self._name} does not run; {volume.name} was not touched.")
+            raise MachineError(f"The machine {self._name} does not run.")
+        return ("nsenter", "--target", str(leader), *NAMESPACES)
+
+    def _plug(self, what: str, volume: Volume) -> None:
         script = (_SCRIPTS / "volumes.sh").read_text("utf-8") + f'\nset -eu\n{what} "$@"\n'
-        enter = ("nsenter", "--target", str(leader), *NAMESPACES)
-        run(*enter, "sh", "-s", *_words(volume), stdin=script)
+        run(*self._inside(), "sh", "-s", *_words(volume), stdin=script)
 
 
 def _words(volume: Volume) -> tuple[str, ...]:

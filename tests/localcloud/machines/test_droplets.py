@@ -21,6 +21,28 @@ def test_a_droplet_boots_and_its_user_data_brings_up_a_service(cloud: LocalCloud
     assert (droplet["size_slug"], droplet["memory"], droplet["locked"]) == ("s-1vcpu-1gb", 1024, False)
 
 
+def test_the_command_shows_it_and_goes_into_it(cloud: LocalCloud, droplet: dict[str, Any]) -> None:
+    note(droplet)
+    facts = json.loads(cloud.command("status", "--json").stdout)["droplets"]
+    assert [(item["name"], item["status"], item["volumes"]) for item in facts] == [
+        ("notes-1", "active", ["test-notes"])
+    ]
+    inside = cloud.command("enter", "notes-1", "systemctl", "is-active", "notes.service")
+    assert (inside.returncode, inside.stdout.strip()) == (0, "active")
+    assert "notes.service" in cloud.command("logs", "notes-1/cloud-init").stdout
+    assert "There are: notes-1." in cloud.command("enter", "other").stderr
+
+
+def test_a_machine_cannot_change_the_computer_it_runs_on(cloud: LocalCloud, droplet: dict[str, Any]) -> None:
+    for attempt in (
+        ("ip", "link", "set", "lo", "mtu", "1400"),
+        ("sysctl", "-w", "kernel.threads-max=1"),
+        ("sh", "-c", "echo 1 > /sys/kernel/profiling"),
+        ("ls", str(cloud.state)),
+    ):
+        assert cloud.command("enter", "notes-1", *attempt).returncode != 0, attempt
+
+
 def test_user_data_is_neither_in_the_journal_nor_in_the_records(cloud: LocalCloud, droplet: dict[str, Any]) -> None:
     note(droplet)
     assert "not-for-the-journal" not in json.dumps(cloud.journal())
