@@ -42,8 +42,10 @@ def pgbouncer() -> Path:
 
 def valkey() -> Path:
     """Valkey's server, or the Redis in its place: the one on PATH, else the one in the cache."""
-    found = shutil.which("valkey-server") or shutil.which("redis-server")
-    return Path(found) if found else sorted((cache() / "redis").glob("*/bin/redis-server"))[-1]
+    installed = [shutil.which("redis-server"), shutil.which("valkey-server")]
+    found = [*sorted((cache() / "redis").glob("*/bin/redis-server")), *(Path(path) for path in installed if path)]
+    assert found, f"no Valkey and no Redis in {cache()} or on PATH: run `make up` once"
+    return found[-1]
 
 
 def droplet_images() -> Path:
