@@ -112,6 +112,35 @@ def test_life_of_a_valkey(stack: Stack, cloud: LocalCloud) -> None:
     assert cloud.get("/v2/databases")["databases"] == []
 
 
+def test_a_stack_restores_a_cluster(stack: Stack, cloud: LocalCloud) -> None:
+    order = "engine='pg', version='17', size='db-s-1vcpu-1gb', region='nyc1', node_count=1"
+    program = (
+        "import pulumi, pulumi_digitalocean as digitalocean\n"
+        f"digitalocean.DatabaseCluster('first', name='first', {order})\n"
+    )
+    stack.program(program)
+    stack.up()
+    (first,) = cloud.get("/v2/databases")["databases"]
+    with psycopg.connect(first["connection"]["uri"]) as session:
+        session.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    backup = cloud.post(f"/_local/databases/{first['id']}/backups", None)["backup"]
+    with psycopg.connect(first["connection"]["uri"]) as session:
+        session.execute("DROP TABLE kept")
+
+    restore = f"{{'database_name': 'first', 'backup_created_at': '{backup['created_at']}'}}"
+    stack.program(
+        f"{program}copy = digitalocean.DatabaseCluster('copy', name='copy', {order}, backup_restore={restore})\n"
+        "pulumi.export('uri', copy.uri)\n"
+    )
+    stack.up()
+    with psycopg.connect(stack.outputs()["uri"]) as session:
+        assert session.execute("SELECT answer FROM kept").fetchone() == (42,)
+    stack.unchanged()
+    stack.refresh()
+    stack.unchanged()
+    stack.destroy()
+
+
 def test_import(stack: Stack, cloud: LocalCloud) -> None:
     """What was made by hand is taken over without a change."""
     made = cloud.post("/v2/vpcs", {"name": "by-hand", "region": "nyc1", "ip_range": "10.77.0.0/16"})["vpc"]
