@@ -96,9 +96,24 @@ def _check(command: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--since", type=_version, metavar="VERSION", help="versions above this one, and repeatables; no database either"
     )
+    _shadow(command)
     output = command.add_mutually_exclusive_group()
     _json(output)
     output.add_argument("--markdown", action="store_true", help="a report for a pull request on stdout")
+
+
+def _preview_report(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--stack", required=True, help="the stack's name, for example dev")
+    command.add_argument(
+        "--config-file", type=Path, help="the stack's config file, where it is not Pulumi.<stack>.yaml"
+    )
+    command.add_argument(
+        "--policy-config", type=Path, metavar="FILE", help="the settings of the policy pack, as JSON (docs/policies.md)"
+    )
+    _shadow(command)
+    command.add_argument("--output", type=Path, metavar="FILE", help="where the report goes (default: stdout)")
+    _json(command)
+    command.set_defaults(databases=[], url=None, folder=None, placeholders=[], schema="public")
 
 
 def _up(command: argparse.ArgumentParser) -> None:
@@ -145,6 +160,20 @@ def _which(command: argparse.ArgumentParser, *, folder: bool = True, single: boo
             dest="placeholders",
             help="a value for ${NAME} in the SQL; may be given several times",
         )
+
+
+def _shadow(command: argparse.ArgumentParser) -> None:
+    shadow = command.add_argument_group("the shadow run").add_mutually_exclusive_group()
+    named = os.environ.get("TRELLIS_POSTGRESQL")
+    shadow.add_argument(
+        "--postgresql",
+        type=Path,
+        default=Path(named) if named else None,
+        metavar="FOLDER",
+        help="a PostgreSQL installation, or a folder with one a major version (default: TRELLIS_POSTGRESQL, else the"
+        " one of this machine)",
+    )
+    shadow.add_argument("--no-shadow", action="store_true", help="look at the files only, run nothing")
 
 
 def _tolerance(command: "Group") -> None:
@@ -220,8 +249,16 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
     "check": (
         "review the SQL of migrations before they run",
         "Reviews pending migrations for what blocks readers and writers, breaks the running version of an app or\n"
-        "loses data: squawk's rules and Trellis's own. Nothing is run.",
+        "loses data: squawk's rules and Trellis's own. Runs them on a throw-away copy of the database, without its\n"
+        "rows, and shows how its schema changes. The database itself is only read.",
         _check,
+    ),
+    "preview-report": (
+        "say what a pull request would do to a stack",
+        "Previews the stack with the policy pack, reviews its pending migrations, and writes one report: resources,\n"
+        "running connections, policies, migrations with their locks, how the schema changes, cost. Changes nothing.\n"
+        "Needs the credentials that `pulumi preview` needs. Exits with 4 when the report holds the pull request up.",
+        _preview_report,
     ),
     "up": (
         "deploy, as `pulumi up` does, with recovery before and the fallback after",

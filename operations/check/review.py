@@ -1,23 +1,39 @@
-"""The review of one database's files."""
+"""The review of one database's files as they stand, without running them."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from migrator.errors import MigrationError
 from migrator.files import MigrationFile
-from operations.check.findings import Finding, Review, Severity
+from operations.check.findings import Finding, Severity
+from operations.check.locks import Risk, risks
 from operations.check.rules import RULES, Rule
 from operations.check.squawk import Input
 from operations.check.squawk import review as review_with_squawk
 from operations.check.statements import Checked, same_name
 
+REFUSED = "trellis-refused"
+_NO_TRANSACTION = re.compile(r"--[ \t]*trellis:[^\r\n]*\bno-transaction\b")
 
-def review(files: Sequence[MigrationFile], placeholders: Mapping[str, str], postgresql: str) -> Review:
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What is to be said about some files as they stand. checked: those that the migrator accepts, in order."""
+
+    findings: tuple[Finding, ...]
+    risks: tuple[Risk, ...]
+    checked: tuple[Checked, ...]
+
+
+def read(files: Sequence[MigrationFile], placeholders: Mapping[str, str], postgresql: str) -> Reading:
     """Everything that is to be said about some files, in the order they would run.
 
     placeholders: Flyway's own included. postgresql: major version. Raises OperationError when squawk cannot be run.
     """
     findings: list[Finding] = []
     inputs: list[Input] = []
+    locked: list[Risk] = []
     new: frozenset[str] = frozenset()
     for file in files:
         try:
@@ -30,12 +46,9 @@ def review(files: Sequence[MigrationFile], placeholders: Mapping[str, str], post
         new |= checked.new_tables | checked.new_views
         findings += _outside(checked)
         findings += _own(checked, new)
+        locked += risks(checked, new)
     findings += review_with_squawk(inputs, postgresql)
-    order = {str(file.path): number for number, file in enumerate(files)}
-    return Review(
-        files=len(files),
-        findings=tuple(sorted(findings, key=lambda one: (order[one.file], one.line or 0, one.column or 0, one.rule))),
-    )
+    return Reading(findings=tuple(findings), risks=tuple(locked), checked=tuple(one.checked for one in inputs))
 
 
 def refused(error: MigrationError) -> Finding:
@@ -44,7 +57,7 @@ def refused(error: MigrationError) -> Finding:
         file=error.file or "",
         line=error.line,
         column=error.column,
-        rule="trellis-refused",
+        rule=REFUSED,
         severity=Severity.ERROR,
         message=error.message,
     )
@@ -71,8 +84,11 @@ def _meets(rule: Rule, text: str, new: frozenset[str]) -> bool:
 def _outside(checked: Checked) -> Iterator[Finding]:
     """What a file is that does not run in one transaction."""
     name, count = "trellis-outside-transaction", len(checked.statements)
-    config = checked.script.file.config
-    if not checked.alone and config.execute_in_transaction is False and count:
+    conf = f"{checked.script.file.path.name}.conf"
+    by_file = checked.script.file.config.execute_in_transaction is False
+    comment = _NO_TRANSACTION.search(checked.text)
+    by_comment = comment is not None and checked.script.comments.no_transaction
+    if not checked.alone and (by_file or by_comment) and count:
         statement = checked.statements[0]
         if name not in checked.ignored(statement):
             yield _finding(
@@ -80,10 +96,19 @@ def _outside(checked: Checked) -> Iterator[Finding]:
                 statement.start,
                 name,
                 Severity.WARNING,
-                "executeInTransaction=false, though every statement here can run in a transaction: a failure keeps the"
-                " statements before it.",
-                f"Remove the line from {checked.script.file.path.name}.conf.",
+                f"{'executeInTransaction=false' if by_file else 'no-transaction'}, though every statement here can run"
+                " in a transaction: a failure keeps the statements before it.",
+                f"Remove the line from {conf}." if by_file else "Remove the comment.",
             )
+    if comment is not None and by_comment and not by_file:
+        yield _finding(
+            checked,
+            comment.start(),
+            "trellis-not-seen-by-flyway",
+            Severity.WARNING,
+            "Flyway does not see this comment, and would run what it can of the file in a transaction.",
+            f"Where Flyway runs this folder too: executeInTransaction=false in {conf}, in its place.",
+        )
     for statement, kind in checked.alone:
         if count > len(checked.alone) and name not in checked.ignored(statement):
             yield _finding(

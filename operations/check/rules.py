@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from operations.check.findings import Severity
+from operations.check.statements import NAME
 
 # Rules of squawk 2.70 that the migrator makes moot -> why.
 MOOT: Mapping[str, str] = {
@@ -69,8 +70,7 @@ class Rule:
     unblanked: bool = False
 
 
-_NAME = r'(?P<table>(?:"[^"]+"|[\w$]+)(?:\s*\.\s*(?:"[^"]+"|[\w$]+))?)'
-_ALTER = rf"ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?{_NAME}\s"
+_ALTER = rf"ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?{NAME}\s"
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -81,21 +81,21 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="trellis-whole-table-update",
         severity=Severity.WARNING,
-        pattern=_pattern(rf"UPDATE\s+(?:ONLY\s+)?{_NAME}\s(?!.*\bWHERE\b)"),
+        pattern=_pattern(rf"UPDATE\s+(?:ONLY\s+)?{NAME}\s(?!.*\bWHERE\b)"),
         message="An UPDATE without WHERE locks every row until the file commits, and doubles the table on disk.",
         advice="Fill in batches from the app or a job, or say WHERE: rows that already hold the value need no update.",
     ),
     Rule(
         name="trellis-whole-table-delete",
         severity=Severity.ERROR,
-        pattern=_pattern(rf"DELETE\s+FROM\s+(?:ONLY\s+)?{_NAME}(?:\s|;|$)(?!.*\bWHERE\b)"),
+        pattern=_pattern(rf"DELETE\s+FROM\s+(?:ONLY\s+)?{NAME}(?:\s|;|$)(?!.*\bWHERE\b)"),
         message="A DELETE without WHERE removes every row; only a restore brings them back.",
         advice="Say which rows. Where all are meant: -- trellis-ignore trellis-whole-table-delete",
     ),
     Rule(
         name="trellis-truncate",
         severity=Severity.ERROR,
-        pattern=_pattern(rf"TRUNCATE\s+(?:TABLE\s+)?(?:ONLY\s+)?{_NAME}"),
+        pattern=_pattern(rf"TRUNCATE\s+(?:TABLE\s+)?(?:ONLY\s+)?{NAME}"),
         message="TRUNCATE removes every row and blocks readers; only a restore brings the rows back.",
         advice="Where that is meant: -- trellis-ignore trellis-truncate",
     ),
@@ -111,14 +111,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="trellis-lock-table",
         severity=Severity.WARNING,
-        pattern=_pattern(rf"LOCK\s+(?:TABLE\s+)?(?:ONLY\s+)?{_NAME}"),
+        pattern=_pattern(rf"LOCK\s+(?:TABLE\s+)?(?:ONLY\s+)?{NAME}"),
         message="An explicit lock is held until the file commits.",
         advice="Leave locking to the statements, or name the weakest mode that does and keep the file short.",
     ),
     Rule(
         name="trellis-refresh-blocks",
         severity=Severity.WARNING,
-        pattern=_pattern(rf"REFRESH\s+MATERIALIZED\s+VIEW\s+(?!CONCURRENTLY\b){_NAME}(?!.*\bWITH\s+NO\s+DATA\b)"),
+        pattern=_pattern(rf"REFRESH\s+MATERIALIZED\s+VIEW\s+(?!CONCURRENTLY\b){NAME}(?!.*\bWITH\s+NO\s+DATA\b)"),
         message="Nobody can read the materialized view until the refresh is done.",
         advice="REFRESH MATERIALIZED VIEW CONCURRENTLY, which needs a unique index on it.",
     ),

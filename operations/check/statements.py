@@ -11,9 +11,12 @@ from migrator.script import Script, prepare
 from migrator.sql import Statement
 from migrator.statements import Alone, runs_alone
 
+# A relation's name, with its schema or without.
+NAME = r'(?P<table>(?:"[^"]+"|[\w$]+)(?:\s*\.\s*(?:"[^"]+"|[\w$]+))?)'
 _QUIET = re.compile(
     r"""--[^\r\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|(?P<kept>"[^"]*")""", re.DOTALL
 )
+_QUOTED_OR_BRACKET = re.compile(f"{_QUIET.pattern}|[(),]", re.DOTALL)
 _INNERMOST = re.compile(r"\([^()]*\)")
 _IGNORE = re.compile(r"--[ \t]*trellis-ignore[ \t]+([\w, \t-]+)")
 _TABLE_KINDS = frozenset({"TEMP", "TEMPORARY", "UNLOGGED", "GLOBAL", "LOCAL"})
@@ -69,11 +72,15 @@ class Checked:
         start, end = (self.script.rendered.source_offset(offset) for offset in (statement.start, statement.end - 1))
         return self.script.source[start : end + 1]
 
-    def bare(self, statement: Statement) -> str:
-        """A statement with comments, strings and what parentheses hold blanked; every offset stays."""
-        text = _QUIET.sub(
+    def quiet(self, statement: Statement) -> str:
+        """A statement with comments and strings blanked; every offset stays."""
+        return _QUIET.sub(
             lambda match: match[0] if match["kept"] else " " * len(match[0]), self.text[statement.start : statement.end]
         )
+
+    def bare(self, statement: Statement) -> str:
+        """The same with what parentheses hold blanked, too."""
+        text = self.quiet(statement)
         while (shorter := _INNERMOST.sub(lambda match: " " * len(match[0]), text)) != text:
             text = shorter
         return text
@@ -109,6 +116,17 @@ def _made(head: Sequence[str], kind: Sequence[str]) -> Iterator[str]:
     else:
         yield parts[0]
         yield f"public.{parts[0]}"
+
+
+def split_at_commas(text: str) -> Iterator[str]:
+    """The parts of a list, such as the columns of a CREATE TABLE: commas in parentheses and quotes part nothing."""
+    start = depth = 0
+    for match in _QUOTED_OR_BRACKET.finditer(text):
+        depth += {"(": 1, ")": -1}.get(match[0], 0)
+        if match[0] == "," and not depth:
+            yield text[start : match.start()]
+            start = match.end()
+    yield text[start:]
 
 
 def same_name(name: str) -> str:
