@@ -14,11 +14,13 @@ _HEAD = 32
 # Only ASCII letters fold in a PostgreSQL identifier.
 _CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
-# What a word may be made of: every character beyond ASCII counts as a letter in PostgreSQL.
-_LETTER = r"A-Za-z_\x80-\U0010ffff"
+# What a word is not made of: every character beyond ASCII counts as a letter in PostgreSQL. Python compiles these short
+# lists many times faster than a range of all letters.
+_NO_LETTER = r"\x00-@\[-^`{-\x7f"
+_NO_WORD = r"\x00-#%-/:-@\[-^`{-\x7f"
 _TOKEN = re.compile(
-    rf"""(?P<word>[{_LETTER}][{_LETTER}0-9$]*)
-    |(?P<filler>[^{_LETTER}'"$\-/;()\\.]+)
+    rf"""(?P<word>[^{_NO_LETTER}][^{_NO_WORD}]*)
+    |(?P<filler>[\x00-!\#%&*-,0-:<-@\[\]^`{{-\x7f]+)
     |(?P<dot>\.)
     |(?P<open>\()|(?P<close>\))
     |(?P<string>')|(?P<identifier>")|(?P<dollar>\$)
@@ -42,8 +44,8 @@ _COARSE = re.compile(
     |(?P<operator>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_WORD_CHARACTER = re.compile(rf"[{_LETTER}0-9$]")
-_DOLLAR_TAG = re.compile(rf"\$(?:[{_LETTER}][{_LETTER}0-9]*)?\$")
+_WORD_CHARACTER = re.compile(rf"[^{_NO_WORD}]")
+_DOLLAR_TAG = re.compile(rf"\$(?:[^{_NO_LETTER}][^{_NO_WORD}$]*)?\$")
 _LINE_END = re.compile(r"[\r\n]")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _ESCAPE_EDGE = re.compile(r"[\\']")

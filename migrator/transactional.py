@@ -14,8 +14,8 @@ from migrator.retry import Retry
 from migrator.sql import Statement
 from migrator.wire import roll_back, run, send
 
-# The first message is small so that progress shows soon; later ones grow while they take less than a second.
-_FIRST_SIZE = 16
+# Later messages hold more files while one takes less than a second.
+_FIRST_SIZE = 64
 _GROWTH = 8
 _QUICK = 1.0
 _SLOW = 5.0

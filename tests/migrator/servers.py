@@ -47,9 +47,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def server_folder() -> Iterator[Path]:
-    """A temporary folder that belongs to the servers' user."""
-    folder = Path(tempfile.mkdtemp(prefix="migrator-"))
+def server_folder(parent: Path | None = None) -> Iterator[Path]:
+    """A temporary folder that belongs to the servers' user. parent: where; None is the system's place for such."""
+    folder = Path(tempfile.mkdtemp(prefix="migrator-", dir=parent))
     folder.chmod(0o755)
     owner = as_server_user()
     if owner:
