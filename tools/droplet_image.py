@@ -42,7 +42,7 @@ INSTALLED = (
     "tzdata",
     "wget",
 )
-DOWNLOADED = ("pgbouncer", "postgresql-15")
+DOWNLOADED = ("pgbouncer", "postgresql-15", "rclone")
 """Packages that `apt-get install` finds in its cache, so that it needs no network for them."""
 
 _FINISH = """
@@ -50,7 +50,7 @@ set -e
 : > "$1/etc/machine-id"
 rm -f "$1/etc/hostname"
 chroot "$1" apt-get clean
-chroot "$1" apt-get -qq --yes --download-only install {packages}
+chroot "$1" apt-get -qq --yes --option APT::Install-Recommends=true --download-only install {packages}
 """
 
 

@@ -11,10 +11,12 @@ datasource_list: [NoCloud]
 network: {config: disabled}
 manage_etc_hosts: true
 disable_root: false
-users: []
+users: [root]
 locale: "false"
 growpart: {mode: "off"}
 resize_rootfs: false
+no_ssh_fingerprints: true
+ssh: {emit_keys_to_console: false}
 """
 _HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 
