@@ -12,14 +12,15 @@ _log = logging.getLogger("localcloud.backups")
 
 INTERVAL = timedelta(days=1)
 
-_TICK = 60.0
-"""Seconds between two looks at what is due. A new cluster has its first backup no later than that."""
-
 
 class BackupSchedule:
-    """Backs every online cluster up once a day, on a thread of its own, one cluster after the other."""
+    """Backs every online cluster up once a day, on a thread of its own, one cluster after the other.
 
-    def __init__(self, fleet: Fleet, state: State) -> None:
+    tick: seconds between two looks at what is due. A new cluster has its first backup no later than that.
+    """
+
+    def __init__(self, fleet: Fleet, state: State, tick: float = 60.0) -> None:
+        self._tick = tick
         self._fleet = fleet
         self._state = state
         self._ended = threading.Event()
@@ -33,7 +34,7 @@ class BackupSchedule:
         self._ended.set()
 
     def _run(self) -> None:
-        while not self._ended.wait(_TICK):
+        while not self._ended.wait(self._tick):
             for cluster in self._state.read().clusters.values():
                 if cluster.engine == "pg" and cluster.status == "online" and not self._ended.is_set():
                     self._back_up(cluster.id)
