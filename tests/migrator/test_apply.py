@@ -236,6 +236,25 @@ def test_a_file_of_many_messages_is_one_transaction(database: Database, write: W
     assert database.rows("SELECT count(*) FROM big") == [(3500,)]
 
 
+def test_a_large_file_that_changes_while_it_runs(database: Database, write: Write, run: Run) -> None:
+    rows = f"INSERT INTO big VALUES (1, '{'x' * 1000}');\n" * 5000
+    big = "CREATE TABLE big (a int, b text);\nDO $$ BEGIN RAISE NOTICE 'begun'; END $$;\n" + rows
+    folder = write({"V1__before.sql": "CREATE TABLE before (a int);", "V2__big.sql": big})
+
+    def change(line: str) -> None:
+        if line == "NOTICE: begun":
+            write({"V2__big.sql": big + "SELECT 'one more';"})
+
+    with pytest.raises(MigrationError, match="changed or removed while the migrator was at work") as raised:
+        run(folder, progress=change)
+    assert "Nothing of V2__big.sql was kept. 1 of this run's migrations is applied; version 1 is current." in str(
+        raised.value
+    )
+    assert database.rows("SELECT to_regclass('big')") == [(None,)]
+    assert run(folder).current_version == "2"
+    assert database.rows("SELECT count(*) FROM big") == [(5000,)]
+
+
 def test_a_lock_that_is_released_in_time(database: Database, write: Write, run: Run) -> None:
     run(write({"V1__x.sql": "CREATE TABLE x (a int);"}))
     folder = write({"V2__first.sql": "CREATE TABLE f (a int);", "V3__x.sql": "ALTER TABLE x ADD COLUMN b int;"})
@@ -269,6 +288,22 @@ def test_a_lock_that_is_not(database: Database, write: Write, run: Run) -> None:
         assert "idle in transaction" in error.hint
         assert "LOCK TABLE" not in str(error), "its query may hold a secret"
     assert "Nothing of V2__x.sql was kept" in str(error)
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03"])
+@pytest.mark.parametrize("head", ["", "-- trellis: no-transaction\n"])
+def test_what_may_pass_the_next_time_is_tried_again(
+    database: Database, write: Write, run: Run, sqlstate: str, head: str
+) -> None:
+    # A sequence keeps its count when a transaction is rolled back.
+    fails_twice = (
+        "CREATE FUNCTION attempt() RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF nextval('tries') < 3 THEN"
+        f" RAISE 'not yet' USING ERRCODE = '{sqlstate}'; END IF; RETURN 1; END $$;"
+    )
+    folder = write({"V1__f.sql": f"CREATE SEQUENCE tries; {fails_twice}", "V2__x.sql": f"{head}SELECT attempt();"})
+    told: list[str] = []
+    assert run(folder, retry_delay=0.01, progress=told.append).current_version == "2"
+    assert [f"not yet (SQLSTATE {sqlstate})" in line for line in told].count(True) == 2
 
 
 def test_who_holds_a_lock(database: Database, write: Write, run: Run) -> None:
