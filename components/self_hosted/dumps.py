@@ -27,7 +27,7 @@ class DumpStoreArgs:
 class DumpStore(pulumi.ComponentResource):
     """Creates a private, versioned bucket in Spaces that forgets old dumps, and a key that reaches this bucket only.
 
-    A Droplet that is taken over can overwrite dumps, but not the versions before.
+    Versions save a dump that is overwritten by mistake. They do not save it from who has the key.
     """
 
     access: pulumi.Output[Dumps]
@@ -61,10 +61,12 @@ class DumpStore(pulumi.ComponentResource):
             grants=[digitalocean.SpacesKeyGrantArgs(bucket=bucket.name, permission="readwrite")],
             opts=inside,
         )
+        # An API of one's own, such as the local cloud's, answers for Spaces too.
+        own = pulumi.Config("digitalocean").get("apiEndpoint")
         self.access = pulumi.Output.all(bucket.name, bucket.endpoint, key.access_key, key.secret_key).apply(
             lambda parts: Dumps(
                 bucket=parts[0],
-                endpoint=f"https://{parts[1]}",
+                endpoint=own or f"https://{parts[1]}",
                 access_key=parts[2],
                 secret_key=parts[3],
                 hour=args.dump.hour,

@@ -85,9 +85,9 @@ def user_data(facts: ServerFacts) -> str:
         ],
         "runcmd": [
             ["systemctl", "daemon-reload"],
-            ["/usr/local/sbin/trellis-prepare"],
-            ["systemctl", "enable", "trellis-prepare.service"],
-            ["systemctl", "enable", "--now", "trellis-sync.service", "trellis-dump.timer"],
+            # One command, because cloud-init goes on after one that fails.
+            "trellis-prepare && systemctl enable trellis-prepare.service"
+            " && systemctl enable --now trellis-sync.service trellis-dump.timer",
         ],
     }
     return "## template: jinja\n#cloud-config\n" + yaml.safe_dump(config, sort_keys=False, width=10_000)

@@ -68,6 +68,8 @@ make_certificate() {
 }
 
 configure() {
+  mkdir -p "$config/conf.d"
+  grep -q "^include_dir = 'conf.d'" "$config/postgresql.conf" || echo "include_dir = 'conf.d'" >>"$config/postgresql.conf"
   cat >"$config/conf.d/server.conf" <<EOF
 listen_addresses = '$PRIVATE_ADDRESS,$PUBLIC_ADDRESS'
 port = $PORT
@@ -82,6 +84,29 @@ EOF
   [ -e "$config/trellis-sources.conf" ] || printf 'hostssl all doadmin 0.0.0.0/0 scram-sha-256\n' >"$config/trellis-sources.conf"
   { echo "$LOCAL_ACCESS"; cat "$config/trellis-sources.conf"; } >"$config/pg_hba.conf"
   chown -R postgres:postgres "$config"
+}
+
+configure_pooler() {
+  touch /etc/pgbouncer/pools.ini /etc/pgbouncer/userlist.txt
+  cat >/etc/pgbouncer/pgbouncer.ini <<EOF
+[pgbouncer]
+listen_addr = $PRIVATE_ADDRESS,$PUBLIC_ADDRESS
+listen_port = $POOL_PORT
+unix_socket_dir =
+auth_type = hba
+auth_hba_file = $config/trellis-sources.conf
+auth_file = /etc/pgbouncer/userlist.txt
+client_tls_sslmode = require
+client_tls_key_file = /etc/trellis/server.key
+client_tls_cert_file = /etc/trellis/server.crt
+max_client_conn = 5000
+ignore_startup_parameters = extra_float_digits
+pidfile = /run/postgresql/pgbouncer.pid
+logfile = /var/log/postgresql/pgbouncer.log
+%include /etc/pgbouncer/pools.ini
+EOF
+  chown -R postgres:postgres /etc/pgbouncer
+  chmod 640 /etc/pgbouncer/*
 }
 
 # The administrator of the databases. Like a managed cluster's, it is no superuser.
@@ -108,5 +133,6 @@ install_packages
 make_cluster
 make_certificate
 configure
-systemctl restart "postgresql@$PG_MAJOR-main"
+configure_pooler
+systemctl restart "postgresql@$PG_MAJOR-main" pgbouncer
 make_administrator

@@ -7,9 +7,14 @@ set -euo pipefail
 
 config="/etc/postgresql/$PG_MAJOR/main"
 
+# Not runuser, which writes two lines into the journal each time.
+as_postgres() {
+  setpriv --reuid=postgres --regid=postgres --init-groups "$@"
+}
+
 # As the administrator, not as the superuser: whoever may write the tables must not choose what a superuser runs.
 asked() {
-  runuser -u postgres -- psql -XqAt -p "$PORT" -U doadmin -d defaultdb -v ON_ERROR_STOP=1 -c "$1"
+  as_postgres psql -XqAt -p "$PORT" -U doadmin -d defaultdb -v ON_ERROR_STOP=1 -c "$1"
 }
 
 # Puts standard input in place of a file, if it differs; true when it did.
@@ -46,29 +51,13 @@ sync_pools() {
   local pools logins changed=no
   pools=$(asked "SELECT format('%s = host=/var/run/postgresql port=$PORT dbname=%s pool_mode=%s pool_size=%s max_db_connections=%s',
     name, database, mode, size, size) FROM server.pools ORDER BY name")
-  logins=$(runuser -u postgres -- psql -XqAt -p "$PORT" -c "SELECT format('\"%s\" \"%s\"', rolname, rolpassword)
+  logins=$(as_postgres psql -XqAt -p "$PORT" -c "SELECT format('\"%s\" \"%s\"', rolname, rolpassword)
     FROM pg_authid WHERE rolcanlogin AND rolpassword IS NOT NULL ORDER BY rolname")
   replace /etc/pgbouncer/userlist.txt <<<"$logins" && changed=yes
-  replace /etc/pgbouncer/pgbouncer.ini <<EOF && changed=yes
-[pgbouncer]
-listen_addr = $PRIVATE_ADDRESS,$PUBLIC_ADDRESS
-listen_port = $POOL_PORT
-unix_socket_dir =
-auth_type = hba
-auth_hba_file = $config/trellis-sources.conf
-auth_file = /etc/pgbouncer/userlist.txt
-client_tls_sslmode = require
-client_tls_key_file = /etc/trellis/server.key
-client_tls_cert_file = /etc/trellis/server.crt
-max_client_conn = 5000
-ignore_startup_parameters = extra_float_digits
-pidfile = /run/postgresql/pgbouncer.pid
-logfile = /var/log/postgresql/pgbouncer.log
-[databases]
-$pools
-EOF
+  replace /etc/pgbouncer/pools.ini <<<"[databases]
+$pools" && changed=yes
   if [ "$changed" = yes ]; then
-    systemctl reload-or-restart pgbouncer
+    systemctl reload pgbouncer
   fi
 }
 
