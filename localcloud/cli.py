@@ -172,7 +172,7 @@ def _machine_logs(layout: Layout) -> dict[str, Path]:
     return {
         f"{droplet.name}/{name}": path
         for droplet in State(layout.records).read().droplets.values()
-        for name, path in machines.Machine(layout.machine(droplet.id), machines.Host(None)).logs.items()
+        for name, path in machines.Machine(layout.machine(droplet.id)).logs.items()
     }
 
 
@@ -183,7 +183,7 @@ def _enter(arguments: argparse.Namespace) -> int:
     if not found:
         names = ", ".join(item.name for item in droplets) or "none"
         raise OptionError(f"There is no Droplet called {arguments.droplet} in {layout.state}. There are: {names}.")
-    machine = machines.Machine(layout.machine(found[0].id), machines.Host(None))
+    machine = machines.Machine(layout.machine(found[0].id))
     return subprocess.run(machine.enter(arguments.command or ("bash", "--login")), check=False).returncode
 
 

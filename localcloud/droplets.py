@@ -49,7 +49,7 @@ class Droplets:
 
     def machine(self, id: int) -> machines.Machine:
         """The machine of a Droplet."""
-        return machines.Machine(self._layout.machine(id), self.host)
+        return machines.Machine(self._layout.machine(id))
 
     def volume(self, id: str) -> machines.Volume:
         """The disk of a volume."""

@@ -1,7 +1,9 @@
+# shellcheck shell=sh
 # Turns the namespaces it runs in into a machine, and itself into the machine's systemd.
 # Arguments: image, folder of the machine, host name, path of volumes.sh, then five words a volume (see volumes.sh).
 set -eu
 image=$1 folder=$2 name=$3
+# shellcheck source=/dev/null
 . "$4"
 shift 4
 root=$folder/root

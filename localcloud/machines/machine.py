@@ -7,7 +7,6 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from localcloud.machines import cgroup, seed, source_address
@@ -36,10 +35,10 @@ _POWER_OFF = signal.SIGRTMIN + 4
 class Machine:
     """The machine in `folder`. Every method may raise MachineError."""
 
-    def __init__(self, folder: Path, host: Host) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         values = json.loads((folder / _SPEC).read_text("utf-8"))
-        self._image = host.images / values["image"] if host.images else Path()
+        self._image = Path(values["image_folder"])
         self._name: str = values["name"]
         self._address: str = values["private_address"]
         self._cgroup = _group(self.folder)
@@ -47,16 +46,16 @@ class Machine:
     @classmethod
     def create(cls, folder: Path, spec: MachineSpec, host: Host) -> "Machine":
         """Makes the machine's files. It has not booted yet. Raises HostUnfit."""
-        host.image(spec.image)
+        image = host.image(spec.image)
         cls.discard(folder)
         for name in ("upper", "work", "root"):
             (folder / name).mkdir(parents=True)
         folder.chmod(0o700)
         seed.plant(folder / "upper", spec)
-        # What was asked for may hold secrets and has been planted: it is not written down a second time.
-        known = {name: value for name, value in asdict(spec).items() if name != "user_data"}
+        # What is on the disk of a machine fits this very image only, even when a newer one has taken its place.
+        known = {"name": spec.name, "private_address": spec.private_address, "image_folder": str(image)}
         (folder / _SPEC).write_text(json.dumps(known, indent=1), "utf-8")
-        return cls(folder, host)
+        return cls(folder)
 
     @staticmethod
     def exists(folder: Path) -> bool:
@@ -81,6 +80,8 @@ class Machine:
         """
         if self.running():
             return
+        if not self._image.is_dir():
+            raise StartFailed(f"The machine {self._name} was made from {self._image}, which is gone. Make a new one.")
         self._cgroup.create()
         (self._cgroup.folder / "machine").mkdir(exist_ok=True)
         source_address.give(self._cgroup.folder, self._address)

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs one machine until it is switched off; after a reboot it is started again.
 # Arguments: control group, then those of boot.sh with its path first.
 cgroup=$1

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Volumes of a machine. Five words say what one is: number of its block device (major:minor), name of that device,
 # name under /dev/disk/by-id, mount point, and kind of its file system or "-" for a raw disk.
 
