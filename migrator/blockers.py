@@ -29,20 +29,35 @@ WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND c.relkind IN ('r', 
 ORDER BY a.xact_start NULLS LAST, a.pid LIMIT 1
 """
 
+# A concurrent build waits for every older snapshot, whatever table it reads.
+_OLDEST = """
+SELECT a.pid, a.application_name, a.usename, host(a.client_addr), a.state,
+    to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ')
+FROM pg_catalog.pg_stat_activity a
+WHERE a.backend_xmin IS NOT NULL AND a.datname = current_database() AND a.pid <> pg_catalog.pg_backend_pid()
+  AND a.backend_type = 'client backend'
+ORDER BY a.xact_start LIMIT 1
+"""
+
 
 def holder(connection: Connection, sql: str) -> str | None:
-    """The session that holds a lock on a table which a statement names; None where none does any more.
-
-    Without its query, which may hold a secret.
+    """The session that holds a lock on a table which a statement names, or the oldest transaction where a concurrent
+    build waits for that; None where there is none any more. Without its query, which may hold a secret.
     """
     names = [match[1].replace('""', '"') if match[1] else match[0].lower() for match in _NAME.finditer(sql)]
     values = {"names": names, "lets_read": _LETS_READ.match(sql) is not None}
     found = connection.execute(_HOLDERS, values).fetchone()
-    if found is None:
-        return None
-    table, pid, application, user, address, state, since = found
+    if found is not None:
+        return f"A lock on {found[0]} is held by {_session(*found[1:])}."
+    found = connection.execute(_OLDEST).fetchone() if "CONCURRENTLY" in sql.upper() else None
+    return None if found is None else f"It waits for older transactions; the oldest is that of {_session(*found)}."
+
+
+def _session(
+    pid: int, application: str | None, user: str | None, address: str | None, state: str | None, since: str | None
+) -> str:
     who = ", ".join(filter(None, (application, f"user {user}", address and f"from {address}", state)))
-    return f"A lock on {table} is held by pid {pid} ({who}), in a transaction since {since}."
+    return f"pid {pid} ({who}), in a transaction since {since}"
 
 
 def add_holder(connection: Connection, error: ServerError, sql: str) -> None:

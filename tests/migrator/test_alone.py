@@ -147,6 +147,21 @@ def test_a_lock_timeout_and_the_index_it_leaves(database: Database, write: Write
     assert invalid(database) == []
 
 
+def test_an_older_transaction_that_a_build_waits_for_is_named(database: Database, write: Write, run: Run) -> None:
+    run(write({"V1__t.sql": TABLE}))
+    folder = write({"V2__index.sql": "CREATE INDEX CONCURRENTLY i ON t (a);"})
+    with database.connect() as old:
+        old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        old.execute("SELECT 1")
+        with pytest.raises(MigrationError) as raised:
+            run(folder, concurrent_lock_timeout=0.1, retries=0)
+        assert f"It waits for older transactions; the oldest is that of pid {old.info.backend_pid} (" in str(
+            raised.value
+        )
+    assert run(folder).current_version == "2"
+    assert invalid(database) == []
+
+
 INDEX_FILE = (
     "SET maintenance_work_mem = '32MB';\nCREATE INDEX CONCURRENTLY i ON t (a);\nINSERT INTO t VALUES (0, 0);\n"
     "DROP INDEX CONCURRENTLY i;\nVACUUM t;\nREINDEX TABLE CONCURRENTLY t;\n"
