@@ -16,7 +16,12 @@ FAILED = 1
 WRONG_CALL = 2
 INTERRUPTED = 130
 
-_MODULES = {"recover": "operations.recover", "up": "operations.up", "check": "operations.check"}
+_MODULES = {
+    "recover": "operations.recover",
+    "up": "operations.up",
+    "check": "operations.check",
+    "preview-report": "operations.preview_report.command",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

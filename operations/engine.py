@@ -1,7 +1,9 @@
 """Runs the pulumi command for one stack."""
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,21 @@ class Engine:
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets shown; they go nowhere but into the caller's memory."""
         return dict(json.loads(self._run("stack", "output", "--json", "--show-secrets")))
+
+    def preview(self, *options: str) -> tuple[int, str, str]:
+        """A preview as the engine's events, a JSON object a line: exit code, stdout, stderr. Secrets are masked.
+
+        Policy packs run with this process's Python, whatever is first on PATH.
+        """
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+        done = subprocess.run(
+            ["pulumi", "preview", "--json", *options, *self._stack, *self._config_file],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PATH": path, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "1"},
+        )
+        return done.returncode, done.stdout, done.stderr
 
     def adopt(self, found: Mapping[str, str]) -> None:
         """Takes resources that exist into the state, URN -> id, and drops every open create.

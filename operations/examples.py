@@ -7,7 +7,8 @@ exit codes:
   0  done, or nothing wrong
   1  failed, or something is wrong
   2  wrong call; nothing was done
-  3  migrations are pending (only `info --exit-code`)"""
+  3  migrations are pending (only `info --exit-code`)
+  4  the pull request is held up (only `preview-report`)"""
 
 EXAMPLES: Mapping[str, str] = {
     "migrate": """\
@@ -43,6 +44,10 @@ examples:
   trellis check                                files that are pending in the stack dev
   trellis check --all --stack prod             every file, without asking a database
   trellis check --folder migrations/villa/villa --placeholder app_role=villa_app --since 1.0.6 --markdown""",
+    "preview-report": """\
+examples:
+  trellis preview-report --stack dev           as Markdown
+  trellis preview-report --stack prod --policy-config policies.prod.json --output comment.md""",
     "up": """\
 examples:
   trellis up --stack dev

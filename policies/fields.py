@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from pulumi_policy.proxy import UnknownValueError
+from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
 
 class _Unknown:
@@ -14,6 +14,11 @@ class _Unknown:
 
 
 UNKNOWN: Final = _Unknown()
+
+
+def of_inputs(inputs: Mapping[str, Any]) -> "Fields":
+    """A resource's inputs as the engine's events carry them."""
+    return Fields(unknown_checking_proxy(dict(inputs)))
 
 
 class Fields:

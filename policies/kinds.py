@@ -18,3 +18,4 @@ CACHES = ("valkey", "redis")
 
 # Trellis's own record of a stack's phase; other programs name the phase in the pack's config.
 PHASE = "pulumi-python:dynamic/phase:Phase"
+MIGRATIONS = "pulumi-python:dynamic/migrations:Migrations"

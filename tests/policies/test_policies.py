@@ -1,18 +1,22 @@
 """Every policy against its table of cases: kept and broken, with values that are known and values that are not."""
 
+import re
 from collections.abc import Iterator
 from datetime import date
 
 import pytest
+from jsonschema import Draft7Validator, validate
 from pulumi_policy import ResourceValidationPolicy, Severity
 
 from policies import clusters
 from policies.kinds import CLUSTER
 from policies.pack import RULES, Pack
 from policies.resources import Resource
-from policies.rules import Config, ResourceRule
+from policies.rules import Config, ResourceRule, Rule
+from policies.table import as_markdown
 from tests.policies import cases_apps, cases_clusters
 from tests.policies.judging import UNKNOWN, Case, arguments, judge, made, raw
+from tools.workspace import ROOT
 
 CASES = (*cases_clusters.CASES, *cases_apps.CASES)
 
@@ -71,3 +75,26 @@ def test_plain_passwords_are_not_searched_for_without_sight_of_secrets() -> None
     assert isinstance(policy, ResourceValidationPolicy)
     policy.validate(arguments(resource, resource.props, {}), lambda message, _urn: said.append(message))
     assert said == ["could not run: leave the enforcementLevel of no-plain-password at remediate, or disable it."]
+
+
+def test_the_page_has_every_policy() -> None:
+    assert (ROOT / "docs" / "policies.md").read_text().endswith(f"\n{as_markdown()}\n")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_policy_says_what_it_is(rule: Rule) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", rule.name)
+    assert rule.protects.endswith(".")
+    assert rule.fix.endswith(".")
+    assert rule.source.startswith(
+        (
+            "https://docs.digitalocean.com/",
+            "https://www.digitalocean.com/",
+            "https://www.postgresql.org/",
+            "https://www.pulumi.com/",
+        )
+    )
+    for schema in rule.config.values():
+        Draft7Validator.check_schema(dict(schema))
+        if "default" in schema:
+            validate(schema["default"], dict(schema))

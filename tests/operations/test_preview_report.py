@@ -1,0 +1,224 @@
+"""The report: read from the engine's events, judged, and written as one comment."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
+
+from operations.check.findings import Finding, Review, Severity
+from operations.preview_report.connections import EFFECTS, disturbances, effect, losses
+from operations.preview_report.costs import costs
+from operations.preview_report.preview import Preview, Step, read
+from operations.preview_report.rendering import LONGEST, as_markdown, marker
+from operations.preview_report.report import FAILED, NOTHING, OBJECTION, Report
+from policies.kinds import CLUSTER, DATABASE, FIREWALL, POOL, VPC
+from tests.operations.conftest import Finished
+from tests.operations.test_stack import Command
+from tests.stacks.harness import local_stack
+from tools.bring import bring
+
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
+
+
+def urn(kind: str, name: str) -> str:
+    return f"urn:pulumi:prod::shop::shop:Shop${kind}::{name}"
+
+
+def event(operation: str, kind: str, name: str, old: Any = None, new: Any = None, diff: Any = None) -> dict[str, Any]:
+    """A step as the engine tells it."""
+    return {
+        "resourcePreEvent": {
+            "metadata": {
+                "op": operation,
+                "urn": urn(kind, name),
+                "type": kind,
+                "old": None if old is None else {"custom": True, "inputs": old},
+                "new": None if new is None else {"custom": True, "inputs": new},
+                "detailedDiff": diff,
+            }
+        }
+    }
+
+
+def finding(policy: str, message: str, level: str = "mandatory") -> dict[str, Any]:
+    """A finding as the engine tells it."""
+    return {
+        "policyEvent": {
+            "policyName": policy,
+            "message": message,
+            "enforcementLevel": level,
+            "resourceUrn": urn(CLUSTER, "db"),
+        }
+    }
+
+
+SMALL, LARGE = {"size": "db-s-1vcpu-1gb"}, {"size": "db-s-2vcpu-4gb"}
+RESIZE = event("update", CLUSTER, "db", SMALL, LARGE, {"size": {"kind": "update"}})
+
+
+def report(
+    *events: Mapping[str, Any], finished: bool = True, said: str = "", kept: bool = True, review: Review | None = None
+) -> Report:
+    """A report on these events. kept: the phase keeps data."""
+    preview = read(events, finished=finished, said=said)
+    return Report(
+        stack="prod",
+        preview=preview,
+        reviews=[("db/shop", review)] if review else [],
+        unread=None,
+        costs=costs(preview.steps, {}),
+        losses=losses(preview.changes) if kept else [],
+    )
+
+
+def test_nothing_to_object_to() -> None:
+    quiet = report(event("same", CLUSTER, "db", SMALL, SMALL))
+    assert quiet.exit_code == NOTHING
+    text = as_markdown(quiet)
+    assert text.startswith(f"{marker('prod')}\n")
+    for line in ("Nothing to object to.", "Nothing changes.", "Nobody who is connected notices.", "All kept."):
+        assert f"\n{line}\n" in text
+    assert "$15 before, $15 after." in text
+
+
+def test_a_resize_tells_connections_and_cost() -> None:
+    text = as_markdown(report(RESIZE))
+    assert "1 to update, 0 unchanged." in text
+    assert "| update | `DatabaseCluster` | `db` | size db-s-1vcpu-1gb → db-s-2vcpu-4gb |" in text
+    assert "| `db` | resize: fail-over in the end, seconds; every client reconnects |" in text
+    assert "$15 before, $60 after (+$45)." in text
+
+
+def test_a_replacement_is_one_change() -> None:
+    steps = [
+        event("create-replacement", POOL, "pool", {"size": 17}, {"size": 39}, {"size": None}),
+        event("replace", POOL, "pool", {"size": 17}, {"size": 39}, {"size": None}),
+        event("delete-replaced", POOL, "pool", {"size": 17}),
+    ]
+    (step,) = read(steps, finished=True).changes
+    assert (step.operation, step.changed, step.new) == ("replace", ("size",), {"size": 39})
+    assert "its clients reconnect" in str(effect(step))
+
+
+def test_values_that_may_be_secret_are_named_only() -> None:
+    diff = {"size": None, "password": None, "spec.services[0].envs[1].value": None, "version": None}
+    (step,) = read(
+        [event("update", CLUSTER, "db", {"password": SECRET}, {"version": UNKNOWN}, diff)], finished=True
+    ).changes
+    assert step.describe() == ["size (not set) → (not set)", "password", "spec", "version (not set) → (only `up` will know)"]
+
+
+@pytest.mark.parametrize(
+    ("finding", "code"),
+    [
+        (finding("data-protected", "Why.\ndb is not protected."), OBJECTION),
+        (finding("other", "can't run policy 'other' from policy pack 'x' during preview", "advisory"), OBJECTION),
+        (finding("version-end-of-life", "Why.\nSoon.", "advisory"), NOTHING),
+        (finding("postponed-to-up", "Why.\npostponed to `up`: names.", "advisory"), NOTHING),
+    ],
+    ids=["mandatory", "could not run", "advice", "postponed"],
+)
+def test_policies(finding: dict[str, Any], code: int) -> None:
+    failed = {"diagnosticEvent": {"severity": "error", "message": "preview failed\n"}}
+    judged = report(finding, *([failed] if code else []), finished=not code)
+    assert judged.exit_code == code
+    assert finding["policyEvent"]["message"].replace("\n", " ") in as_markdown(judged)
+
+
+@pytest.mark.parametrize("kind", [CLUSTER, DATABASE, VPC])
+@pytest.mark.parametrize("operation", ["delete", "replace"])
+def test_lost_data(kind: str, operation: str) -> None:
+    step = event(operation, kind, "db", {}, None if operation == "delete" else {})
+    assert report(step).exit_code == OBJECTION
+    assert f"db is {operation}d: " in as_markdown(report(step))
+    assert report(step, kept=False).exit_code == NOTHING
+
+
+def test_an_error_in_a_migration() -> None:
+    error = Finding(file="V2.sql", line=1, column=1, rule="r", severity=Severity.ERROR, message="It blocks | readers.")
+    judged = report(review=Review(files=1, findings=(error,)))
+    assert judged.exit_code == OBJECTION
+    assert "- V2.sql: It blocks \\| readers." in as_markdown(judged)
+
+
+def test_what_could_not_be_found_out() -> None:
+    broken = report(
+        {"diagnosticEvent": {"severity": "error", "message": "Post http://127.0.0.1:1/v2/vpcs: refused"}},
+        finished=False,
+    )
+    assert broken.exit_code == FAILED
+    assert "**The preview is not complete.**\n\n    Post http://127.0.0.1:1/v2/vpcs: refused" in as_markdown(broken)
+    assert report(finished=False, said="error: no such stack").failures == ["error: no such stack"]
+
+
+def test_every_effect_can_be_reached_and_what_is_not_known_is_said() -> None:
+    for row in EFFECTS:
+        step = Step(urn=urn(row.type, "it"), operation=row.operation, changed=tuple(row.properties)[:1])
+        assert effect(step) == row.text
+    new = Step(urn=urn(FIREWALL, "it"), operation="create")
+    odd = Step(urn=urn("digitalocean:index/kubernetesCluster:KubernetesCluster", "it"), operation="update")
+    assert [text for _, text in disturbances([new, odd])] == ["not known: look it up before merging"]
+
+
+def test_a_comment_fits() -> None:
+    long = report(*(event("create", VPC, f"vpc-{number}", new={"name": "x"}) for number in range(3000)))
+    text = as_markdown(long)
+    assert LONGEST < len(text) < 65_536
+    assert "`trellis preview-report` shows it" in text
+
+
+def test_on_a_stack(tmp_path: Any) -> None:
+    with local_stack(bring()) as stack:
+        command = Command(stack, tmp_path)
+
+        def run(*arguments: str) -> Finished:
+            return command.here("preview-report", "--stack", stack.name, *arguments)
+
+        stack.up()
+        unchanged = run()
+        assert unchanged.code == NOTHING, unchanged.out + unchanged.err
+        assert "Nothing changes." in unchanged.out
+        assert "Nothing is pending." in unchanged.out
+
+        stack.configure(phase="scale")
+        written = tmp_path / "comment.md"
+        grown = run("--output", str(written))
+        assert (grown.code, grown.out) == (NOTHING, ""), grown.err
+        text = written.read_text()
+        assert "$15 before, $75 after (+$60)." in text
+        assert "| `villa-db` | resize: fail-over in the end, seconds; every client reconnects |" in text
+        assert "postponed to `up`" in text
+
+        settings = tmp_path / "settings.json"
+        settings.write_text('{"region-allowed": {"regions": ["fra1"]}}')
+        held = run("--policy-config", str(settings), "--json")
+        values = json.loads(held.out)
+        assert (held.code, values["ok"]) == (OBJECTION, False), held.err
+        assert {one["policy"] for one in values["policies"]["violations"]} == {"region-allowed"}
+        assert values["failures"] == []
+
+        outputs = stack.outputs()
+        uris = [
+            uri for kind in ("direct_uris", "pooled_uris") for one in outputs[kind].values() for uri in one.values()
+        ]
+        passwords = {uri.split(":")[2].split("@")[0] for uri in uris}
+        assert passwords
+        said = (unchanged.out, unchanged.err, grown.err, text, held.out, held.err)
+        assert not [password for password in passwords for one in said if password in one]
+
+        settings.write_text("[")
+        assert run("--policy-config", str(settings)).code == 2
+        stack.must("destroy", "--yes", "--skip-preview")
+
+
+def test_the_findings_of_a_preview_are_told_apart() -> None:
+    preview: Preview = read(
+        [finding("a", "m"), finding("b", "m", "advisory"), finding("postponed-to-up", "m", "advisory")], finished=True
+    )
+    assert [one["policyName"] for one in preview.violations + preview.advice + preview.postponed] == [
+        "a",
+        "b",
+        "postponed-to-up",
+    ]
