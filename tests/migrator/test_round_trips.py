@@ -1,14 +1,21 @@
 """How many round trips a run takes: what it costs over a network."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from migrator import Target, migrate
 from tests.migrator.conftest import Write
-from tests.migrator.servers import Database, PostgreSQL
+from tests.migrator.servers import ADMIN, PASSWORD, Database, PostgreSQL
+
+ROOT = Path(__file__).resolve().parents[2]
 
 _STARTUP_HAS_NO_TYPE = 4
 
@@ -54,7 +61,8 @@ class CountingProxy:
 
     @staticmethod
     def _pass_back(server: socket.socket, client: socket.socket) -> None:
-        with client:
+        # Either end may be closed first, by the other thread too.
+        with client, suppress(OSError):
             while data := server.recv(65536):
                 client.sendall(data)
 
@@ -81,6 +89,23 @@ def test_nothing_to_do_takes_one_connection_and_two_round_trips(
     proxy.queries = proxy.connections = 0
     assert migrate(through(), folder, {}).applied == ()
     assert (proxy.connections, proxy.queries) == (1, 2)
+
+
+def test_nothing_to_do_loads_little(database: Database, write: Write) -> None:
+    folder = write({"V1__t.sql": "CREATE TABLE t (a int);"})
+    url = f"postgresql://{ADMIN}@127.0.0.1:{database.server.port}/{database.name}"
+    program = "import sys; from operations.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    command = [sys.executable, "-c", program, "migrate", "--url", url, "--folder", str(folder)]
+
+    def loaded() -> set[str]:
+        environment = {**os.environ, "PGPASSWORD": PASSWORD}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        return set(done.stderr.splitlines()[-1].split())
+
+    assert {"psycopg", "migrator.sql", "migrator.execution"} <= loaded()
+    again = loaded()
+    assert "psycopg" in again
+    assert not again & {"migrator.sql", "migrator.execution", "settings", "pulumi", "pydantic", "yaml"}
 
 
 def test_hundreds_of_files_take_a_few(proxy: CountingProxy, through: Callable[[], Target], write: Write) -> None:
