@@ -31,6 +31,7 @@ PULUMI = "3.259.0"
 LANGUAGE_HOST = "3.78.1"
 PGBOUNCER = "1.18"
 REDIS = "7.0"
+SHELLCHECK = "0.9.0"
 
 # PostgreSQL's major version -> release and SHA-256 of the archive with its server.
 POSTGRESQL = {
@@ -186,6 +187,22 @@ def _valkey(cache: Path) -> Path | None:
         )
 
     return _once(cache / "redis" / REDIS, f"Redis {REDIS}", unpack) / "bin" / "redis-server"
+
+
+def shellcheck() -> Path:
+    """ShellCheck from PATH or from Debian, for the tests only. Raises Failure where neither has it."""
+    if found := shutil.which("shellcheck"):
+        return Path(found)
+    if shutil.which("apt-get") is None:
+        raise Failure("shellcheck is not on PATH, and this is no Debian to take its package from. Install ShellCheck.")
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+
+    def unpack(folder: Path) -> None:
+        _unpack_debian(folder, "usr/bin/shellcheck", ("shellcheck", "libgmp10", "libffi8"))
+
+    with _one_at_a_time(cache):
+        return _once(cache / "shellcheck" / SHELLCHECK, f"ShellCheck {SHELLCHECK}", unpack) / "bin" / "shellcheck"
 
 
 def _droplet_images(cache: Path) -> Path | None:

@@ -5,6 +5,7 @@ cgroup=$1
 shift
 echo $$ > "$cgroup/cgroup.procs"
 # The inner group is the machine's own: systemd must find nobody else in it.
+# shellcheck disable=SC2016
 enter='echo 0 > "$0/machine/cgroup.procs"; exec unshare --cgroup sh "$@"'
 while true; do
     unshare --mount --pid --uts --ipc --fork --kill-child --propagation private sh -c "$enter" "$cgroup" "$@"
