@@ -170,33 +170,29 @@ def _met(changes: Sequence[Change]) -> Iterator[Met]:
                 yield Met(GONE, f"The value {label} of type {one.name}", (own,))
         elif one.kind == "grants":
             yield from _revoked(one, own, named)
-        elif one.kind == "row security" and one.change is How.ADDED and _stays("table", one.name, named):
+        elif one.kind == "row security" and one.change is How.ADDED and _stays(one.name, named):
             yield Met(ROW_SECURITY, f"Table {one.name}", (own,))
+        elif one.kind == "default" and one.change is How.DROPPED and _stays(one.table or "", named, own):
+            yield Met(DEFAULT_GONE, f"Column {own} of {one.table}", (_bare(one.table or ""), own), "of a sequence")
         if one.change is How.CHANGED:
-            yield from _columns(one, changes)
+            yield from _columns(one, named)
 
 
-def _columns(table: Change, changes: Sequence[Change]) -> Iterator[Met]:
-    defaults = {one.name: one for one in changes if one.kind == "default" and one.table == table.name}
+def _columns(table: Change, named: Mapping[tuple[str, str], Change]) -> Iterator[Met]:
     for column in table.columns:
-        what = f"Column {column.name} of {table.name}"
-        names = (_bare(table.name), column.name.strip('"'))
+        own = column.name.strip('"')
+        what, names = f"Column {column.name} of {table.name}", (_bare(table.name), own)
         before, after = (_COLUMN.fullmatch(text or "") for text in (column.before, column.after))
         if column.change is How.DROPPED:
             yield Met(GONE, what, names)
-        if after is None or before is None or column.change is How.DROPPED:
-            continue
-        filled = after["default"] or after["generated"] or column.name in defaults
-        if column.change is How.CHANGED and before["type"] != after["type"]:
-            yield Met(OTHER_TYPE, what, names, before["type"], after["type"])
-        if after["required"] and not before["required"] and not filled:
-            yield Met(NOW_REQUIRED, what, names)
-        if before["default"] and not filled:
-            yield Met(DEFAULT_GONE, what, names, before["default"])
-    dropped = {column.name for column in table.columns if column.change is How.DROPPED}
-    for name, default in defaults.items():
-        if default.change is How.DROPPED and name not in dropped:
-            yield Met(DEFAULT_GONE, f"Column {name} of {table.name}", (_bare(table.name), name), "of a sequence")
+        elif before is not None and after is not None:
+            filled = after["default"] or after["generated"] or ("default", own) in named
+            if column.change is How.CHANGED and before["type"] != after["type"]:
+                yield Met(OTHER_TYPE, what, names, before["type"], after["type"])
+            if after["required"] and not before["required"] and not filled:
+                yield Met(NOW_REQUIRED, what, names)
+            if before["default"] and not filled:
+                yield Met(DEFAULT_GONE, what, names, before["default"])
 
 
 def _revoked(one: Change, own: str, named: Mapping[tuple[str, str], Change]) -> Iterator[Met]:
@@ -214,9 +210,13 @@ def _grants(text: str | None) -> list[tuple[str, str]]:
     return [(what, match["role"]) for match in found if match for what in match["what"].split(",")]
 
 
-def _stays(kind: str, name: str, named: Mapping[tuple[str, str], Change]) -> bool:
-    change = named.get((kind, name))
-    return change is None or change.change is How.CHANGED
+def _stays(table: str, named: Mapping[tuple[str, str], Change], column: str | None = None) -> bool:
+    """Whether a table, or a column of one, is there before and after."""
+    change = named.get(("table", table))
+    if change is None:
+        return True
+    dropped = {one.name.strip('"') for one in change.columns if one.change is How.DROPPED}
+    return change.change is How.CHANGED and column not in dropped
 
 
 def _lost(before: Sequence[_One], after: Sequence[_One]) -> list[_One]:

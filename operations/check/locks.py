@@ -195,8 +195,8 @@ _FUNCTION = re.compile(r"(?<!::)(?<!:: )\b([a-z_][\w$]*)\s*\(", re.IGNORECASE)
 _STABLE = frozenset(
     "now transaction_timestamp statement_timestamp current_setting date_trunc date_part extract timezone make_interval"
     " make_date lower upper md5 length coalesce nullif greatest least concat format to_char to_date to_timestamp"
-    " to_jsonb jsonb_build_object jsonb_build_array json_build_object json_build_array array_length cast abs round floor"
-    " ceil in and or not interval numeric varchar char".split()
+    " to_jsonb jsonb_build_object jsonb_build_array json_build_object json_build_array array_length cast abs round"
+    " floor ceil in and or not interval numeric varchar char".split()
 )
 _LONGEST_STATEMENT = 100
 

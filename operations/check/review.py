@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from migrator.errors import MigrationError
 from migrator.files import MigrationFile
 from operations.check.findings import Finding, Severity
-from operations.check.locks import Risk, risks
-from operations.check.rules import RULES, Rule
+from operations.check.locks import Level, Risk, risks
+from operations.check.rules import ERRORS, LONG_LOCK, LONG_WORK, RULES, Rule
 from operations.check.squawk import Input
 from operations.check.squawk import review as review_with_squawk
 from operations.check.statements import Checked, same_name
@@ -48,6 +48,7 @@ def read(files: Sequence[MigrationFile], placeholders: Mapping[str, str], postgr
         findings += _own(checked, new)
         locked += risks(checked, new)
     findings += review_with_squawk(inputs, postgresql)
+    findings += _long_locks(locked, [one.checked for one in inputs], findings)
     return Reading(findings=tuple(findings), risks=tuple(locked), checked=tuple(one.checked for one in inputs))
 
 
@@ -79,6 +80,22 @@ def _meets(rule: Rule, text: str, new: frozenset[str]) -> bool:
         return False
     table = match.groupdict().get("table")
     return table is None or same_name(table) not in new
+
+
+def _long_locks(locked: Sequence[Risk], checked: Sequence[Checked], found: Sequence[Finding]) -> Iterator[Finding]:
+    """What holds up others for as long as a table is big and no rule speaks of."""
+    files = {one.path: one for one in checked}
+    speaking = {LONG_LOCK, *ERRORS, *(rule.name for rule in RULES)}
+    for risk in locked:
+        if risk.lock is None or risk.work is None or risk.lock < Level.SHARE or risk.work not in LONG_WORK:
+            continue
+        file = files[risk.file]
+        statement = next(one for one in file.statements if file.script.place(one.start) == (risk.line, risk.column))
+        lines = range(risk.line, file.script.place(statement.end - 1)[0] + 1)
+        told = any(one.file == risk.file and one.line in lines and one.rule in speaking for one in found)
+        if not told and not speaking & file.ignored(statement):
+            message = f"PostgreSQL {risk.work} under a lock, {risk.lock}: {risk.holds_up} wait meanwhile."
+            yield _finding(file, statement.start, LONG_LOCK, Severity.ERROR, message, LONG_WORK[risk.work])
 
 
 def _outside(checked: Checked) -> Iterator[Finding]:

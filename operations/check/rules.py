@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from operations.check.findings import Severity
+from operations.check.locks import Work
 from operations.check.statements import NAME
 
 # Rules of squawk 2.70 that the migrator makes moot -> why.
@@ -50,6 +51,15 @@ ERRORS: Mapping[str, str | None] = {
     "require-concurrent-index-deletion": None,
     "require-concurrent-partition-detach": None,
     "require-concurrent-reindex": None,
+}
+
+# What is done under a strong lock -> how to do without, where no rule about the statement says it.
+LONG_LOCK = "trellis-long-lock"
+LONG_WORK: Mapping[Work, str] = {
+    Work.SCAN: "Add the column alone, and its CHECK as a constraint NOT VALID; VALIDATE it in a later file.",
+    Work.BUILD: "Build the index before, in a file of its own, with CREATE UNIQUE INDEX CONCURRENTLY; then add the"
+    " constraint USING INDEX.",
+    Work.REWRITE: "Add a column without a default, let a trigger or the app write it, fill the old rows in batches.",
 }
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from operations.check.rules import ERRORS, MOOT, RULES
+from operations.check.breaking import BREAKS
+from operations.check.review import REFUSED
+from operations.check.rules import ERRORS, LONG_LOCK, MOOT, RULES
+from operations.check.shadow.run import FAILED, NOT_RUN
 from tests.migrator.conftest import Write
 from tests.migrator.servers import Database
 from tests.operations.conftest import ROOT, Trellis, url
@@ -37,6 +40,8 @@ def found(trellis: Trellis, folder: Path, *arguments: str) -> list[tuple[str, in
         ("DELETE FROM old -- WHERE a", "trellis-whole-table-delete", "error"),
         ("TRUNCATE old", "trellis-truncate", "error"),
         ("ALTER TABLE old SET UNLOGGED", "trellis-rewrite", "error"),
+        ("ALTER TABLE old ADD COLUMN a bigserial", "trellis-long-lock", "error"),
+        ("ALTER TABLE old ADD COLUMN a bigint CHECK (a > 0)", "trellis-long-lock", "error"),
         ("LOCK TABLE old", "trellis-lock-table", "warning"),
         ("REFRESH MATERIALIZED VIEW old", "trellis-refresh-blocks", "warning"),
         ("DROP FUNCTION f() CASCADE", "trellis-drop-cascade", "error"),
@@ -172,5 +177,6 @@ def test_squawk_missing_is_said(write: Write, tmp_path: Path) -> None:
 
 def test_the_page_lists_every_rule_that_counts_differently() -> None:
     page = (ROOT / "docs" / "command.md").read_text()
-    for rule in (*MOOT, *ERRORS, *(rule.name for rule in RULES), "trellis-refused", "trellis-outside-transaction"):
+    ours = (*(rule.name for rule in RULES), *(one.rule for one in BREAKS), LONG_LOCK, FAILED, NOT_RUN, REFUSED)
+    for rule in (*MOOT, *ERRORS, *ours, "trellis-outside-transaction", "trellis-not-seen-by-flyway"):
         assert f"`{rule}`" in page, rule

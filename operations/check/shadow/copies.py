@@ -18,13 +18,15 @@ _PREPARED = "SET check_function_bodies = off; SET xmloption = content; SET row_s
 class Original:
     """What is taken from a database: the least that migrations need to run on another server as on its own.
 
-    major: its server's major version. user: who migrates it. roles: of its server, the built-in ones left out.
+    major: its server's major version. user: who migrates it. search_path: of that user there, as the server has it.
+    roles: of its server, the built-in ones left out.
     history: the history table's rows as COPY writes them; None where there is no such table.
     """
 
     name: str
     major: str
     user: str
+    search_path: str
     roles: frozenset[str]
     entries: tuple[Entry, ...]
     history: bytes | None
@@ -46,6 +48,7 @@ def read(target: Target) -> Original:
             name=facts.database,
             major=facts.server_version.partition(".")[0],
             user=facts.user,
+            search_path=facts.search_path,
             roles=frozenset(name for (name,) in roles),
             entries=dump(connection),
             history=history,

@@ -21,7 +21,7 @@ _KINDS = {
 _OF_A_TABLE = frozenset({"CONSTRAINT", "FK CONSTRAINT", "CHECK CONSTRAINT", "DEFAULT", "TRIGGER", "RULE", "POLICY"})
 _WITH_COLUMNS = frozenset({"TABLE", "FOREIGN TABLE"})
 
-_TABLE = re.compile(r"(?P<head>CREATE [^(]*?) ?\(\n(?P<columns>.*?)\n\)(?P<rest>.*)", re.DOTALL)
+_TABLE = re.compile(r"(?P<head>CREATE .*?) \(\n(?:(?P<columns>.*?)\n)?\)(?P<rest>.*)", re.DOTALL)
 _COLUMN = re.compile(r'(?P<name>"(?:[^"]|"")+"|\S+)\s+(?P<definition>.*)', re.DOTALL)
 _CONSTRAINT = re.compile(r'CONSTRAINT\s+(?P<name>"(?:[^"]|"")+"|\S+)\s', re.DOTALL)
 _ADDED_CONSTRAINT = re.compile(r"ALTER TABLE .*?\n? +ADD (?P<definition>CONSTRAINT .*);", re.DOTALL)
@@ -93,7 +93,7 @@ def _of(entry: Entry) -> Iterator[SchemaObject]:
 
 def _table(kind: str, name: str, owner: str, match: re.Match[str]) -> Iterator[SchemaObject]:
     columns = {}
-    for part in split_at_commas(match["columns"]):
+    for part in split_at_commas(match["columns"] or ""):
         text = part.strip()
         if constraint := _CONSTRAINT.match(text):
             own = constraint["name"].strip('"')

@@ -12,7 +12,7 @@ from operations.errors import OperationError
 _SERVER = ("initdb", "pg_ctl", "postgres")
 
 # Where distributions put the server's programs, most of them off the PATH.
-_PACKAGED = ("/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin", "/opt/homebrew/opt/postgresql@{}/bin")
+_PACKAGED = ("/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin")
 
 
 def server_programs(major: str, named: Path | None) -> Path:

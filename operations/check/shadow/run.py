@@ -3,9 +3,12 @@
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+
+import psycopg
 
 from migrator import Kind, MigrationError, MigrationFile, Options, Target, migrate
 from migrator.connection import Session
@@ -16,6 +19,7 @@ from operations.check.shadow.changes import changes
 from operations.check.shadow.entries import DumpError, Entry, dump
 from operations.check.shadow.server import Servers
 from operations.databases import Database, Sources
+from operations.errors import OperationError
 
 # Who migrates on DigitalOcean, where no database says so.
 ADMINISTRATOR = "doadmin"
@@ -57,11 +61,8 @@ def run_pending(servers: Servers, database: Database) -> Outcome:
         said = database.target.conceal(str(error))
         return Outcome(shadow=None, findings=(not_run(sources.folder, f"pg_dump cannot read its schema: {said}"),))
     roles = original.roles | _named_roles(sources)
-    with servers.of(original.major).database(original.name, original.user, roles) as parameters:
-        target = Target(parameters, schema=sources.schema)
-        lacks = copies.write(original, target)
-        found = _lacking(sources.folder, lacks)
-        return _run(target, sources, found)
+    with _empty(servers, sources, original.major, original.name, original.user, roles, original.search_path) as target:
+        return _run(target, sources, _lacking(sources.folder, copies.write(original, target)))
 
 
 def run_chain(servers: Servers, sources: Sources, files: Sequence[MigrationFile], since: str | None) -> Outcome:
@@ -69,8 +70,8 @@ def run_chain(servers: Servers, sources: Sources, files: Sequence[MigrationFile]
 
     files: those reviewed. Raises OperationError when there is no server.
     """
-    with servers.of(sources.postgresql).database(sources.database, ADMINISTRATOR, _named_roles(sources)) as parameters:
-        target = Target(parameters, schema=sources.schema)
+    roles = _named_roles(sources)
+    with _empty(servers, sources, sources.postgresql, sources.database, ADMINISTRATOR, roles) as target:
         if since is not None:
             try:
                 _apply_earlier(target, sources, since, files)
@@ -95,6 +96,30 @@ def not_run(place: Path, reason: str) -> Finding:
         severity=Severity.WARNING,
         message=f"Not checked in a shadow: {reason}.",
     )
+
+
+@contextmanager
+def _empty(
+    servers: Servers,
+    sources: Sources,
+    major: str,
+    name: str,
+    user: str,
+    roles: frozenset[str],
+    search_path: str | None = None,
+) -> Iterator[Target]:
+    """A new database on a throw-away server. Raises OperationError when anything but a migration fails in it."""
+    try:
+        with servers.of(major).database(name, user, roles) as parameters:
+            options = {} if search_path is None else {"options": f"-c search_path={_escaped(search_path)}"}
+            yield Target({**parameters, **options}, schema=sources.schema)
+    except (DumpError, MigrationError, psycopg.Error) as error:
+        raise OperationError(f"{sources.name}: the shadow run could not be finished: {error}") from None
+
+
+def _escaped(value: str) -> str:
+    # In a connection's options a space parts two of them.
+    return value.replace("\\", r"\\").replace(" ", r"\ ")
 
 
 def _run(target: Target, sources: Sources, lacking: tuple[Finding, ...]) -> Outcome:

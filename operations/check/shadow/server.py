@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,14 @@ class Server:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(database, sql.Identifier(user))
             )
-        yield self._parameters(name, user)
+        try:
+            yield self._parameters(name, user)
+        finally:
+            # A server that has died has nothing to clean.
+            with suppress(psycopg.OperationalError):
+                self._clean(database, before)
+
+    def _clean(self, database: sql.Identifier, before: frozenset[str]) -> None:
         with self._connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
             for role in sorted(_roles(connection) - before):

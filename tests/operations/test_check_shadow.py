@@ -1,0 +1,344 @@
+"""The shadow run of `trellis check`: what it finds, what it shows, what it leaves alone."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrator import Target, migrate
+from operations.check import Servers, review_chain, review_pending
+from operations.check.findings import Review
+from operations.check.rendering import as_markdown, as_text
+from operations.check.shadow.changes import How
+from operations.check.shadow.programs import server_programs
+from operations.databases import Database as Reached
+from operations.databases import Sources
+from operations.errors import OperationError
+from tests.migrator.conftest import Write
+from tests.migrator.servers import Database, cache, server_folder
+from tests.operations.conftest import ROOT, Trellis, url
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    """The throw-away servers of all tests here."""
+    with Servers() as running:
+        yield running
+
+
+def sources(folder: Path, **placeholders: str) -> Sources:
+    return Sources(name="villa-db/villa", database="villa", folder=folder, placeholders=placeholders)
+
+
+def changed(review: Review) -> dict[tuple[str, str], How]:
+    """Kind and name of every change, and what became of it."""
+    assert review.shadow is not None
+    return {(one.kind, one.name): one.change for one in review.shadow.changes}
+
+
+def test_all_of_villa(servers: Servers) -> None:
+    review = review_chain(sources(ROOT / "migrations/villa/villa", app_role="villa_app"), None, servers)
+    assert review.errors == 0
+    assert review.shadow is not None
+    assert review.shadow.complete
+    assert len(review.shadow.applied) == review.files == 9
+    found = changed(review)
+    assert set(found.values()) == {How.ADDED}
+    assert {
+        ("table", "public.profiles"),
+        ("trigger", "profiles_updated_at"),
+        ("constraint", "profiles_nickname_key"),
+        ("index", "public.idx_audit_created"),
+        ("function", "public.update_updated_at()"),
+        ("grants", "table public.audit_log"),
+    } <= found.keys()
+    assert not any("flyway_schema_history" in name for _, name in found)
+
+
+def test_a_database_is_copied_and_left_alone(servers: Servers, database: Database, write: Write) -> None:
+    """With its roles and its history, without its rows; objects with names and defaults that are hard to read."""
+    folder = write(
+        {
+            "V1__A.sql": 'CREATE TABLE "Odd, (one" (id bigint PRIMARY KEY, "a,b" numeric(10,2) DEFAULT 3 NOT NULL,\n'
+            "  c text DEFAULT E'x\\n    y, ''z(' , CONSTRAINT \"is, so\" CHECK (c <> ')'));\n"
+            "INSERT INTO \"Odd, (one\" VALUES (1);\nCREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT 1::text';",
+            "R__G.sql": 'GRANT SELECT ON "Odd, (one" TO some_app;',
+        }
+    )
+    target = Target(database.parameters())
+    database.run("CREATE ROLE some_app")
+    try:
+        migrate(target, folder, {})
+        before = database.snapshot()
+        write(
+            {
+                "V2__B.sql": 'ALTER TABLE "Odd, (one" ADD COLUMN e text, ALTER COLUMN "a,b" SET DEFAULT 4;\n'
+                "CREATE OR REPLACE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT 2::text';\n"
+                'GRANT INSERT ON "Odd, (one" TO some_app;\n'
+                "DO $$ BEGIN ASSERT (SELECT count(*) = 0 FROM \"Odd, (one\"); ASSERT current_user = 'admin'; END $$;"
+            }
+        )
+        review = review_pending(Reached(sources=sources(folder), target=target), servers)
+        assert database.snapshot() == before
+    finally:
+        database.run('DROP TABLE "Odd, (one"', "DROP ROLE some_app")
+    assert review.shadow is not None
+    assert review.findings == ()
+    assert (review.shadow.complete, review.shadow.applied) == (True, ("V2__B.sql",))
+    table, function, grants = (one.to_dict() for one in review.shadow.changes)
+    assert (table["kind"], table["name"], table["change"], table["diff"]) == (
+        "table",
+        "public.Odd, (one",
+        "changed",
+        [],
+    )
+    assert table["columns"] == (
+        {"change": "changed", "name": '"a,b"', "before": "numeric(10,2) DEFAULT 3 NOT NULL"}
+        | {"after": "numeric(10,2) DEFAULT 4 NOT NULL"},
+        {"change": "added", "name": "e", "before": None, "after": "text"},
+    )
+    assert function["name"] == "public.f()"
+    assert [line for line in function["diff"] if line[0] in "+-"] == [
+        "-    AS $$SELECT 1::text$$;",
+        "+    AS $$SELECT 2::text$$;",
+    ]
+    assert grants["kind"] == "grants"
+    text = as_text([("villa", review)]).splitlines()
+    for line in (
+        "  ~ table public.Odd, (one",
+        '      ~ column "a,b" numeric(10,2) DEFAULT 3 NOT NULL -> numeric(10,2) DEFAULT 4 NOT NULL',
+        "      + column e text",
+        "      -    AS $$SELECT 1::text$$;",
+        "1 file reviewed and run on a throw-away server, nothing found.",
+    ):
+        assert line in text
+    assert "```diff\n! table public.Odd, (one\n" in as_markdown([("villa", review)])
+
+
+def test_the_change_is_coloured_on_a_terminal_only(
+    servers: Servers, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    review = review_chain(sources(write({"V1__A.sql": "CREATE SCHEMA a;"})), None, servers)
+    assert "\n  + schema a\n" in as_text([("villa", review)])
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert "\n  \x1b[32m+ schema a\x1b[0m\n" in as_text([("villa", review)])
+
+
+def test_what_fails_only_when_it_runs(servers: Servers, write: Write) -> None:
+    folder = write(
+        {
+            "V1__A.sql": "CREATE TABLE a (b text);",
+            "V2__B.sql": "ALTER TABLE a ADD COLUMN c text;",
+            "V3__C.sql": "ALTER TABLE a ADD COLUMN d text;\n\n  SELECT bb FROM a;",
+            "V4__D.sql": "SELECT 1;",
+        }
+    )
+    review = review_chain(sources(folder), "1", servers)
+    (failed,) = (one for one in review.findings if one.severity == "error")
+    assert (Path(failed.file).name, failed.line, failed.column) == ("V3__C.sql", 3, 10)
+    assert (failed.rule, failed.sqlstate) == ("trellis-shadow-failed", "42703")
+    assert failed.message == 'column "bb" does not exist'
+    assert failed.advice == 'Perhaps you meant to reference the column "a.b".'
+    assert review.shadow is not None
+    assert not review.shadow.complete
+    assert review.shadow.applied == ("V2__B.sql",)
+    (table,) = review.shadow.changes
+    assert [column.name for column in table.columns] == ["c"]
+
+
+def test_an_earlier_version_that_fails(servers: Servers, write: Write) -> None:
+    review = review_chain(sources(write({"V1__A.sql": "SELECT 1 / 0;", "V2__B.sql": "SELECT 1;"})), "1", servers)
+    assert review.shadow is None
+    assert [(Path(one.file).name, one.sqlstate) for one in review.findings] == [("V1__A.sql", "22012")]
+    assert review.errors == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "sql", "found"),
+    [
+        ("CREATE VIEW v AS SELECT 1 AS one", "DROP VIEW v", [("trellis-gone", 1)]),
+        ("CREATE TABLE t (a int)", "DO $$ BEGIN EXECUTE 'DROP TABLE t'; END $$", [("trellis-gone", 1)]),
+        ("CREATE TABLE t (a int); CREATE VIEW v AS TABLE t", "DROP TABLE t CASCADE", [("trellis-gone", None)]),
+        ("CREATE TABLE t (a int, b int)", "DO $$BEGIN ALTER TABLE t DROP b; END$$", [("trellis-gone", 1)]),
+        ("CREATE TYPE e AS ENUM ('a', 'b')", "ALTER TYPE e RENAME VALUE 'b' TO 'c'", [("trellis-gone", 1)]),
+        ("CREATE SEQUENCE s", "SELECT 1;\nALTER SEQUENCE s RENAME TO z", [("trellis-gone", 2)]),
+        (
+            "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "DROP FUNCTION f;\nCREATE FUNCTION f(a text) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            [("trellis-other-signature", 2)],
+        ),
+        (
+            "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "DROP FUNCTION f;\nCREATE FUNCTION f(a int) RETURNS text LANGUAGE sql AS 'SELECT 1::text'",
+            [("trellis-other-signature", 2)],
+        ),
+        ("CREATE TABLE t (a int)", "DO $$BEGIN ALTER TABLE t ALTER a TYPE bigint; END$$", [("trellis-other-type", 1)]),
+        (
+            "CREATE TABLE t (a int)",
+            "DO $$BEGIN ALTER TABLE t ALTER a SET NOT NULL; END$$",
+            [("trellis-now-required", 1)],
+        ),
+        ("CREATE TABLE t (a int DEFAULT 1)", "ALTER TABLE t ALTER a DROP DEFAULT", [("trellis-default-gone", 1)]),
+        ("CREATE TABLE t (a serial)", "ALTER TABLE t ALTER a DROP DEFAULT", [("trellis-default-gone", 1)]),
+        ("CREATE TABLE t (a int); GRANT ALL ON t TO app", "REVOKE DELETE ON t FROM app", [("trellis-revoked", 1)]),
+        ("CREATE TABLE t (a int)", "ALTER TABLE t ENABLE ROW LEVEL SECURITY", [("trellis-row-security", 1)]),
+        # Said already by a rule about the statement, or meant as it stands.
+        ("CREATE TABLE t (a int, b int)", "ALTER TABLE t DROP b", []),
+        ("CREATE TABLE t (a int)", "ALTER TABLE t ALTER a TYPE bigint", []),
+        ("CREATE TABLE t (a int)", "ALTER TABLE t RENAME a TO b", []),
+        ("CREATE VIEW v AS SELECT 1 AS one", "-- trellis-ignore trellis-gone\nDROP VIEW v", []),
+        ("CREATE TABLE t (a int, b int)", "-- trellis-ignore ban-drop-column\nALTER TABLE t DROP b", []),
+        # Nothing that breaks.
+        ("CREATE TABLE t (a int)", "ALTER TABLE t ADD b serial; ALTER TABLE t ADD c int NOT NULL DEFAULT 1", []),
+        ("CREATE VIEW v AS SELECT 1 AS one", "DROP VIEW v; CREATE VIEW v AS SELECT 2 AS one", []),
+        ("SELECT 1", "CREATE TABLE t (a int NOT NULL); ALTER TABLE t ENABLE ROW LEVEL SECURITY", []),
+        ("CREATE TABLE t (a int); GRANT SELECT ON t TO app", "-- trellis-ignore ban-drop-table\nDROP TABLE t", []),
+    ],
+)
+def test_what_breaks_the_running_version(
+    servers: Servers, write: Write, before: str, sql: str, found: list[tuple[str, int | None]]
+) -> None:
+    folder = write({"V1__A.sql": before, "V2__B.sql": sql})
+    review = review_chain(sources(folder, app="app"), "1", servers)
+    assert review.shadow is not None
+    assert review.shadow.complete, review.findings
+    ours = [(one.rule, one.line) for one in review.findings if one.advice and one.advice.startswith("1. ")]
+    assert ours == found
+
+
+def test_repeatables_count_as_there_before(servers: Servers, write: Write) -> None:
+    folder = write(
+        {
+            "V1__A.sql": "CREATE TABLE a (b text);",
+            "V2__B.sql": "ALTER TABLE a ADD COLUMN c text;",
+            "R__Old.sql": "CREATE OR REPLACE VIEW old AS SELECT b FROM a;",
+            "R__Young.sql": "CREATE OR REPLACE VIEW young AS SELECT c FROM a;",
+        }
+    )
+    review = review_chain(sources(folder), "1", servers)
+    assert review.errors == 0
+    assert review.shadow is not None
+    assert review.shadow.applied == ("V2__B.sql", "R__Old.sql", "R__Young.sql")
+    assert changed(review) == {("table", "public.a"): How.CHANGED, ("view", "public.young"): How.ADDED}
+
+
+def test_versions_that_a_baseline_stands_for_are_said_to_be_left_out(servers: Servers, write: Write) -> None:
+    folder = write(
+        {"V1__A.sql": "SELECT 1;", "B2__B.sql": "SELECT 2;", "V2__B.sql": "SELECT 2;", "V3__C.sql": "SELECT 3;"}
+    )
+    review = review_chain(sources(folder), None, servers)
+    assert [(Path(one.file).name, one.rule) for one in review.findings] == [
+        ("V1__A.sql", "trellis-not-shadowed"),
+        ("V2__B.sql", "trellis-not-shadowed"),
+    ]
+
+
+def test_a_role_of_one_database_is_gone_for_the_next(servers: Servers, write: Write, tmp_path: Path) -> None:
+    """They share a server; the files make one role each, of the same name, and a placeholder names it."""
+    folder = write({"V1__A.sql": "CREATE ROLE ${app}; CREATE TABLE a (); GRANT SELECT ON a TO ${app};"})
+    for _ in range(2):
+        review = review_chain(sources(folder, app="shared"), None, servers)
+        assert review.errors == 0
+        assert ("grants", "table public.a") in changed(review)
+    assert servers.of("17") is servers.of("17")
+
+
+def test_no_secret_is_shown(servers: Servers, write: Write) -> None:
+    folder = write(
+        {
+            "V1__A.sql": "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;\n"
+            "CREATE USER MAPPING FOR doadmin SERVER far OPTIONS (user 'u', password 'hunter''2');\n"
+            "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT ''${api_token}''';"
+        }
+    )
+    review = review_chain(sources(folder, api_token="tok-12345"), None, servers)
+    assert ("user mapping", "USER MAPPING doadmin SERVER far") in changed(review)
+    told = json.dumps(review.to_dict())
+    assert "hunter" not in told
+    assert "tok-12345" not in told
+
+
+def test_an_extension_that_this_server_lacks(trellis: Trellis, write: Write) -> None:
+    folder = write(
+        {"V1__A.sql": "CREATE TABLE a (b text);\nCREATE EXTENSION timescaledb;", "V2__B.sql": "SELECT 1 / 0;"}
+    )
+    done = trellis("check", "--folder", folder, "--all", "--json")
+    assert done.code == 0
+    (result,) = json.loads(done.out)["databases"]
+    (finding,) = result["findings"]
+    assert (finding["rule"], finding["severity"], finding["line"]) == ("trellis-not-shadowed", "warning", 2)
+    assert finding["message"].startswith(
+        'Not checked in a shadow: this server lacks what it needs: extension "timescaledb" is not available'
+    )
+    assert result["shadow"]["complete"] is False
+
+
+def test_an_extension_of_the_database_that_the_shadow_lacks(trellis: Trellis, database: Database, write: Write) -> None:
+    """The shadow's server is a copy of this one without citext."""
+    folder = write({"V1__A.sql": "CREATE EXTENSION citext; CREATE TABLE a (b citext); CREATE TABLE c (d text);"})
+    given = ("--url", url(database), "--folder", folder)
+    assert trellis("migrate", *given).code == 0
+    write({"V2__B.sql": "ALTER TABLE c ADD COLUMN e text;", "V3__C.sql": "ALTER TABLE a ADD COLUMN e text;"})
+    with server_folder() as place:
+        shutil.copytree(cache() / "postgresql" / "17", place / "17", symlinks=True)
+        for file in (place / "17").rglob("citext*"):
+            file.unlink()
+        done = trellis("check", *given, "--json", "--postgresql", str(place))
+    assert done.code == 0
+    (result,) = json.loads(done.out)["databases"]
+    failed, extension, objects = result["findings"]
+    assert {one["rule"] for one in result["findings"]} == {"trellis-not-shadowed"}
+    assert Path(failed["file"]).name == "V3__C.sql"
+    assert "it may need what this server lacks" in failed["message"]
+    assert "the extension citext" in extension["message"]
+    assert "table a: " in objects["message"]
+    assert result["shadow"]["applied"] == ["V2__B.sql"]
+
+
+def test_no_server_programs(trellis: Trellis, write: Write, tmp_path: Path) -> None:
+    folder = write({"V1__A.sql": "SELECT 1;"})
+    done = trellis("check", "--folder", folder, "--all", "--postgresql", tmp_path)
+    assert (done.code, done.out) == (1, "")
+    assert f"{tmp_path} holds no PostgreSQL 17: initdb, pg_ctl and postgres" in done.err
+    assert "--no-shadow" in done.err
+    assert trellis("check", "--folder", folder, "--all", "--no-shadow", TRELLIS_POSTGRESQL=str(tmp_path)).code == 0
+    with pytest.raises(OperationError, match=r"`python -m tools.bring` installs them.*--postgresql"):
+        server_programs("9", None)
+
+
+def test_a_server_that_does_not_start_is_told_with_its_log(trellis: Trellis, write: Write) -> None:
+    folder = write({"V1__A.sql": "SELECT 1;"})
+    with server_folder() as place:
+        programs = place / "17" / "bin"
+        programs.mkdir(parents=True)
+        for name, text in (
+            ("initdb", "echo 'no room left'; exit 1"),
+            ("pg_ctl", "exit 1"),
+            ("postgres", "echo 'postgres (PostgreSQL) 17.10'"),
+        ):
+            (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+            (programs / name).chmod(0o755)
+        done = trellis("check", "--folder", folder, "--all", TRELLIS_POSTGRESQL=str(place))
+    assert done.code == 1
+    assert "The throw-away PostgreSQL did not start; it is gone again. It said:\nno room left" in done.err
+
+
+def test_flyway_does_not_see_the_comment(trellis: Trellis, write: Write) -> None:
+    folder = write(
+        {
+            "V1__A.sql": "CREATE TABLE a (b text);",
+            "V2__B.sql": "-- A.\n-- trellis: no-transaction, lock_timeout=1s\nCREATE INDEX CONCURRENTLY i ON a (b);",
+            "V3__C.sql": "-- trellis: no-transaction\nCOMMENT ON TABLE a IS 'x';",
+        }
+    )
+    done = trellis("check", "--folder", folder, "--all", "--json")
+    found: list[dict[str, Any]] = json.loads(done.out)["databases"][0]["findings"]
+    assert [(Path(one["file"]).name, one["line"], one["column"], one["rule"]) for one in found] == [
+        ("V2__B.sql", 2, 1, "trellis-not-seen-by-flyway"),
+        ("V3__C.sql", 1, 1, "trellis-not-seen-by-flyway"),
+        ("V3__C.sql", 2, 1, "trellis-outside-transaction"),
+    ]
+    assert done.code == 0
