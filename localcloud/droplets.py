@@ -56,12 +56,17 @@ class Droplets:
         return machines.Volume(self._layout.volume(id))
 
     def settle_all(self) -> None:
-        """Brings every Droplet to its wanted state, and removes machines that no record knows."""
-        known = self._state.read().droplets
-        for folder in self._layout.machines.glob("*"):
-            if folder.name not in known:
+        """Brings every Droplet to its wanted state, and removes machines and volumes that no record knows."""
+        # Files are made before their record is complete, so they are looked for before the records are read.
+        found = list(self._layout.machines.glob("*")), list(self._layout.volumes.glob("*"))
+        tables = self._state.read()
+        for folder in found[0]:
+            if folder.name not in tables.droplets:
                 machines.Machine.discard(folder)
-        for droplet in known.values():
+        for folder in found[1]:
+            if folder.name not in tables.volumes:
+                machines.Volume.discard(folder)
+        for droplet in tables.droplets.values():
             self.settle(droplet.id)
 
     def settle(self, id: int) -> None:

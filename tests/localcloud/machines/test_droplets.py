@@ -131,7 +131,10 @@ def test_machines_stop_and_start_with_the_local_cloud_and_outlive_its_death(
 
     own.stop()
     assert traces(own) == []
+    unfinished = own.state / "machines" / "1"
+    unfinished.mkdir()
     own.start()
+    assert not unfinished.exists(), "what an interrupted creation left is removed"
     assert active(own, droplet["id"])["networks"] == droplet["networks"]
     assert note(droplet) == "made by stays\n"
 
