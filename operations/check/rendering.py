@@ -8,7 +8,9 @@ from operations.terminal import paint
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _SIGNS = {How.ADDED: "+", How.DROPPED: "-", How.CHANGED: "~"}
+_MARKS = {"+": "+", "-": "-", "~": "!"}
 _SIGN_COLOURS = {"+": "green", "-": "red", "~": "yellow", "@": "dim"}
+_ON_SOMETHING = frozenset({"comment", "grants", "default grants"})
 # Of what is added, a definition of one line is shown where it says more than the name; a longer one is in the file.
 _SAID_BY_NAME = frozenset({"comment", "extension", "schema"})
 
@@ -74,7 +76,8 @@ def _changes(shadow: Shadow) -> Iterator[str]:
     """A line an object, what it consists of below it; a changed definition as a unified diff."""
     for one in shadow.changes:
         of = f" on {one.table}" if one.table else ""
-        yield f"{_SIGNS[one.change]} {one.kind.replace('grants', 'grants on')} {one.name}{of}"
+        kind = f"{one.kind} on" if one.kind in _ON_SOMETHING else one.kind
+        yield f"{_SIGNS[one.change]} {kind} {one.name}{of}"
         for column in one.columns:
             definition = column.after or column.before
             if column.change is How.CHANGED:
@@ -94,10 +97,11 @@ def _definition(one: Change) -> Sequence[str]:
 
 
 def _marked(line: str) -> str:
-    """A line whose first character colours it where Markdown shows a diff."""
+    """A line with its sign in front, where Markdown colours a diff by it."""
     sign = line.lstrip()[:1]
-    sign = {"~": "!"}.get(sign, sign)
-    return f"{sign}{line[1:]}" if line[:1] in _SIGN_COLOURS else f"{sign if sign in '+-!' else ' '}{line}"
+    if sign not in _MARKS:
+        return f" {line}"
+    return f"{_MARKS[sign]}{line[1:] if line.startswith(sign) else line.replace(sign, ' ', 1)}"
 
 
 def _longest_run(line: str) -> int:
