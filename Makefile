@@ -16,7 +16,7 @@ help: ## Show this help
 up: $(READY) ## Bring what is missing, start the local cloud, deploy the stack (STACK=dev)
 	@$(RUN) -m tools.dev --stack $(STACK) up
 
-preview: $(READY) ## Show what `make up` would change, pending migrations by name
+preview: $(READY) ## Show what `make up` would change, pending migrations by name, and what policies say
 	@$(RUN) -m tools.dev --stack $(STACK) preview
 
 down: $(READY) ## Destroy the stack; stop the local cloud when no other uses it

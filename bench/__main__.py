@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import databases, migrations, preview, start
+from bench import databases, migrations, policies, preview, start
 from tools.bring import bring
 from tools.progress import Failure
 
@@ -15,6 +15,7 @@ def main() -> int:
         start.run(parts)
         databases.run(parts)
         migrations.run()
+        policies.run(parts)
     except Failure as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1

@@ -108,7 +108,10 @@ def _preview_report(command: argparse.ArgumentParser) -> None:
         "--config-file", type=Path, help="the stack's config file, where it is not Pulumi.<stack>.yaml"
     )
     command.add_argument(
-        "--policy-config", type=Path, metavar="FILE", help="the settings of the policy pack, as JSON (docs/policies.md)"
+        "--policy-config",
+        type=Path,
+        metavar="FILE",
+        help="settings of the policy pack (default: policies.<stack>.json, where it is there)",
     )
     _shadow(command)
     command.add_argument("--output", type=Path, metavar="FILE", help="where the report goes (default: stdout)")

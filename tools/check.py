@@ -1,4 +1,7 @@
-"""Everything `make test` runs: parts, style, types, then every test. Ends with the first failing step's exit code."""
+"""Everything `make test` runs: parts, style, types, then every test. Ends with the first failing step's exit code.
+
+`--quick` runs what needs neither parts nor servers.
+"""
 
 import subprocess
 import sys
@@ -10,10 +13,19 @@ from tools.workspace import ROOT
 PACKAGES = "__main__.py settings components migrator localcloud operations policies tools bench tests".split()
 
 SCRIPTS = ("components", "localcloud")
+QUICK = ("tests/unit", "tests/settings", "tests/migrator/unit", "tests/policies/test_policies.py")
 
 
 def main() -> int:
     """Runs the steps in order."""
+    module = (sys.executable, "-m")
+    style = (
+        ("ruff format", (*module, "ruff", "format", "--check", ".")),
+        ("ruff check", (*module, "ruff", "check", ".")),
+        ("mypy --strict", (*module, "mypy", *PACKAGES)),
+    )
+    if sys.argv[1:] == ["--quick"]:
+        return _run(*style, ("pytest", (*module, "pytest", *QUICK)))
     try:
         bring()
         linter = shellcheck()
@@ -21,15 +33,16 @@ def main() -> int:
         print(f"error: {failure}", file=sys.stderr)
         return 1
     scripts = [str(path.relative_to(ROOT)) for folder in SCRIPTS for path in sorted((ROOT / folder).rglob("*.sh"))]
-    module = (sys.executable, "-m")
-    for title, command in (
+    return _run(
         ("shellcheck", (str(linter), *scripts)),
-        ("ruff format", (*module, "ruff", "format", "--check", ".")),
-        ("ruff check", (*module, "ruff", "check", ".")),
-        ("mypy --strict", (*module, "mypy", *PACKAGES)),
+        *style,
         # A file's tests share servers, so a file stays on one worker; the third worker fills the others' waiting times.
         ("pytest", (*module, "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", *sys.argv[1:])),
-    ):
+    )
+
+
+def _run(*steps: tuple[str, tuple[str, ...]]) -> int:
+    for title, command in steps:
         print(f"{title} ...", flush=True)
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         if code:

@@ -19,6 +19,8 @@ from tools.bring import bring
 from tools.progress import Failure, bold, step
 from tools.workspace import DEFAULT_PORT, ROOT, Workspace
 
+_POLICIES = ("--policy-pack", str(ROOT / "policies" / "__main__.py"))
+
 
 class Stack:
     """One stack on the local cloud. Every method runs the real engine and raises Failure when it fails."""
@@ -53,11 +55,11 @@ class Stack:
     def up(self) -> None:
         """Deploys. Finishes first what a killed run left open, and falls back where the stack says so."""
         options = ("--stack", self.name, *self._config)
-        self.run("python", "-m", "operations", "up", *options, "--", "--suppress-outputs", show=True)
+        self.run("python", "-m", "operations", "up", *options, "--", "--suppress-outputs", *_POLICIES, show=True)
 
     def preview(self, *options: str) -> None:
-        """Shows what `up` would do; the pending migrations by name."""
-        self.pulumi("preview", "--diff", "--suppress-outputs", *self._config, *options)
+        """Shows what `up` would do, the pending migrations by name, and what policies say of it."""
+        self.pulumi("preview", "--diff", "--suppress-outputs", *_POLICIES, *self._config, *options)
 
     def destroy(self) -> None:
         """Destroys everything the stack made."""

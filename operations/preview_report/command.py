@@ -26,9 +26,11 @@ def run(options: Namespace) -> int:
     """Makes the report; exit code 4 when it holds the pull request up, 1 when something could not be found out."""
     engine = Engine(options.stack, options.config_file)
     config = engine.configuration()
-    settings = _settings(options)
+    own = Path(f"policies.{options.stack}.json")
+    path = options.policy_config or (own if own.is_file() else None)
+    settings = _settings(path)
     tell(f"Preview of {options.stack}, with policies ...")
-    previewed = preview(engine, options.policy_config)
+    previewed = preview(engine, path)
     tell("Pending migrations ...")
     reviews, unread = _reviews(options, previewed)
     kept = config.get("trellis:phase") in GROWN and config.get("trellis:protect") != "never"
@@ -48,8 +50,7 @@ def run(options: Namespace) -> int:
     return report.exit_code
 
 
-def _settings(options: Namespace) -> dict[str, Any]:
-    path: Path | None = options.policy_config
+def _settings(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:

@@ -10,7 +10,7 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 from operations.check.findings import Finding, Review, Severity
 from operations.preview_report.connections import EFFECTS, disturbances, effect, losses
 from operations.preview_report.costs import costs
-from operations.preview_report.preview import Preview, Step, read
+from operations.preview_report.preview import PACK, Preview, Step, read
 from operations.preview_report.rendering import LONGEST, as_markdown, marker
 from operations.preview_report.report import FAILED, NOTHING, OBJECTION, Report
 from policies.kinds import CLUSTER, DATABASE, FIREWALL, POOL, VPC
@@ -107,7 +107,12 @@ def test_values_that_may_be_secret_are_named_only() -> None:
     (step,) = read(
         [event("update", CLUSTER, "db", {"password": SECRET}, {"version": UNKNOWN}, diff)], finished=True
     ).changes
-    assert step.describe() == ["size (not set) → (not set)", "password", "spec", "version (not set) → (only `up` will know)"]
+    assert step.describe() == [
+        "size (not set) → (not set)",
+        "password",
+        "spec",
+        "version (not set) → (only `up` will know)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +181,10 @@ def test_on_a_stack(tmp_path: Any) -> None:
         def run(*arguments: str) -> Finished:
             return command.here("preview-report", "--stack", stack.name, *arguments)
 
-        stack.up()
+        deployed = stack.must("up", "--yes", "--skip-preview", "--policy-pack", str(PACK))
+        # Now every value is known, and every policy is kept.
+        assert "✅ digitalocean-databases" in deployed
+        assert "postponed" not in deployed
         unchanged = run()
         assert unchanged.code == NOTHING, unchanged.out + unchanged.err
         assert "Nothing changes." in unchanged.out

@@ -54,7 +54,8 @@ class Previews:
         install = (sys.executable, "-m", "localcloud.providers.install", "--pulumi-home", str(workspace.pulumi_home))
         subprocess.run(install, cwd=ROOT, env=self.environment, check=True, capture_output=True)
         (folder / "Pulumi.yaml").write_text((STACKS / "Pulumi.yaml").read_text())
-        self._pulumi("stack", "init", "--stack", stack, project=folder)
+        init = ("pulumi", "stack", "init", "--stack", stack, "--non-interactive")
+        subprocess.run(init, cwd=folder, env=self.environment, check=True, capture_output=True)
         with self._config.open("a") as config:
             config.write(f"config:\n  digitalocean:apiEndpoint: {NOWHERE}\n")
 
@@ -70,18 +71,7 @@ class Previews:
         config = self._folder / f"{program}.json"
         config.write_text(json.dumps({"stack": {"phase": "scale"}} if settings is None else settings))
         options = ("--policy-pack", str(pack), "--policy-pack-config", str(config))
-        done = self._pulumi(
-            "preview",
-            "--json",
-            "--stack",
-            self._stack,
-            "--config-file",
-            str(self._config),
-            *options,
-            project=project,
-            check=False,
-            PROGRAM=program,
-        )
+        done = self.pulumi("preview", "--json", *options, project=project, PROGRAM=program)
         events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         findings = [event["policyEvent"] for event in events if "policyEvent" in event]
         said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
@@ -89,14 +79,16 @@ class Previews:
         messages = [f"{finding['policyName']}: {finding['message']}" for finding in findings]
         return Previewed(code=done.returncode, findings=findings, text="\n".join([*messages, *errors, done.stderr]))
 
-    def _pulumi(
-        self, *arguments: str, project: Path = STACKS, check: bool = True, **environment: str
+    def pulumi(
+        self, command: str, *options: str, project: Path = STACKS, **environment: str
     ) -> "subprocess.CompletedProcess[str]":
+        """Runs one command on the stack; keywords are environment variables. A failure is a result."""
+        named = ("--stack", self._stack, "--config-file", str(self._config), "--non-interactive")
         return subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
+            ["pulumi", command, *named, *options],
             cwd=project,
             env={**self.environment, **environment},
-            check=check,
+            check=False,
             capture_output=True,
             text=True,
         )

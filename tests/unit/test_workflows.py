@@ -1,0 +1,90 @@
+"""The workflows against GitHub's schema, and the rules that they keep beside it."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tools.touched import touched
+from tools.workspace import ROOT
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+
+
+def jobs() -> Iterator[Any]:
+    """Every job of every workflow, named."""
+    for path in WORKFLOWS:
+        for name, job in yaml.safe_load(path.read_text())["jobs"].items():
+            yield pytest.param(job, id=f"{path.stem}-{name}")
+
+
+def test_github_would_take_them() -> None:
+    assert {path.stem for path in WORKFLOWS} == {"preview", "deploy", "drift"}
+    # The schema comes with the checker: no network.
+    command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows")
+    done = subprocess.run((*command, *map(str, WORKFLOWS)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_checker_refuses_what_github_would(tmp_path: Any) -> None:
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(WORKFLOWS[0].read_text().replace("runs-on:", "runs-at:"))
+    command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(wrong))
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_pinned_and_rights_are_least(path: Any) -> None:
+    uses = [line.strip().removeprefix("- ") for line in path.read_text().splitlines() if "uses:" in line]
+    assert uses
+    assert [line for line in uses if not PINNED.fullmatch(line)] == []
+    assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize("job", list(jobs()))
+def test_a_job(job: dict[str, Any]) -> None:
+    assert job["timeout-minutes"]
+    text = yaml.safe_dump(job)
+    secrets = set(re.findall(r"secrets\.(\w+)", text))
+    # Credentials belong to an environment, and a job that has them takes turns.
+    assert not secrets or ("environment" in job and "matrix.stack" in job["concurrency"]["group"])
+    assert set(job.get("permissions", {})) <= {"contents", "pull-requests", "id-token"}
+    # An expression inside a script is filled in before the shell reads it, so whoever names a branch writes the script.
+    assert [step["run"] for step in job["steps"] if "${{" in step.get("run", "")] == []
+    for step in job["steps"]:
+        if "checkout" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is False
+
+
+def test_a_deployment_waits_for_its_environment_and_is_never_cancelled() -> None:
+    deploy = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["jobs"]["deploy"]
+    assert deploy["environment"] == "${{ matrix.stack }}"
+    assert deploy["concurrency"]["cancel-in-progress"] is False
+
+
+@pytest.mark.parametrize(
+    ("files", "stacks"),
+    [
+        (["Pulumi.prod.yaml"], ["prod"]),
+        (["systems/villa.yaml"], ["prod"]),
+        (["migrations/villa/villa/V2__More.sql", "README.md"], ["prod"]),
+        (["policies.prod.json"], ["prod"]),
+        (["components/pool.py"], ["prod", "staging"]),
+        (["systems/tudao.yaml", "migrations/villas/x.sql"], []),
+        (["docs/policies.md", "tests/unit/test_app.py", "Pulumi.dev.yaml"], []),
+        (None, ["prod", "staging"]),
+    ],
+)
+def test_stacks_touched(files: list[str] | None, stacks: list[str], tmp_path: Any) -> None:
+    for name, config in (
+        ("prod", {"trellis:system": "villa"}),
+        ("staging", {"trellis:system": "audifi"}),
+        ("dev", {"trellis:system": "villa", "digitalocean:apiEndpoint": "http://127.0.0.1:7080"}),
+    ):
+        (tmp_path / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": config}))
+    assert touched(files, tmp_path) == stacks

@@ -1,0 +1,48 @@
+"""The stacks on DigitalOcean that a change touches, as a JSON list for a job's matrix."""
+
+import argparse
+import json
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from tools.workspace import ROOT
+
+# A change of these may change every stack.
+SHARED = ("__main__.py", "Pulumi.yaml", "requirements.txt", "components/", "settings/", "migrator/", "policies/")
+
+
+def touched(files: Iterable[str] | None, root: Path = ROOT) -> list[str]:
+    """Names of stacks, sorted. files: paths that changed, relative to the root; None means all stacks.
+
+    A stack on the local cloud belongs to a developer's machine and is left out.
+    """
+    changed = None if files is None else list(files)
+    found = []
+    for path in sorted(root.glob("Pulumi.*.yaml")):
+        stack, config = path.name.split(".")[1], yaml.safe_load(path.read_text())["config"]
+        if "digitalocean:apiEndpoint" in config:
+            continue
+        system = config["trellis:system"]
+        own = (path.name, f"policies.{stack}.json", f"systems/{system}.yaml", f"migrations/{system}/", *SHARED)
+        if changed is None or any(file.startswith(own) for file in changed):
+            found.append(stack)
+    return found
+
+
+def main() -> None:
+    """Prints the list. Fails as git does for a commit that is not there."""
+    parser = argparse.ArgumentParser(prog="python -m tools.touched", description=__doc__)
+    parser.add_argument("--since", metavar="COMMIT", help="what changed after this commit (default: all stacks)")
+    since = parser.parse_args().since
+    files = None
+    if since:
+        diff = ("git", "diff", "--name-only", f"{since}...HEAD")
+        files = subprocess.run(diff, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    print(json.dumps(touched(files)))
+
+
+if __name__ == "__main__":
+    main()
