@@ -32,7 +32,7 @@ class Tool:
 
 
 def environment() -> Mapping[str, str]:
-    """The environment of every tool: the password is in it, so that no list of processes shows it."""
+    """The environment of the tools; libpq and its kin take the password from it."""
     return {**os.environ, "PGPASSWORD": PASSWORD}
 
 
