@@ -11,7 +11,9 @@ from migrator.versions import version_key
 from operations import plans
 from operations.check.breaking import breaking
 from operations.check.findings import Finding, Review
-from operations.check.review import REFUSED, read, refused
+from operations.check.review import accepted, read, refused
+from operations.check.shadow.changes import Change, How
+from operations.check.shadow.entries import quoted
 from operations.check.shadow.run import ADMINISTRATOR, Outcome, not_run, run_chain, run_pending
 from operations.check.shadow.server import Servers
 from operations.databases import Database, Sources
@@ -73,18 +75,27 @@ def _review(
             raise OperationError(str(error)) from None
         return Review(files=1, findings=(refused(error),))
     files = choose(every)
-    found = read(files, _placeholders(sources), sources.postgresql)
-    findings = list(found.findings)
+    checked, refusals = accepted(files, _placeholders(sources))
     outcome = Outcome(shadow=None, findings=())
-    if files and servers is not None:
-        if any(one.rule == REFUSED for one in findings):
-            outcome = Outcome(shadow=None, findings=(not_run(sources.folder, "the migrator refuses to begin"),))
-        else:
-            outcome = run(files, servers)
-        findings += outcome.findings
-        if outcome.shadow is not None:
-            findings += breaking(outcome.shadow.changes, found.checked, findings, sources.folder)
+    if refusals and servers is not None:
+        outcome = Outcome(shadow=None, findings=(not_run(sources.folder, "the migrator refuses to begin"),))
+    elif files and servers is not None:
+        outcome = run(files, servers)
+    changes = outcome.shadow.changes if outcome.shadow else ()
+    found = read(checked, sources.postgresql, _made(changes, sources.schema))
+    findings = [*refusals, *found.findings, *outcome.findings]
+    findings += breaking(changes, checked, findings, sources.folder)
     return Review(files=len(files), findings=_sorted(findings, files), risks=found.risks, shadow=outcome.shadow)
+
+
+def _made(changes: Sequence[Change], default: str) -> frozenset[str]:
+    """The tables and views that were made, as SQL names them; without schema too in the default one."""
+    names: set[str] = set()
+    for one in changes:
+        if one.change is How.ADDED and one.kind in ("table", "view", "materialized view"):
+            schema, _, name = one.name.partition(".")
+            names |= {f"{quoted(schema)}.{quoted(name)}", *((quoted(name),) if schema == default else ())}
+    return frozenset(names)
 
 
 def _sorted(findings: Sequence[Finding], files: Sequence[MigrationFile]) -> tuple[Finding, ...]:

@@ -19,28 +19,37 @@ _NO_TRANSACTION = re.compile(r"--[ \t]*trellis:[^\r\n]*\bno-transaction\b")
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What is to be said about some files as they stand. checked: those that the migrator accepts, in order."""
+    """What is to be said about some files as they stand."""
 
     findings: tuple[Finding, ...]
     risks: tuple[Risk, ...]
-    checked: tuple[Checked, ...]
 
 
-def read(files: Sequence[MigrationFile], placeholders: Mapping[str, str], postgresql: str) -> Reading:
+def accepted(
+    files: Sequence[MigrationFile], placeholders: Mapping[str, str]
+) -> tuple[Sequence[Checked], Sequence[Finding]]:
+    """Those files that the migrator accepts, and what it says of the others. placeholders: Flyway's own included."""
+    found: list[Checked] = []
+    refusals: list[Finding] = []
+    for file in files:
+        try:
+            found.append(Checked.of(file, placeholders))
+        except MigrationError as error:
+            refusals.append(refused(error))
+    return found, refusals
+
+
+def read(files: Sequence[Checked], postgresql: str, made: frozenset[str] = frozenset()) -> Reading:
     """Everything that is to be said about some files, in the order they would run.
 
-    placeholders: Flyway's own included. postgresql: major version. Raises OperationError when squawk cannot be run.
+    postgresql: major version. made: tables and views that a shadow run has shown these files to make, as
+    `Checked.new_tables` names them. Raises OperationError when squawk cannot be run.
     """
     findings: list[Finding] = []
     inputs: list[Input] = []
     locked: list[Risk] = []
-    new: frozenset[str] = frozenset()
-    for file in files:
-        try:
-            checked = Checked.of(file, placeholders)
-        except MigrationError as error:
-            findings.append(refused(error))
-            continue
+    new = made
+    for checked in files:
         # squawk knows the tables that a file makes itself, and not its materialized views.
         inputs.append(Input(checked, new | checked.new_views))
         new |= checked.new_tables | checked.new_views
@@ -48,8 +57,8 @@ def read(files: Sequence[MigrationFile], placeholders: Mapping[str, str], postgr
         findings += _own(checked, new)
         locked += risks(checked, new)
     findings += review_with_squawk(inputs, postgresql)
-    findings += _long_locks(locked, [one.checked for one in inputs], findings)
-    return Reading(findings=tuple(findings), risks=tuple(locked), checked=tuple(one.checked for one in inputs))
+    findings += _long_locks(locked, files, findings)
+    return Reading(findings=tuple(findings), risks=tuple(locked))
 
 
 def refused(error: MigrationError) -> Finding:

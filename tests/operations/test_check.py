@@ -12,7 +12,7 @@ from operations.check.review import REFUSED
 from operations.check.rules import ERRORS, LONG_LOCK, MOOT, RULES
 from operations.check.shadow.run import FAILED, NOT_RUN
 from tests.migrator.conftest import Write
-from tests.migrator.servers import Database
+from tests.migrator.servers import Database, cache
 from tests.operations.conftest import ROOT, Trellis, url
 
 
@@ -157,22 +157,29 @@ def test_a_folder_that_cannot_be_used(trellis: Trellis, write: Write, tmp_path: 
     assert [one[3] for one in found(trellis, badly_named)] == ["trellis-refused"]
 
 
-def test_squawk_missing_is_said(write: Write, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--no-shadow"], "squawk is not installed, and `check` needs it: pip install squawk-cli=="),
+        ([], "The shadow run needs pg_dump, and it is not on PATH."),
+    ],
+)
+def test_a_missing_program_is_said(write: Write, tmp_path: Path, arguments: list[str], said: str) -> None:
     folder = write({"V1__A.sql": "SELECT 1;"})
-    program = tmp_path / "without_squawk.py"
+    program = tmp_path / "elsewhere.py"
     program.write_text(
         "import sys\nsys.executable = '/nowhere/python'\n"
         "from operations.cli import main\nsys.exit(main(sys.argv[1:]))\n"
     )
     done = subprocess.run(
-        [sys.executable, program, "check", "--folder", folder, "--all"],
-        env={"PATH": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        [sys.executable, program, "check", "--folder", folder, "--all", *arguments],
+        env={"PATH": str(tmp_path), "PYTHONPATH": str(ROOT), "TRELLIS_CACHE": str(cache())},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1
-    assert "squawk is not installed, and `check` needs it: pip install squawk-cli==" in done.stderr
+    assert said in done.stderr
 
 
 def test_the_page_lists_every_rule_that_counts_differently() -> None:

@@ -175,6 +175,19 @@ def test_repeatables_count_as_there_before(servers: Servers, write: Write) -> No
     assert changed(review) == {("table", "public.a"): How.CHANGED, ("view", "public.young"): How.ADDED}
 
 
+def test_a_table_that_a_block_makes_is_new(servers: Servers, write: Write) -> None:
+    folder = write(
+        {
+            "V1__A.sql": "CREATE TABLE a (b text);",
+            "V2__B.sql": "DO $$ BEGIN EXECUTE 'CREATE TABLE \"B\" (b text)'; END $$;\n"
+            'CREATE INDEX i ON "B" (b);\nCREATE INDEX j ON a (b);',
+        }
+    )
+    review = review_chain(sources(folder), "1", servers)
+    assert [(one.rule, one.line) for one in review.findings] == [("require-concurrent-index-creation", 3)]
+    assert [(one.line, one.relation) for one in review.risks] == [(1, None), (3, "a")]
+
+
 def test_versions_that_a_baseline_stands_for_are_said_to_be_left_out(servers: Servers, write: Write) -> None:
     folder = write(
         {"V1__A.sql": "SELECT 1;", "B2__B.sql": "SELECT 2;", "V2__B.sql": "SELECT 2;", "V3__C.sql": "SELECT 3;"}

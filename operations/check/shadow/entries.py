@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from migrator.history import identifier
 from operations.check.shadow.programs import dump_program
 
 # pg_dump writes this above every object; a line end in a name becomes a space there.
@@ -44,12 +45,13 @@ class Entry:
     @property
     def shown(self) -> str:
         """The SQL as people may see it, without a password and without its owner."""
-        kept = [line for line in self.sql.splitlines() if not line.endswith(f" OWNER TO {_quoted(self.owner)};")]
+        kept = [line for line in self.sql.splitlines() if not line.endswith(f" OWNER TO {quoted(self.owner)};")]
         return _PASSWORD.sub(r"\1'********'", "\n".join(kept).strip())
 
 
-def _quoted(owner: str) -> str:
-    return owner if re.fullmatch(r"[a-z_][a-z0-9_]*", owner) else '"' + owner.replace('"', '""') + '"'
+def quoted(name: str) -> str:
+    """A name as pg_dump writes it, in quotes where it needs them; what is a keyword stays without."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else identifier(name)
 
 
 def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:

@@ -49,6 +49,8 @@ _SETTINGS = {
     "max_connections": "20",
 }
 
+_CLOSED = "The account it runs as cannot enter {}. Set TMPDIR to a folder that every account may enter, such as /tmp."
+
 
 class Servers:
     """One throw-away server a major version, started when it is first asked for and ended with the context.
@@ -162,7 +164,7 @@ def _living(folder: Path, programs: Path, account: Mapping[str, Any]) -> Iterato
         try:
             if life.stdout.readline() != "ready\n":
                 log = folder / "log"
-                said = log.read_text(errors="replace") if log.exists() else f"{folder} cannot be entered."
+                said = log.read_text(errors="replace") if log.exists() else _CLOSED.format(folder)
                 raise OperationError(f"The throw-away PostgreSQL did not start; it is gone again. It said:\n{said}")
             yield
         finally:
