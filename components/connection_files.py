@@ -18,7 +18,8 @@ class _FileProvider(dynamic.ResourceProvider):
     serialize_as_secret_always = False
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
-        wanted = {"path": _news["path"], "fingerprint": self._fingerprint(_news["text"].encode())}
+        # In a preview the text may be unknown yet, and is no text then.
+        wanted = {"path": _news["path"], "fingerprint": self._fingerprint(str(_news.get("text", "")).encode())}
         return dynamic.DiffResult(changes=any(_olds.get(name) != value for name, value in wanted.items()))
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:

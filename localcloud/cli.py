@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -39,6 +40,9 @@ from localcloud.vault import Vault
 
 NOT_RUNNING = 3
 """Exit status of `status` when no local cloud serves the folder."""
+
+LOGIN = {"HOME": "/root", "LANG": "C.UTF-8", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+"""What a login in a Droplet starts with."""
 
 _EXPECTED = (
     OptionError,
@@ -184,7 +188,10 @@ def _enter(arguments: argparse.Namespace) -> int:
         names = ", ".join(item.name for item in droplets) or "none"
         raise OptionError(f"There is no Droplet called {arguments.droplet} in {layout.state}. There are: {names}.")
     machine = machines.Machine(layout.machine(found[0].id))
-    return subprocess.run(machine.enter(arguments.command or ("bash", "--login")), check=False).returncode
+    # The variables of this machine's user are none of the Droplet's business.
+    variables = {**LOGIN, "TERM": os.environ.get("TERM", "dumb")}
+    command = machine.enter(arguments.command or ("bash", "--login"))
+    return subprocess.run(command, env=variables, check=False).returncode
 
 
 def _env(arguments: argparse.Namespace) -> int:

@@ -63,7 +63,8 @@ def user_data(facts: ServerFacts) -> str:
     }
     spaces = {
         "RCLONE_CONFIG_SPACES_TYPE": "s3",
-        "RCLONE_CONFIG_SPACES_PROVIDER": "DigitalOcean",
+        # "DigitalOcean" would make rclone put the bucket into the host's name, whatever is asked for.
+        "RCLONE_CONFIG_SPACES_PROVIDER": "Other",
         "RCLONE_CONFIG_SPACES_ENDPOINT": facts.dumps.endpoint,
         "RCLONE_CONFIG_SPACES_ACCESS_KEY_ID": facts.dumps.access_key,
         "RCLONE_CONFIG_SPACES_SECRET_ACCESS_KEY": facts.dumps.secret_key,
