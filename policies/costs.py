@@ -29,7 +29,8 @@ def _items(stack: Stack, config: Config) -> Iterator[tuple[Resource, str, int, f
 
 
 def _within_budget(stack: Stack, config: Config) -> Iterator[Finding]:
-    budget = config.get("usd") or (BUDGETS[stack.phase] if stack.phase else None)
+    usual = BUDGETS[stack.phase] if stack.phase and not stack.development else None
+    budget = config.get("usd", usual)
     if budget is None:
         return
     items = [(f"{one.called} {number} x {size}", usd) for one, size, number, usd in _items(stack, config) if usd]
@@ -59,9 +60,8 @@ RULES: tuple[Rule, ...] = (
             "usd": {
                 "type": "number",
                 "minimum": 0,
-                "description": "The budget in US dollars a month; without it the phase's: "
-                + ", ".join(f"{phase} {usd:g}" for phase, usd in BUDGETS.items())
-                + ".",
+                "description": "The budget in US dollars a month; without it the phase's, and none in "
+                "development: " + ", ".join(f"{phase} {usd:g}" for phase, usd in BUDGETS.items()) + ".",
             },
             **_PRICES,
         },

@@ -1,4 +1,4 @@
-"""Previews of small programs with the real engine and the bundled plugins. No cloud runs."""
+"""Small programs with the real engine, the bundled plugins and the pack. No cloud runs."""
 
 import json
 import os

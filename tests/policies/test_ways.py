@@ -1,5 +1,6 @@
 """The pack as a folder, which the official CLI takes, and its settings. The other tests use it as an executable."""
 
+import json
 import os
 import shutil
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from policies.kinds import FIREWALL
 from tests.policies.engine import EXECUTABLE, STACKS, Previews
 from tests.stacks.harness import open_folder
 from tools.bring import Parts, bring
@@ -65,3 +67,19 @@ def test_wrong_settings_are_refused(engine: Previews) -> None:
     assert done.code != 0
     assert "stack: phase: phase must be one of the following" in done.text
     assert "monthly-budget: usd: Invalid type" in done.text
+
+
+def test_what_a_preview_postpones_stops_up_before_anything_is_made(parts: Parts) -> None:
+    with open_folder() as folder:
+        engine = Previews(folder, parts)
+        previewed = engine.preview("learns_late")
+        assert previewed.code == 0, previewed.text
+        assert "trusted-source-range. Not known yet: rules[0].value." in previewed.text
+        options = ("--yes", "--skip-preview", "--continue-on-error", "--policy-pack", str(EXECUTABLE))
+        done = engine.pulumi("up", *options, PROGRAM="learns_late")
+        assert done.returncode != 0
+        assert "0.0.0.0/0 is the whole internet" in done.stdout
+        (state,) = (folder / "state").rglob("prod.json")
+        made = {resource["type"] for resource in json.loads(state.read_text())["checkpoint"]["latest"]["resources"]}
+        assert "pulumi-python:dynamic/office:Office" in made
+        assert FIREWALL not in made
