@@ -83,3 +83,35 @@ def test_what_a_preview_postpones_stops_up_before_anything_is_made(parts: Parts)
         made = {resource["type"] for resource in json.loads(state.read_text())["checkpoint"]["latest"]["resources"]}
         assert "pulumi-python:dynamic/office:Office" in made
         assert FIREWALL not in made
+
+
+CARELESS = """#!/usr/bin/env python3
+from pulumi_policy import PolicyPack, Severity
+from policies.kinds import APP
+from policies.pack import Pack
+from policies.rules import ResourceRule
+
+def careless(resource, _config):
+    for service in resource.made.props["spec"]["services"]:
+        for variable in service["envs"]:
+            yield variable[{key}]
+
+facts = dict(protects="Nothing.", fix="Read with care.", source="https://example.com", severity=Severity.LOW)
+PolicyPack("careless", Pack([ResourceRule(name="careless", types=frozenset([APP]), check=careless, **facts)]).policies)
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [('"value"', "could not run: string value at .spec.services.0.envs.0.value"), ("1 / 0", "division by zero")],
+    ids=["unknown", "crash"],
+)
+def test_a_mandatory_policy_that_cannot_run_fails_the_preview(
+    key: str, said: str, engine: Previews, tmp_path: Path
+) -> None:
+    pack = tmp_path / "careless.py"
+    pack.write_text(CARELESS.format(key=key))
+    pack.chmod(0o755)
+    done = engine.preview("keeps_all", pack=pack)
+    assert done.code != 0
+    assert said in done.text
