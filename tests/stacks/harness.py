@@ -23,6 +23,7 @@ from tools.dev import Stack, zones
 from tools.workspace import ROOT, Workspace
 
 STACK = "dev"
+PROGRAM = ("settings", "components", "migrator", "localcloud", "operations", "systems", "migrations", "seeds")
 
 
 class LocalStack:
@@ -167,10 +168,10 @@ def local_stack(parts: Parts, name: str = STACK, root: Path = ROOT, **config: An
 def program_copy() -> Iterator[Path]:
     """A folder with a copy of the program, to which a system can be added."""
     with open_folder() as folder:
-        for part in ("settings", "components", "migrator", "localcloud", "operations", "systems", "migrations"):
+        for part in PROGRAM:
             shutil.copytree(ROOT / part, folder / part)
-        for part in (ROOT / "__main__.py", *ROOT.glob("Pulumi*.yaml")):
-            shutil.copy(part, folder)
+        for file in (ROOT / "__main__.py", *ROOT.glob("Pulumi*.yaml")):
+            shutil.copy(file, folder)
         (folder / ".venv").symlink_to(sys.prefix)
         yield folder
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from tests.stacks.harness import LocalStack, local_stack, servers_of
@@ -28,6 +29,7 @@ def test_it_grows_and_is_destroyed(system: LocalStack) -> None:
         system.up()
         assert {cluster["id"] for cluster in system.api("GET", "/v2/databases")["databases"]} == clusters
         _connect_everywhere(system)
+    _replicas_refuse_writes(system)
     system.must("preview", "--expect-no-changes")
     _no_secret_in_plain_text(system)
     system.must("destroy", "--yes", "--skip-preview")
@@ -46,9 +48,17 @@ def _connect_everywhere(system: LocalStack) -> None:
             assert connection.execute("SELECT current_user").fetchone() == (urlsplit(uri).username,)
 
 
+def _replicas_refuse_writes(system: LocalStack) -> None:
+    for cluster in system.outputs()["replica_uris"].values():
+        for uri in cluster.values():
+            with system.connect(uri) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                connection.execute("CREATE TABLE public.written_to_a_replica ()")
+
+
 def _no_secret_in_plain_text(system: LocalStack) -> None:
-    passwords = {str(urlsplit(uri).password) for uri in _uris(system)}
-    assert passwords
+    caches = system.outputs()["cache_uris"].values()
+    passwords = {str(urlsplit(uri).password) for uri in (*_uris(system), *caches)}
+    assert len(passwords) > len(caches)
     texts = (system.state(), system.must("preview", "--diff"), str(system.journal()))
     assert [password for password in passwords for text in texts if password in text] == []
 
