@@ -12,9 +12,10 @@ from operations import plans
 from operations.check.breaking import breaking
 from operations.check.findings import Finding, Review
 from operations.check.review import accepted, read, refused
+from operations.check.shadow.administrator import DIGITALOCEAN
 from operations.check.shadow.changes import Change, How
 from operations.check.shadow.entries import quoted
-from operations.check.shadow.run import ADMINISTRATOR, Outcome, not_run, run_chain, run_pending
+from operations.check.shadow.run import Outcome, not_run, run_chain, run_pending
 from operations.check.shadow.server import Servers
 from operations.databases import Database, Sources
 from operations.errors import OperationError
@@ -114,7 +115,7 @@ def _placeholders(one: Sources) -> dict[str, str]:
     return {
         **one.placeholders,
         "flyway:defaultSchema": one.schema,
-        "flyway:user": ADMINISTRATOR,
+        "flyway:user": DIGITALOCEAN.name,
         "flyway:database": one.database,
         "flyway:timestamp": "2000-01-01 00:00:00",
         "flyway:table": TABLE,

@@ -12,6 +12,7 @@ import pytest
 from migrator import discover
 from operations.check import Servers
 from operations.check.locks import ACTIONS, ALTER_TABLE, STATEMENTS, Level, Risk, Work, risks
+from operations.check.shadow.administrator import DIGITALOCEAN
 from operations.check.statements import Checked
 from tests.migrator.conftest import Write
 
@@ -135,8 +136,8 @@ _ALONE = (
 def connection(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
     with (
         Servers() as servers,
-        servers.of(request.param).database("locks", "admin", ()) as parameters,
-        psycopg.connect(**parameters, autocommit=True) as connected,
+        servers.of(request.param).database("locks", DIGITALOCEAN, ()) as ways,
+        psycopg.connect(**ways.superuser, autocommit=True) as connected,
     ):
         connected.execute(_SCHEMA.encode())
         yield connected

@@ -56,6 +56,8 @@ def test_all_of_villa(servers: Servers) -> None:
         ("grants", "table public.audit_log"),
     } <= found.keys()
     assert not any("flyway_schema_history" in name for _, name in found)
+    # An extension that PostgreSQL keeps for superusers and DigitalOcean does not.
+    assert ("view", "public.slow_queries") in found
 
 
 def test_a_database_is_copied_and_left_alone(servers: Servers, database: Database, write: Write) -> None:
@@ -222,6 +224,45 @@ def test_no_secret_is_shown(servers: Servers, write: Write) -> None:
     told = json.dumps(review.to_dict())
     assert "hunter" not in told
     assert "tok-12345" not in told
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY (SELECT 1) TO PROGRAM 'cat > {0}'",
+        "COPY (SELECT 1) TO '{0}'",
+        "ALTER ROLE CURRENT_USER SUPERUSER",
+        "SET ROLE \"trellis shadow\"; COPY (SELECT 1) TO '{0}'",
+        "CREATE EXTENSION pg_stat_statements; COPY (SELECT 1) TO '{0}'",
+        "SET trellis.depth = 7; CREATE EXTENSION pg_stat_statements; COPY (SELECT 1) TO '{0}'",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE c AS '$libdir/pgrowlocks', 'pgrowlocks'",
+        "DO $$ BEGIN CREATE EXTENSION nothing; EXCEPTION WHEN OTHERS THEN COPY (SELECT 1) TO '{0}'; END $$",
+        "CREATE EXTENSION dblink; SELECT dblink_connect('user=''trellis shadow'' host=' || current_setting("
+        "'unix_socket_directories'))",
+    ],
+)
+def test_a_reviewed_file_does_not_reach_the_machine(servers: Servers, write: Write, sql: str) -> None:
+    """The administrator may create extensions, as in the cloud, and is no superuser before, meanwhile or after."""
+    with server_folder() as place:
+        review = review_chain(sources(write({"V1__A.sql": sql.format(place / "reached")})), None, servers)
+        assert list(place.iterdir()) == []
+    (failed,) = (one for one in review.findings if one.rule == "trellis-shadow-failed")
+    assert failed.sqlstate in ("42501", "2F003")
+
+
+def test_the_administrator_has_the_rights_of_the_database(servers: Servers, database: Database, write: Write) -> None:
+    folder = write({"V1__A.sql": "CREATE TABLE a (b text);"})
+    database.run(
+        "CREATE ROLE modest LOGIN PASSWORD 'modest'", "GRANT CREATE ON SCHEMA public TO modest", "CREATE TABLE kept ()"
+    )
+    try:
+        target = Target(database.parameters("modest", "modest"))
+        review = review_pending(Reached(sources=sources(folder), target=target), servers)
+    finally:
+        database.run("DROP OWNED BY modest", "DROP ROLE modest")
+    # PostgreSQL lets nobody dump what he may not read.
+    assert [one.rule for one in review.findings] == ["trellis-not-shadowed"]
+    assert "permission denied for table kept" in review.findings[0].message
 
 
 def test_an_extension_that_this_server_lacks(trellis: Trellis, write: Write) -> None:

@@ -8,6 +8,7 @@ import psycopg
 
 from migrator import Target
 from migrator.connection import Session
+from operations.check.shadow.administrator import Administrator, administrator_of
 from operations.check.shadow.entries import Entry, dump
 
 # What pg_dump sets at its head, as far as it matters where there are no rows.
@@ -18,15 +19,13 @@ _PREPARED = "SET check_function_bodies = off; SET xmloption = content; SET row_s
 class Original:
     """What is taken from a database: the least that migrations need to run on another server as on its own.
 
-    major: its server's major version. user: who migrates it. search_path: of that user there, as the server has it.
-    roles: of its server, the built-in ones left out.
+    major: its server's major version. administrator: who migrates it. roles: of its server, the built-in ones left out.
     history: the history table's rows as COPY writes them; None where there is no such table.
     """
 
     name: str
     major: str
-    user: str
-    search_path: str
+    administrator: Administrator
     roles: frozenset[str]
     entries: tuple[Entry, ...]
     history: bytes | None
@@ -47,8 +46,7 @@ def read(target: Target) -> Original:
         return Original(
             name=facts.database,
             major=facts.server_version.partition(".")[0],
-            user=facts.user,
-            search_path=facts.search_path,
+            administrator=administrator_of(connection, facts.search_path),
             roles=frozenset(name for (name,) in roles),
             entries=dump(connection),
             history=history,
@@ -64,7 +62,7 @@ class Lack:
 
 
 def write(original: Original, target: Target) -> tuple[Lack, ...]:
-    """Makes an empty database like the original; gives what could not be made."""
+    """Makes an empty database like the original, as a superuser; gives what could not be made."""
     with target.connect() as connection:
         connection.execute(_PREPARED)
         lacks = tuple(_restore(connection, original.entries))

@@ -15,14 +15,12 @@ from migrator.connection import Session
 from migrator.privacy import readable_errors
 from operations.check.findings import Finding, Severity, Shadow
 from operations.check.shadow import copies
+from operations.check.shadow.administrator import DIGITALOCEAN, Administrator
 from operations.check.shadow.changes import changes
 from operations.check.shadow.entries import DumpError, Entry, dump
 from operations.check.shadow.server import Servers
 from operations.databases import Database, Sources
 from operations.errors import OperationError
-
-# Who migrates on DigitalOcean, where no database says so.
-ADMINISTRATOR = "doadmin"
 
 FAILED = "trellis-shadow-failed"
 NOT_RUN = "trellis-not-shadowed"
@@ -61,8 +59,8 @@ def run_pending(servers: Servers, database: Database) -> Outcome:
         said = database.target.conceal(str(error))
         return Outcome(shadow=None, findings=(not_run(sources.folder, f"pg_dump cannot read its schema: {said}"),))
     roles = original.roles | _named_roles(sources)
-    with _empty(servers, sources, original.major, original.name, original.user, roles, original.search_path) as target:
-        return _run(target, sources, _lacking(sources.folder, copies.write(original, target)))
+    with _empty(servers, sources, original.major, original.name, original.administrator, roles) as place:
+        return _run(place, sources, _lacking(sources.folder, copies.write(original, place.superuser)))
 
 
 def run_chain(servers: Servers, sources: Sources, files: Sequence[MigrationFile], since: str | None) -> Outcome:
@@ -71,13 +69,13 @@ def run_chain(servers: Servers, sources: Sources, files: Sequence[MigrationFile]
     files: those reviewed. Raises OperationError when there is no server.
     """
     roles = _named_roles(sources)
-    with _empty(servers, sources, sources.postgresql, sources.database, ADMINISTRATOR, roles) as target:
+    with _empty(servers, sources, sources.postgresql, sources.database, DIGITALOCEAN, roles) as place:
         if since is not None:
             try:
-                _apply_earlier(target, sources, since, files)
+                _apply_earlier(place.target, sources, since, files)
             except MigrationError as error:
                 return Outcome(shadow=None, findings=(_failed(error, sources.folder, lacking=False),))
-        outcome = _run(target, sources, ())
+        outcome = _run(place, sources, ())
     applied = outcome.shadow.applied if outcome.shadow and outcome.shadow.complete else None
     if applied is not None:
         skipped = [file for file in files if file.script not in applied]
@@ -98,32 +96,30 @@ def not_run(place: Path, reason: str) -> Finding:
     )
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A database to migrate. superuser: the same database as who may look at all of it."""
+
+    target: Target
+    superuser: Target
+
+
 @contextmanager
 def _empty(
-    servers: Servers,
-    sources: Sources,
-    major: str,
-    name: str,
-    user: str,
-    roles: frozenset[str],
-    search_path: str | None = None,
-) -> Iterator[Target]:
+    servers: Servers, sources: Sources, major: str, name: str, administrator: Administrator, roles: frozenset[str]
+) -> Iterator[_Place]:
     """A new database on a throw-away server. Raises OperationError when anything but a migration fails in it."""
     try:
-        with servers.of(major).database(name, user, roles) as parameters:
-            options = {} if search_path is None else {"options": f"-c search_path={_escaped(search_path)}"}
-            yield Target({**parameters, **options}, schema=sources.schema)
+        with servers.of(major).database(name, administrator, roles) as ways:
+            targets = (Target(way, schema=sources.schema) for way in (ways.administrator, ways.superuser))
+            yield _Place(*targets)
     except (DumpError, MigrationError, psycopg.Error) as error:
         raise OperationError(f"{sources.name}: the shadow run could not be finished: {error}") from None
 
 
-def _escaped(value: str) -> str:
-    # In a connection's options a space parts two of them.
-    return value.replace("\\", r"\\").replace(" ", r"\ ")
-
-
-def _run(target: Target, sources: Sources, lacking: tuple[Finding, ...]) -> Outcome:
-    with Session.open(target) as session, readable_errors(session, sources.placeholders) as conceal:
+def _run(place: _Place, sources: Sources, lacking: tuple[Finding, ...]) -> Outcome:
+    target = place.target
+    with Session.open(place.superuser) as session, readable_errors(session, sources.placeholders) as conceal:
 
         def look() -> list[Entry]:
             return [replace(entry, sql=conceal(entry.sql)) for entry in dump(session.connection)]

@@ -1,6 +1,5 @@
 """Throw-away PostgreSQL servers: each is gone, with its data, when the command is, however that ends."""
 
-import itertools
 import os
 import pwd
 import shutil
@@ -8,12 +7,14 @@ import subprocess
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from operations.check.shadow.administrator import Administrator
 from operations.check.shadow.programs import server_programs
 from operations.errors import OperationError
 
@@ -77,50 +78,71 @@ class Servers:
         return self._running[major]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """Parameters of connections to a database: as who migrates, and as who may do anything."""
+
+    administrator: Mapping[str, Any]
+    superuser: Mapping[str, Any]
+
+
 class Server:
     """A running throw-away server."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._numbers = itertools.count(1)
 
     @contextmanager
-    def database(self, name: str, user: str, roles: Collection[str]) -> Iterator[Mapping[str, Any]]:
-        """An empty database for the time of the context; gives the parameters of a connection to it.
+    def database(self, name: str, administrator: Administrator, roles: Collection[str]) -> Iterator["Ways"]:
+        """An empty database for the time of the context.
 
-        user: who it belongs to, a superuser here. roles: who else is there. All are gone afterwards, and so is any
-        role that was made meanwhile, so that the next database finds the server as this one did.
+        roles: who else is there. All are gone afterwards, and so is any role that was made meanwhile, so that the next
+        database finds the server as this one did.
         """
         database = sql.Identifier(name)
-        with self._connect() as connection:
+        with self._connect("template1") as connection:
             before = _roles(connection)
-            for role in sorted({user, *roles} - before):
+            for role in sorted({administrator.name, administrator.owner, *roles} - before):
                 connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
-            connection.execute(sql.SQL("ALTER ROLE {} SUPERUSER LOGIN").format(sql.Identifier(user)))
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(database))
             connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(database, sql.Identifier(user))
+                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(
+                    database, sql.Identifier(administrator.owner)
+                )
             )
+            administrator.appoint(connection, name)
+        with self._connect(name) as connection:
+            administrator.lend(connection)
+        path = administrator.search_path
+        options = {} if path is None else {"options": f"-c search_path={_escaped(path)}"}
         try:
-            yield self._parameters(name, user)
+            yield Ways(
+                administrator={**self._parameters(name, administrator.name), **options},
+                superuser=self._parameters(name, _SUPERUSER),
+            )
         finally:
             # A server that has died has nothing to clean.
             with suppress(psycopg.OperationalError):
                 self._clean(database, before)
 
     def _clean(self, database: sql.Identifier, before: frozenset[str]) -> None:
-        with self._connect() as connection:
+        with self._connect("template1") as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
             for role in sorted(_roles(connection) - before):
                 connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role)))
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
-    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        return psycopg.connect(**self._parameters("template1", _SUPERUSER), autocommit=True)
+    def _connect(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(**self._parameters(database, _SUPERUSER), autocommit=True)
 
     def _parameters(self, database: str, user: str) -> Mapping[str, Any]:
         # An address of the environment (PGHOSTADDR) would be preferred to the folder of the socket.
         return {"host": str(self._folder), "hostaddr": "", "port": _PORT, "dbname": database, "user": user}
+
+
+def _escaped(value: str) -> str:
+    # In a connection's options a space parts two of them.
+    return value.replace("\\", r"\\").replace(" ", r"\ ")
 
 
 def _roles(connection: psycopg.Connection[tuple[Any, ...]]) -> frozenset[str]:
