@@ -14,11 +14,11 @@ from policies.pack import RULES, Pack
 from policies.resources import Resource
 from policies.rules import Config, ResourceRule, Rule
 from policies.table import as_markdown
-from tests.policies import cases_apps, cases_clusters
+from tests.policies import cases_apps, cases_clusters, cases_stacks
 from tests.policies.judging import UNKNOWN, Case, arguments, judge, made, raw
 from tools.workspace import ROOT
 
-CASES = (*cases_clusters.CASES, *cases_apps.CASES)
+CASES = (*cases_clusters.CASES, *cases_apps.CASES, *cases_stacks.CASES)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,207 @@
+"""Cases of the policies on storage, costs, order and names."""
+
+from typing import Any
+
+from pulumi_policy import PolicyResource
+
+from policies.kinds import APP, BUCKET, CLUSTER, DROPLET, FIREWALL, MIGRATIONS, POOL, USER, VOLUME, VPC
+from tests.policies.cases_apps import TO_COME, app
+from tests.policies.cases_clusters import DB, GROWTH, LAUNCH, cluster
+from tests.policies.judging import UNKNOWN, Case, made
+
+
+def bucket(**properties: Any) -> PolicyResource:
+    """A bucket whose name says backups."""
+    return made(BUCKET, "one", {"name": "shop-backups", **properties})
+
+
+def migration(*after: PolicyResource, inside: PolicyResource | None = None) -> PolicyResource:
+    """A resource that migrates a schema."""
+    return made(MIGRATIONS, "migrations", {"target": UNKNOWN}, after=after, inside=inside)
+
+
+FIREWALL_OF_DB = made(FIREWALL, "trusted", {"clusterId": UNKNOWN}, of={"clusterId": DB})
+MIGRATED = migration(DB, FIREWALL_OF_DB)
+ENABLED = {"enabled": True, "expiration": {"days": 30}}
+
+CASES = (
+    Case(policy="backups-private", title="private", resources=[bucket(acl="private")]),
+    Case(policy="backups-private", title="to come", resources=[bucket(acl=UNKNOWN)], waits=["acl"]),
+    Case(
+        policy="backups-private", title="public", resources=[bucket(acl="public-read")], breaks="the access public-read"
+    ),
+    Case(
+        policy="backups-private",
+        title="public, no backups",
+        resources=[made(BUCKET, "assets", {"name": UNKNOWN, "acl": "public-read"})],
+    ),
+    Case(
+        policy="backups-private",
+        title="public, named otherwise",
+        resources=[made(BUCKET, "safe", {"name": UNKNOWN, "acl": "public-read"})],
+        settings={"names": "safe"},
+        breaks="safe holds backups",
+    ),
+    Case(policy="backups-versioned", title="versioned", resources=[bucket(versioning={"enabled": True})]),
+    Case(
+        policy="backups-versioned",
+        title="to come",
+        resources=[bucket(versioning={"enabled": UNKNOWN})],
+        waits=["versioning.enabled"],
+    ),
+    Case(policy="backups-versioned", title="not", resources=[bucket()], breaks="keeps no earlier versions"),
+    Case(policy="backups-expire", title="expire", resources=[bucket(lifecycleRules=[ENABLED])]),
+    Case(
+        policy="backups-expire",
+        title="to come",
+        resources=[bucket(lifecycleRules=UNKNOWN)],
+        waits=["lifecycleRules"],
+    ),
+    Case(policy="backups-expire", title="never", resources=[bucket()], breaks="never lets go"),
+    Case(
+        policy="backups-expire",
+        title="switched off",
+        resources=[bucket(lifecycleRules=[{**ENABLED, "enabled": False}])],
+        breaks="none of its lifecycle rules is enabled",
+    ),
+    Case(policy="no-force-destroy", title="kept", resources=[bucket(forceDestroy=False)]),
+    Case(policy="no-force-destroy", title="to come", resources=[bucket(forceDestroy=UNKNOWN)], waits=["forceDestroy"]),
+    Case(policy="no-force-destroy", title="forced", resources=[bucket(forceDestroy=True)], breaks="has forceDestroy"),
+    Case(
+        policy="no-force-destroy",
+        title="forced in development",
+        resources=[made(BUCKET, "one", {"forceDestroy": True}, stack="dev")],
+        stack={"developmentStacks": ["dev"]},
+    ),
+    Case(policy="monthly-budget", title="within the phase's", resources=[DB], stack=LAUNCH),
+    Case(
+        policy="monthly-budget",
+        title="a plan to come",
+        resources=[cluster(size=UNKNOWN)],
+        settings={"usd": 1},
+        waits=["size"],
+    ),
+    Case(
+        policy="monthly-budget",
+        title="beyond, beside a plan to come",
+        resources=[
+            cluster(size="db-s-2vcpu-4gb", nodeCount=2),
+            made(CLUSTER, "b", {"size": UNKNOWN}),
+            made(DROPLET, "worker", {"size": "s-1vcpu-1gb"}),
+            made(VOLUME, "data", {"size": 100}),
+        ],
+        stack=GROWTH,
+        breaks="costs $136 a month, its budget is $100: db 2 x db-s-2vcpu-4gb $120, worker 1 x s-1vcpu-1gb $6, data",
+        waits=["size"],
+    ),
+    Case(
+        policy="monthly-budget",
+        title="another price, and an app's",
+        resources=[DB, made(APP, "web", {"spec": {"services": [{"instanceSizeSlug": "s", "instanceCount": 2}]}})],
+        settings={"usd": 31, "prices": {"db-s-1vcpu-1gb": 12, "s": 10}},
+        breaks="costs $32 a month",
+    ),
+    Case(
+        policy="monthly-budget",
+        title="beyond the phase's in development",
+        resources=[made(CLUSTER, "db", {"size": "db-s-2vcpu-4gb", "nodeCount": 9}, stack="dev")],
+        stack={"phase": "scale", "developmentStacks": ["dev"]},
+    ),
+    Case(
+        policy="monthly-budget",
+        title="beyond its own in development",
+        resources=[made(CLUSTER, "db", {"size": "db-s-2vcpu-4gb"}, stack="dev")],
+        settings={"usd": 50},
+        stack={"developmentStacks": ["dev"]},
+        breaks="costs $60 a month, its budget is $50",
+    ),
+    Case(policy="monthly-budget", title="no phase and no budget", resources=[cluster(nodeCount=900)], stack={}),
+    Case(policy="prices-known", title="known", resources=[DB]),
+    Case(policy="prices-known", title="to come", resources=[cluster(size=UNKNOWN)], waits=["size"]),
+    Case(
+        policy="prices-known",
+        title="unknown",
+        resources=[cluster(size="gd-8vcpu-32gb")],
+        breaks="no price for gd-8vcpu",
+    ),
+    Case(
+        policy="migrations-after-trusted-sources",
+        title="after, by way of another",
+        resources=[DB, FIREWALL_OF_DB, migration(made(USER, "u", {}, after=[FIREWALL_OF_DB]))],
+    ),
+    Case(
+        policy="migrations-after-trusted-sources",
+        title="after, because its component waits",
+        resources=[DB, FIREWALL_OF_DB, migration(DB, inside=made("shop:Schema", "s", {}, after=[FIREWALL_OF_DB]))],
+    ),
+    Case(
+        policy="migrations-after-trusted-sources",
+        title="beside, all of it to come",
+        resources=[DB, FIREWALL_OF_DB, migration(DB)],
+        breaks="migrations does not wait for trusted",
+    ),
+    Case(
+        policy="migrations-after-trusted-sources",
+        title="a component of that name",
+        resources=[DB, FIREWALL_OF_DB, made("trellis:database:Migrations", "m", {}, after=[DB])],
+    ),
+    Case(
+        policy="migrations-after-trusted-sources",
+        title="another type",
+        resources=[DB, FIREWALL_OF_DB, made("digitalocean:index/tag:Tag", "m", {"name": UNKNOWN}, after=[DB])],
+        settings={"types": "Tag$"},
+        breaks="m does not wait for trusted",
+    ),
+    Case(
+        policy="apps-after-migrations",
+        title="by way of a pool",
+        resources=[DB, MIGRATED, (after := made(POOL, "p", {}, after=[DB, MIGRATED])), app(TO_COME, of=after)],
+    ),
+    Case(
+        policy="apps-after-migrations",
+        title="beside, all of it to come",
+        resources=[DB, MIGRATED, app(TO_COME, of=DB)],
+        breaks="web uses db and waits for none of its migrations",
+    ),
+    Case(policy="apps-after-migrations", title="nothing to migrate", resources=[DB, app(TO_COME, of=DB)]),
+    Case(policy="region-allowed", title="allowed", resources=[made(VPC, "v", {"region": "nyc1"}), app(region="nyc")]),
+    Case(policy="region-allowed", title="to come", resources=[made(VPC, "v", {"region": UNKNOWN})], waits=["region"]),
+    Case(policy="region-allowed", title="not", resources=[made(VPC, "v", {"region": "nyc9"})], breaks="v is in nyc9"),
+    Case(
+        policy="region-allowed",
+        title="an app in another city",
+        resources=[app(region="nyc")],
+        settings={"regions": ["fra1", "ams3"]},
+        breaks="web is in nyc; allowed: ams, fra",
+    ),
+    Case(
+        policy="required-tags",
+        title="tagged",
+        resources=[cluster(tags=["stack:prod"])],
+        settings={"required": ["stack:"]},
+    ),
+    Case(
+        policy="required-tags",
+        title="to come",
+        resources=[cluster(tags=["a", UNKNOWN])],
+        settings={"required": ["stack:"]},
+        waits=["tags[1]"],
+    ),
+    Case(policy="required-tags", title="none", resources=[cluster(tags=[])], breaks="db has no tag."),
+    Case(
+        policy="required-tags",
+        title="another",
+        resources=[cluster(tags=["a"])],
+        settings={"required": ["stack:", "a"]},
+        breaks="no tag that begins with stack:",
+    ),
+    Case(policy="names", title="plain", resources=[DB, app(), made(VPC, "v", {"name": "env.prod-vpc"})]),
+    Case(policy="names", title="to come", resources=[made(VPC, "v", {"name": UNKNOWN})], waits=["name"]),
+    Case(policy="names", title="capitals", resources=[cluster(name="Shop-DB")], breaks="'Shop-DB' does not match"),
+    Case(
+        policy="names",
+        title="an app's",
+        resources=[app(name="a-name-that-is-longer-than-an-app-may")],
+        breaks="not match",
+    ),
+)
