@@ -152,10 +152,9 @@ def valkey_server(given: Path | None, environment: Mapping[str, str] = os.enviro
 
 
 def droplet_images(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The folder of images that was named by option or by LOCALCLOUD_DROPLET_IMAGES, if any. Raises OptionError."""
-    if given or environment.get(DROPLET_IMAGES_VARIABLE):
-        return program("--droplet-images", DROPLET_IMAGES_VARIABLE, given, environment)
-    return None
+    """The folder of images that was named by option or by LOCALCLOUD_DROPLET_IMAGES, if any. It may come later."""
+    named = given or (environment.get(DROPLET_IMAGES_VARIABLE) or None)
+    return Path(named).expanduser().absolute() if named else None
 
 
 def zone_names(given: tuple[str, ...], environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -64,10 +64,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trellis"
 
 
-def bring(versions: Collection[str] = tuple(POSTGRESQL)) -> Parts:
+def bring(versions: Collection[str] = tuple(POSTGRESQL), *, droplets: bool = True) -> Parts:
     """Makes what is missing and returns where everything is. Raises Failure with what to do.
 
-    versions: PostgreSQL's major versions that are needed. The local cloud refuses those that have no server here.
+    versions: PostgreSQL's major versions that are needed. droplets: whether Droplets are. The local cloud refuses what
+    is not here, and has it from the moment that another call brings it.
     """
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,7 @@ def bring(versions: Collection[str] = tuple(POSTGRESQL)) -> Parts:
             postgresql=_postgresql(cache, versions),
             pgbouncer=_pgbouncer(cache),
             valkey=_valkey(cache),
-            droplet_images=_droplet_images(cache),
+            droplet_images=_droplet_images(cache, droplets),
         )
 
 
@@ -205,11 +206,13 @@ def shellcheck() -> Path:
         return _once(cache / "shellcheck" / SHELLCHECK, f"ShellCheck {SHELLCHECK}", unpack) / "bin" / "shellcheck"
 
 
-def _droplet_images(cache: Path) -> Path | None:
+def _droplet_images(cache: Path, wanted: bool) -> Path | None:
     """The root file system of Droplets; None where none can be made: then the local cloud has no Droplets."""
     if not droplet_image.possible():
         return None
     place = cache / "droplet-images" / droplet_image.revision()
+    if not wanted:
+        return place
     return _once(place, "Debian 12 for Droplets (about 1 minute)", lambda folder: droplet_image.build(folder, _run))
 
 

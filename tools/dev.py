@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from tools import connect
-from tools.bring import bring
+from tools.bring import Parts, bring
 from tools.progress import Failure, bold, step
 from tools.workspace import DEFAULT_PORT, ROOT, Workspace
 
@@ -126,7 +126,7 @@ def _workspace(stack: str) -> Workspace:
             f"Deploy it with `pulumi up --stack {stack}`; README.md names the credentials."
         )
     port = urlsplit(config["digitalocean:apiEndpoint"]).port or DEFAULT_PORT
-    parts = bring(postgresql_versions())
+    parts = _parts(str(config.get("trellis:system")))
     return Workspace(folder=ROOT / ".trellis", port=port, parts=parts, python=Path(sys.executable))
 
 
@@ -136,11 +136,12 @@ def zones() -> list[str]:
     return sorted({file["dns"]["zone"] for file in files if file and file.get("dns")})
 
 
-def postgresql_versions() -> set[str]:
-    """The PostgreSQL versions that the systems name: one local cloud serves all of a checkout's stacks."""
+def _parts(system: str) -> Parts:
     # Read as text: what is wrong in a system file is the program's to say.
-    texts = [path.read_text() for path in (ROOT / "systems").glob("*.yaml")]
-    return {version for text in texts for version in re.findall(r"^ *version: *[\"']?(\d+)", text, re.MULTILINE)}
+    file = ROOT / "systems" / f"{system}.yaml"
+    text = file.read_text() if file.is_file() else ""
+    versions = set(re.findall(r"^ *version: *[\"']?(\d+)", text, re.MULTILINE))
+    return bring(versions, droplets=bool(re.search(r"^ *(droplets|self_hosted):", text, re.MULTILINE)))
 
 
 def _up(stack: Stack) -> None:

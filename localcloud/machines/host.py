@@ -28,7 +28,7 @@ class Host:
 
     def slugs(self) -> tuple[str, ...]:
         """The images there are."""
-        if self.images is None:
+        if self.images is None or not self.images.is_dir():
             return ()
         return tuple(sorted(entry.name for entry in self.images.iterdir() if (entry / "usr/lib/systemd").is_dir()))
 

@@ -1,18 +1,42 @@
-"""Which PostgreSQL servers a checkout's stacks need."""
+"""What a stack's system makes the machine bring."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from tools import dev
 
-SYSTEM = "name: {name}\nclusters:\n  main:\n    version: {version}  # the newest\n    users: [app]\n"
+SYSTEM = """\
+clusters:
+  main:
+    version: "15"  # the oldest we run
+  other:
+    version: '17'
+{more}
+"""
 
 
-def test_the_versions_of_all_systems_are_brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "versions", "droplets"),
+    [
+        (SYSTEM.format(more=""), {"15", "17"}, False),
+        (SYSTEM.format(more="    self_hosted: {}"), {"15", "17"}, True),
+        (SYSTEM.format(more="droplets:\n  web: {size: s-1vcpu-1gb}"), {"15", "17"}, True),
+        ("clusters: [\n  version: oops", set(), False),
+    ],
+)
+def test_only_what_the_system_names_is_brought(
+    text: str, versions: set[str], droplets: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[set[str], bool]] = []
+
+    def bring(versions: Collection[str], *, droplets: bool) -> None:
+        asked.append((set(versions), droplets))
+
     (tmp_path / "systems").mkdir()
-    for name, version in (("one", '"17"'), ("two", "'15'"), ("three", "15"), ("none", "")):
-        (tmp_path / "systems" / f"{name}.yaml").write_text(SYSTEM.format(name=name, version=version))
-    (tmp_path / "systems" / "broken.yaml").write_text("clusters: [\n  version: oops")
+    (tmp_path / "systems" / "shop.yaml").write_text(text)
     monkeypatch.setattr(dev, "ROOT", tmp_path)
-    assert dev.postgresql_versions() == {"15", "17"}
+    monkeypatch.setattr(dev, "bring", bring)
+    dev._parts("shop")
+    assert asked == [(versions, droplets)]
