@@ -8,6 +8,7 @@ import pulumi_digitalocean as digitalocean
 
 from components.alerts import ClusterAlerts, ClusterAlertsArgs
 from components.app import AppCache
+from components.cluster import windows
 from components.endpoint import Endpoint
 from components.network import Network
 from components.trusted_sources import TrustedSources, TrustedSourcesArgs
@@ -47,6 +48,7 @@ class Cache(pulumi.ComponentResource):
             node_count=wanted.nodes,
             region=settings.region,
             private_network_uuid=args.network.id,
+            maintenance_windows=windows(wanted.cache.maintenance),
             eviction_policy=wanted.cache.eviction_policy.value,
             tags=list(args.tags),
             opts=inside,

@@ -8,6 +8,7 @@ import pulumi_digitalocean as digitalocean
 
 from components.endpoint import Endpoint, Login
 from settings import ClusterSettings
+from settings.cluster import Maintenance
 
 MIB_PER_GIB = 1024
 
@@ -55,13 +56,7 @@ class Cluster(pulumi.ComponentResource):
             node_count=wanted.nodes,
             region=args.region,
             private_network_uuid=args.network_id,
-            maintenance_windows=[
-                digitalocean.DatabaseClusterMaintenanceWindowArgs(
-                    day=wanted.maintenance.day, hour=f"{wanted.maintenance.hour}:00"
-                )
-            ]
-            if wanted.maintenance
-            else None,
+            maintenance_windows=windows(wanted.maintenance),
             tags=list(args.tags),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
@@ -91,3 +86,10 @@ class Cluster(pulumi.ComponentResource):
         self.databases = {name: database.name for name, database in databases.items()}
         self.members = [cluster, *databases.values(), *users.values()]
         self.register_outputs({"id": self.id, "name": self.name})
+
+
+def windows(maintenance: Maintenance | None) -> list[digitalocean.DatabaseClusterMaintenanceWindowArgs] | None:
+    """The maintenance window in the plugin's form; None leaves the choice to DigitalOcean."""
+    if maintenance is None:
+        return None
+    return [digitalocean.DatabaseClusterMaintenanceWindowArgs(day=maintenance.day, hour=f"{maintenance.hour}:00")]

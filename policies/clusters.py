@@ -88,7 +88,7 @@ def _version(resource: Resource) -> str | None:
 
 
 def _window(resource: Resource, _config: Config) -> Iterator[str]:
-    if not resource.fields.has("maintenanceWindows") and resource.fields.peek("engine") not in CACHES:
+    if not resource.fields.has("maintenanceWindows"):
         yield f"{resource.called} has no maintenance window: DigitalOcean picks one, perhaps at your busiest hour."
 
 

@@ -183,6 +183,7 @@ class Cache(Model):
     version: Annotated[str, one_of("Valkey version", VALKEY_VERSIONS)] = "8"
     eviction_policy: EvictionPolicy = EvictionPolicy.NOEVICTION
     persistence: Literal["rdb", "off"] = "rdb"
+    maintenance: Maintenance | None = None
     optional: bool = False
     phases: dict[Phase, Nodes] = {}
 

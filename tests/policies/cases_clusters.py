@@ -233,7 +233,12 @@ CASES = (
         resources=[cluster(maintenanceWindows=[{"day": "sunday", "hour": UNKNOWN}])],
     ),
     Case(policy="maintenance-window", title="to come", resources=[cluster(maintenanceWindows=UNKNOWN)]),
-    Case(policy="maintenance-window", title="a cache", resources=[cluster(engine="valkey")]),
+    Case(
+        policy="maintenance-window",
+        title="a cache",
+        resources=[cluster(engine="valkey")],
+        breaks="no maintenance window",
+    ),
     Case(policy="maintenance-window", title="none", resources=[DB], breaks="no maintenance window"),
     Case(policy="pools-within-plan", title="fits", resources=[DB, pool(DB, size=10), pool(DB, name="b", size=7)]),
     Case(
