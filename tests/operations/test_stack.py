@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.operations.conftest import ROOT, Finished
-from tests.stacks.harness import LocalStack, local_stack
+from tests.stacks.harness import LocalStack, local_stack, open_folder
 from tools.bring import bring
 
 
@@ -38,10 +38,11 @@ class Command:
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+def command() -> Iterator[Command]:
     """The command, on a stack that nobody has deployed yet."""
-    with local_stack(bring()) as stack:
-        yield Command(stack, tmp_path_factory.mktemp("temporary"))
+    # The account that a throw-away server runs as must pass through the folder for temporary files.
+    with local_stack(bring()) as stack, open_folder() as temporary:
+        yield Command(stack, temporary)
 
 
 def test_a_stack_from_before_its_deployment_to_a_cloud_that_is_gone(command: Command) -> None:
@@ -50,6 +51,7 @@ def test_a_stack_from_before_its_deployment_to_a_cloud_that_is_gone(command: Com
     assert "The stack 'dev' has no database villa-db/villa yet" in early.err
     assert "pulumi up --stack dev" in early.err
     reviewed = command.here("check", "--all", "--json")
+    assert reviewed.code == 0, reviewed.err
     (database,) = json.loads(reviewed.out)["databases"]
     assert (database["database"], database["files"]) == ("villa-db/villa", 9)
 

@@ -342,7 +342,7 @@ def test_numbers_may_be_strings(plugin: Plugin) -> None:
 
 def test_unsupported_type_points_to_the_official_plugin(plugin: Plugin) -> None:
     with pytest.raises(grpc.RpcError) as error:
-        plugin.check(plugin.urn("digitalocean:index/droplet:Droplet", "it"), {})
+        plugin.check(plugin.urn("digitalocean:index/kubernetesCluster:KubernetesCluster", "it"), {})
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert "official plugin" in failure(error)
 
