@@ -14,7 +14,7 @@ from tools.bring import Parts
 @pytest.fixture(scope="module")
 def idle(parts: Parts) -> Iterator[LocalStack]:
     """A local cloud with nothing deployed."""
-    with local_stack(parts) as stack:
+    with program_copy() as program, local_stack(parts, root=program) as stack:
         yield stack
 
 
