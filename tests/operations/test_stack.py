@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.conftest import ROOT, Finished
-from tests.stacks.harness import LocalStack, local_stack, open_folder
+from tests.operations.conftest import Finished
+from tests.stacks.harness import LocalStack, local_stack, open_folder, program_copy
 from tools.bring import bring
 
 
@@ -23,7 +23,7 @@ class Command:
     def __call__(self, *arguments: str, **environment: str) -> Finished:
         done = subprocess.run(
             [sys.executable, "-m", "operations", *arguments],
-            cwd=ROOT,
+            cwd=self.stack.root,
             env={**self.stack.stack.environment, "TMPDIR": str(self.temporary), **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -41,7 +41,7 @@ class Command:
 def command() -> Iterator[Command]:
     """The command, on a stack that nobody has deployed yet."""
     # The account that a throw-away server runs as must pass through the folder for temporary files.
-    with local_stack(bring()) as stack, open_folder() as temporary:
+    with program_copy() as program, local_stack(bring(), root=program) as stack, open_folder() as temporary:
         yield Command(stack, temporary)
 
 

@@ -1,5 +1,0 @@
-"""A pool whose clients keep their connections."""
-
-from tests.policies.stacks.shop import shop
-
-shop(pools=({"mode": "session"},))
