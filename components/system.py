@@ -59,7 +59,9 @@ class System(pulumi.ComponentResource):
         copy = (
             Network(
                 f"{name}-copy",
-                NetworkArgs(region=settings.copy.region, ip_range=settings.copy.ip_range, protect=False, after=first),
+                NetworkArgs(
+                    region=settings.copy.region, ip_range=settings.copy.ip_range, protect=settings.protect, after=first
+                ),
                 inside,
             )
             if settings.copy

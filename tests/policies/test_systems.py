@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,11 @@ from tools.bring import bring
 from tools.workspace import ROOT
 
 SYSTEMS = sorted(path.stem for path in (ROOT / "systems").glob("*.yaml"))
+# What a stack may ask for beyond its phase.
+BEYOND: dict[str, dict[str, Any]] = {
+    "freshtrack": {"mode": "self-hosted"},
+    "audifi": {"caches": ["main"], "copyTo": {"region": "sfo3", "ipRange": "10.101.0.0/16"}},
+}
 
 
 @pytest.fixture(scope="module")
@@ -27,18 +33,26 @@ def previews() -> Iterator[dict[tuple[str, Phase], "Future[Finished]"]]:
         settings = folder / "settings.json"
         settings.write_text('{"stack": {"developmentStacks": []}}')
         pack = ("--policy-pack", str(EXECUTABLE), "--policy-pack-config", str(settings))
-        started = {}
-        for system, phase in product(SYSTEMS, Phase):
-            stack.configure(system=system, phase=phase.value, protect="phase")
-            here, config = f"apiEndpoint: {stack.workspace.api}", folder / f"{system}-{phase}.yaml"
-            config.write_text(stack.config_file.read_text().replace(here, f"apiEndpoint: {NOWHERE}"))
-            preview = ("preview", "--config-file", str(config), *pack)
-            started[system, phase] = workers.submit(stack.pulumi, *preview)
+
+        def start(name: str, **config: Any) -> "Future[Finished]":
+            stack.configure(protect="phase", **config)
+            here, file = f"apiEndpoint: {stack.workspace.api}", folder / f"{name}.yaml"
+            file.write_text(stack.config_file.read_text().replace(here, f"apiEndpoint: {NOWHERE}"))
+            return workers.submit(stack.pulumi, "preview", "--config-file", str(file), *pack)
+
+        started = {
+            (system, phase): start(f"{system}-{phase}", system=system, phase=phase.value)
+            for system, phase in product(SYSTEMS, Phase)
+        }
+        for system, config in BEYOND.items():
+            started[f"{system} and more", Phase.SCALE] = start(f"{system}-more", system=system, phase="scale", **config)
+            stack.configure(**dict.fromkeys(config))
         yield started
 
 
-@pytest.mark.parametrize("phase", Phase)
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    ("system", "phase"), [*product(SYSTEMS, Phase), *((f"{system} and more", Phase.SCALE) for system in BEYOND)]
+)
 def test_a_system_keeps_every_policy(
     system: str, phase: Phase, previews: dict[tuple[str, Phase], "Future[Finished]"]
 ) -> None:
