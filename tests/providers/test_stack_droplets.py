@@ -28,7 +28,7 @@ wall = digitalocean.Firewall("wall", name="database", droplet_ids=[db.id.apply(i
 pulumi.export("address", db.ipv4_address_private)
 """
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ops\n"
-USER_DATA = "#!/bin/sh\necho the-password-in-user-data > /root/password\n"
+USER_DATA = "#!/bin/sh\necho the-password-in-user-data > /etc/app.password\n"
 
 
 @pytest.fixture(scope="module")

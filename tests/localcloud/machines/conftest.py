@@ -22,7 +22,7 @@ write_files:
 --bind {{ ds.meta_data.interfaces.private[0].ipv4.ip_address }}
       [Install]
       WantedBy=multi-user.target
-  - path: /root/.secret
+  - path: /etc/app.secret
     permissions: "0600"
     content: not-for-the-journal
 runcmd:

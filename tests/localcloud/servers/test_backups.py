@@ -24,7 +24,7 @@ def moment(session: Session) -> datetime:
     return now
 
 
-@pytest.mark.parametrize("version", (min(POSTGRESQL), max(POSTGRESQL)))
+@pytest.mark.parametrize("version", [min(POSTGRESQL), max(POSTGRESQL)])
 def test_a_cluster_is_restored_to_the_moment_before_a_mistake(place: Place, version: str) -> None:
     cluster = place.create(version=version)
     cluster.create_user("app", "password of app")
