@@ -1,6 +1,5 @@
 """A program on App Platform that uses a pool."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import pulumi
 import pulumi_digitalocean as digitalocean
 
 from components.endpoint import SSLMODE, Endpoint, Login
+from components.fingerprint import fingerprint
 from settings import AppSettings
 from settings.app import REFERENCE, REFERENCES
 from settings.app import App as AppFile
@@ -137,7 +137,7 @@ def _environment(
     }
     for used, name in ((database and database.login.password, "DATABASE"), (cache and cache.password, "CACHE")):
         if used:
-            values[f"{name}_CREDENTIALS_FINGERPRINT"] = pulumi.Output.unsecret(used.apply(_fingerprint))
+            values[f"{name}_CREDENTIALS_FINGERPRINT"] = pulumi.Output.unsecret(used.apply(fingerprint))
     return [
         digitalocean.AppSpecServiceEnvArgs(key=key, value=value, scope="RUN_TIME", type="GENERAL")
         for key, value in values.items()
@@ -198,8 +198,3 @@ def _filled(text: str, references: Mapping[str, pulumi.Input[str]]) -> pulumi.Ou
         parts += [text[end : match.start()], references[match.group(1)]]
         end = match.end()
     return pulumi.Output.concat(*parts, text[end:])
-
-
-def _fingerprint(password: str) -> str:
-    # A generated password has more than 100 bits: 48 bits of its hash tell nothing about it.
-    return hashlib.sha256(password.encode()).hexdigest()[:12]

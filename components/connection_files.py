@@ -18,8 +18,10 @@ class _FileProvider(dynamic.ResourceProvider):
     serialize_as_secret_always = False
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
+        from components.fingerprint import fingerprint
+
         # In a preview the text may be unknown yet, and is no text then.
-        wanted = {"path": _news["path"], "fingerprint": self._fingerprint(str(_news.get("text", "")).encode())}
+        wanted = {"path": _news["path"], "fingerprint": fingerprint(str(_news.get("text", "")))}
         return dynamic.DiffResult(changes=any(_olds.get(name) != value for name, value in wanted.items()))
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
@@ -41,8 +43,11 @@ class _FileProvider(dynamic.ResourceProvider):
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
         from pathlib import Path
 
+        from components.fingerprint import fingerprint
+
         path = Path(props["path"])
-        found = self._fingerprint(path.read_bytes()) if path.is_file() else ""
+        # Whatever bytes somebody put there, the answer is that they differ.
+        found = fingerprint(path.read_bytes().decode(errors="replace")) if path.is_file() else ""
         return dynamic.ReadResult(id_, {**props, "fingerprint": found})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
@@ -54,6 +59,8 @@ class _FileProvider(dynamic.ResourceProvider):
         import os
         from pathlib import Path
 
+        from components.fingerprint import fingerprint
+
         path, text = Path(props["path"]), props["text"].encode()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished = path.with_name(path.name + ".new")
@@ -61,13 +68,7 @@ class _FileProvider(dynamic.ResourceProvider):
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(text)
         unfinished.replace(path)
-        return {"path": props["path"], "fingerprint": self._fingerprint(text)}
-
-    def _fingerprint(self, text: bytes) -> str:
-        import hashlib
-
-        # A generated password has more than 100 bits: 48 bits of a hash tell nothing about it.
-        return hashlib.sha256(text).hexdigest()[:12]
+        return {"path": props["path"], "fingerprint": fingerprint(props["text"])}
 
 
 class _File(dynamic.Resource, module="files", name="ConnectionFile"):

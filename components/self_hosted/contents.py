@@ -46,11 +46,7 @@ class _ContentsProvider(dynamic.ResourceProvider):
         return self._kept(props)
 
     def _kept(self, props: dict[str, Any]) -> dict[str, Any]:
-        import hashlib
-
-        def fingerprint(password: str) -> str:
-            # A generated password has more than 100 bits: 48 bits of a hash tell nothing about it.
-            return hashlib.sha256(password.encode()).hexdigest()[:12]
+        from components.fingerprint import fingerprint
 
         names = ("server", "machine", "databases", "pools", "sources", "sizes", "provider_version")
         return {
