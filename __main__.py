@@ -1,5 +1,6 @@
 """Trellis: builds the system that the stack's config names, at the phase it names."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parent
 sys.excepthook = lambda kind, *rest: None if kind is KeyboardInterrupt else sys.__excepthook__(kind, *rest)
 
 try:
+    settings.refuse_local_shell(CONFIG.get(), os.environ, stack=pulumi.get_stack())
     chosen = settings.load(CONFIG.get(), ROOT, stack=pulumi.get_stack())
     system = System(chosen.system, SystemArgs(settings=chosen, root=ROOT, stack=pulumi.get_stack()))
 except (settings.SettingsError, MigrationError) as error:

@@ -6,7 +6,7 @@ Reads those two files and nothing else: no call to a cloud, no look at a databas
 from settings.budget import ConnectionBudget
 from settings.catalogue import PLANS, REGIONS, Phase, Plan
 from settings.errors import SettingsError
-from settings.loader import load
+from settings.loader import load, refuse_local_shell
 from settings.resolved import AppSettings, CacheSettings, ClusterSettings, PoolSettings, Settings
 from settings.system import Mode
 
@@ -24,4 +24,5 @@ __all__ = [
     "Settings",
     "SettingsError",
     "load",
+    "refuse_local_shell",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from localcloud.spaces.addresses import ENDPOINT_TEMPLATE
 from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET
+from settings.loader import LOCAL_CLOUD
 from tools.bring import Parts
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +65,7 @@ class Workspace:
             "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            LOCAL_CLOUD: self.api,
             "DIGITALOCEAN_TOKEN": "local",
             "SPACES_ENDPOINT_URL": ENDPOINT_TEMPLATE,
             "SPACES_ACCESS_KEY_ID": FIRST_KEY,

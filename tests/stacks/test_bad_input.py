@@ -51,6 +51,17 @@ def test_a_preview_says_the_same(idle: LocalStack) -> None:
         idle.configure(phase=None)
 
 
+def test_a_stack_of_digitalocean_in_the_local_clouds_shell(idle: LocalStack) -> None:
+    before = len(idle.journal())
+    for command in (("stack", "init", "prod"), ("preview", "--stack", "prod"), ("stack", "rm", "prod", "--yes")):
+        done = idle._run("pulumi", *command, "--non-interactive", "--color", "never")
+        assert done.code == (1 if command[0] == "preview" else 0), done.text
+        if command[0] == "preview":
+            assert "Pulumi.prod.yaml has no digitalocean:apiEndpoint" in done.text
+            assert "Traceback" not in done.text
+    assert idle.changes(before) == []
+
+
 def test_a_range_that_overlaps_another_network(idle: LocalStack) -> None:
     other = idle.api("POST", "/v2/vpcs", {"name": "other", "region": "nyc1", "ip_range": "10.0.128.0/20"})["vpc"]
     try:
