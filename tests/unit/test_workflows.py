@@ -24,7 +24,7 @@ def jobs() -> Iterator[Any]:
 
 
 def test_github_would_take_them() -> None:
-    assert {path.stem for path in WORKFLOWS} == {"preview", "deploy", "drift"}
+    assert {path.stem for path in WORKFLOWS} == {"preview", "deploy", "drift", "test"}
     # The schema comes with the checker: no network.
     command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows")
     done = subprocess.run((*command, *map(str, WORKFLOWS)), capture_output=True, text=True, check=False)
