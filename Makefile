@@ -29,7 +29,9 @@ bench: $(READY) ## Print timings as ratios, both sides from one run
 	@$(RUN) -m bench
 
 clean: ## Stop the local cloud; delete the virtual environment and everything `make up` made
-	@if [ -x $(RUN) ]; then $(RUN) -m tools.clean; fi
+	@if [ -d .trellis ] && [ ! -x $(RUN) ]; then \
+		echo "error: .trellis holds stacks, and their state can only be looked at with the virtual environment. Run: make venv" >&2; exit 1; fi
+	@if [ -d .trellis ]; then $(RUN) -m tools.clean; fi
 	@rm -rf $(VENV) .trellis .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 venv: $(READY)
