@@ -80,7 +80,9 @@ class Person:
     def alone_on_the_network(self) -> Iterator[None]:
         """From here on nothing but the loopback interface is there, with every port free."""
         holder = subprocess.Popen(
-            ("unshare", "--net", "sh", "-c", "echo; exec sleep infinity"), stdout=subprocess.PIPE, start_new_session=True
+            ("unshare", "--net", "sh", "-c", "echo; exec sleep infinity"),
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         assert holder.stdout is not None
         holder.stdout.readline()
