@@ -11,10 +11,10 @@ from importlib import import_module
 
 from operations.arguments import parser
 from operations.errors import OperationError, WrongCall
+from operations.processes import exit_code, heed_termination
 
 FAILED = 1
 WRONG_CALL = 2
-INTERRUPTED = 130
 
 _MODULES = {
     "recover": "operations.recover",
@@ -29,8 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Raises SystemExit(2) for arguments that cannot be read, as argparse does.
     """
-    options = parser().parse_args(arguments)
+    heed_termination()
     try:
+        options = parser().parse_args(arguments)
         run: Callable[..., int] = import_module(_MODULES.get(options.command, "operations.schema")).run
         return run(options)
     except WrongCall as error:
@@ -39,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OperationError as error:
         _say(f"error: {error}")
         return FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         _say("Stopped. No migration is half done and recorded as done; run the same command again to go on.")
         # Threads of other databases may wait for a server that does not answer.
-        os._exit(INTERRUPTED)
+        os._exit(exit_code(stopped))
     except BrokenPipeError:
         # Whoever read the output has seen enough; the interpreter's own flush would complain once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,11 +6,13 @@ The file's first line is what a comment is known by. GITHUB_TOKEN needs the righ
 import argparse
 import json
 import os
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+from tools import command
+from tools.progress import Failure
 
 PAGE = 100
 
@@ -56,11 +58,10 @@ def main() -> int:
             token=os.environ["GITHUB_TOKEN"],
         )
     except urllib.error.HTTPError as error:
-        print(f"error: GitHub answered {error.code} {error.reason}; the comment was not written.", file=sys.stderr)
-        return 1
+        raise Failure(f"GitHub answered {error.code} {error.reason}; the comment was not written.") from error
     print(address)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

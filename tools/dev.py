@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from tools import connect
+from operations import processes
+from operations.deployment import deploy
+from tools import command, connect
 from tools.bring import Parts, bring
 from tools.progress import Failure, bold, step
 from tools.workspace import DEFAULT_PORT, ROOT, Workspace
@@ -41,7 +42,7 @@ class Stack:
             # The servers' account passes through here to its own folder; it cannot list this one.
             workspace.folder.chmod(0o711)
         self.run("python", "-m", "localcloud.providers.install", "--pulumi-home", str(workspace.pulumi_home))
-        self.pulumi("stack", "select", "--create", quiet=True)
+        self.pulumi("stack", "select", "--create")
         self._release_lock()
 
     def start_cloud(self, zones: Sequence[str] = ()) -> None:
@@ -59,43 +60,39 @@ class Stack:
 
     def preview(self, *options: str) -> None:
         """Shows what `up` would do, the pending migrations by name, and what policies say of it."""
-        self.pulumi("preview", "--diff", "--suppress-outputs", *_POLICIES, *self._config, *options)
+        self._deploy("preview", "--diff", "--suppress-outputs", *_POLICIES, *self._config, *options)
 
     def destroy(self) -> None:
         """Destroys everything the stack made."""
-        self.pulumi("destroy", "--yes", "--skip-preview", "--suppress-outputs", *self._config)
+        self._deploy("destroy", "--yes", "--skip-preview", "--suppress-outputs", *self._config)
 
     def outputs(self) -> dict[str, Any]:
         """The outputs, secrets shown."""
-        return dict(json.loads(self.pulumi("stack", "output", "--json", "--show-secrets", quiet=True)))
+        return dict(json.loads(self.pulumi("stack", "output", "--json", "--show-secrets")))
 
     def deployed(self) -> dict[str, int]:
         """Every stack of the workspace and how many resources it has."""
         stacks = json.loads(self.run("pulumi", "stack", "ls", "--json", "--non-interactive"))
         return {stack["name"]: stack.get("resourceCount") or 0 for stack in stacks}
 
-    def pulumi(self, *arguments: str, quiet: bool = False) -> str:
-        """Runs one pulumi command on this stack."""
-        color = "auto" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
-        return self.run(
-            "pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", color, show=not quiet
-        )
+    def pulumi(self, *arguments: str) -> str:
+        """Runs one pulumi command on this stack; its output."""
+        return self.run("pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never")
 
     def run(self, *command: str, show: bool = False) -> str:
         """Runs a command in the program's folder with the workspace's environment; its output, unless it is shown."""
-        done = subprocess.run(
-            command,
-            cwd=self._root,
-            env=self.environment,
-            text=True,
-            check=False,
-            stdout=None if show else subprocess.PIPE,
-            stderr=None if show else subprocess.PIPE,
-        )
+        done = processes.run(command, cwd=self._root, env=self.environment, capture=not show)
         if done.returncode:
             reason = "" if show else f":\n{(done.stdout + done.stderr).strip()}"
             raise Failure(f"`{shlex.join(command)}` failed with exit code {done.returncode}{reason}")
-        return "" if show else done.stdout
+        return done.stdout
+
+    def _deploy(self, command: str, *options: str) -> None:
+        color = "always" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
+        own = ("--stack", self.name, "--non-interactive", "--color", color)
+        done = deploy(command, *own, *options, cwd=self._root, env=self.environment)
+        if done.code:
+            raise Failure(f"`pulumi {command}` failed with exit code {done.code}")
 
     def _release_lock(self) -> None:
         """Drops the lock of a run that was killed on this machine. A run that lives keeps its lock."""
@@ -214,23 +211,16 @@ def main() -> int:
     commands.add_parser("preview", help="show what `up` would change")
     commands.add_parser("down", help="destroy the stack, and stop the local cloud when no other one uses it")
     arguments = parser.parse_args()
-    command = arguments.command
-    try:
-        stack = Stack(_workspace(arguments.stack), arguments.stack)
-        if command == "up":
+    stack = Stack(_workspace(arguments.stack), arguments.stack)
+    match arguments.command:
+        case "up":
             _up(stack)
-        elif command == "preview":
+        case "preview":
             stack.preview()
-        else:
+        case "down":
             _down(stack)
-    except Failure as failure:
-        print(f"error: {failure}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped. Run the same command again to go on.", file=sys.stderr)
-        return 130
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)
