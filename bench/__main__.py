@@ -11,7 +11,7 @@ from tools.bring import bring
 
 def main() -> int:
     """Runs the benchmarks one after another."""
-    argparse.ArgumentParser(prog="python -m bench", description=__doc__).parse_args()
+    argparse.ArgumentParser(prog="python -m bench", description=__doc__, epilog=command.EXIT_CODES).parse_args()
     parts = bring()
     with guard(os.environ) as mark:
         try:

@@ -16,6 +16,7 @@ from operations.processes import exit_code, heed_termination
 FAILED = 1
 WRONG_CALL = 2
 
+_OURS = ("operations", "settings", "migrator", "policies")
 _MODULES = {
     "recover": "operations.recover",
     "up": "operations.up",
@@ -31,9 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     heed_termination()
     try:
-        options = parser().parse_args(arguments)
-        run: Callable[..., int] = import_module(_MODULES.get(options.command, "operations.schema")).run
-        return run(options)
+        try:
+            options = parser().parse_args(arguments)
+            run: Callable[..., int] = import_module(_MODULES.get(options.command, "operations.schema")).run
+            return run(options)
+        finally:
+            sys.stdout.flush()
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] in _OURS:
+            raise
+        _say(f"error: {sys.executable} has no package {missing.name}. `make up` makes an environment that has it.")
+        return FAILED
     except WrongCall as error:
         _say(f"error: {error}")
         return WRONG_CALL

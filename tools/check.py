@@ -22,7 +22,9 @@ QUICK = ("tests/unit", "tests/settings", "tests/migrator/unit", "tests/policies/
 def main() -> int:
     """Runs the steps in order."""
     parser = argparse.ArgumentParser(
-        prog="python -m tools.check", description=__doc__, epilog="Every other argument is pytest's."
+        prog="python -m tools.check",
+        description=f"{__doc__} Every other argument is pytest's.",
+        epilog=command.EXIT_CODES,
     )
     parser.add_argument("--quick", action="store_true", help="run what needs neither parts nor servers")
     arguments, others = parser.parse_known_args()

@@ -14,7 +14,7 @@ from tools.workspace import DEFAULT_PORT, ROOT, Workspace
 
 def main() -> int:
     """Deletes what lies outside the checkout too. The cache of built parts is shared with other checkouts and stays."""
-    argparse.ArgumentParser(prog="python -m tools.clean", description=__doc__).parse_args()
+    argparse.ArgumentParser(prog="python -m tools.clean", description=__doc__, epilog=command.EXIT_CODES).parse_args()
     cache = cache_folder()
     parts = Parts(pulumi=cache / "pulumi", postgresql=cache / "postgresql", pgbouncer=cache / "pgbouncer")
     workspace = Workspace(folder=ROOT / ".trellis", port=DEFAULT_PORT, parts=parts, python=Path(sys.executable))

@@ -9,6 +9,8 @@ from operations.errors import OperationError
 from operations.processes import exit_code, heed_termination
 from tools.progress import Failure
 
+EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong call, 130 stopped by Ctrl-C, 143 stopped by SIGTERM."
+
 
 def run(main: Callable[[], int]) -> NoReturn:
     """Runs a command as this process: 1 for an error that it explains, 130 after Ctrl-C, 143 after SIGTERM."""

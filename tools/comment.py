@@ -45,7 +45,7 @@ def write(text: str, pull_request: int, *, api: str, repository: str, token: str
 
 def main() -> int:
     """Reads the file and the environment that GitHub Actions gives."""
-    parser = argparse.ArgumentParser(prog="python -m tools.comment", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.comment", description=__doc__, epilog=command.EXIT_CODES)
     parser.add_argument("--pull-request", type=int, required=True, metavar="NUMBER")
     parser.add_argument("file", type=Path)
     options = parser.parse_args()

@@ -6,7 +6,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from operations import processes
+from operations.arguments import add_stack
 from operations.deployment import deploy
 from tools import command, connect
 from tools.bring import Parts, bring
@@ -146,13 +148,22 @@ def _up(stack: Stack) -> None:
         stack.start_cloud(zones())
     with step("Pulumi's plugins and stack"):
         stack.prepare()
+    started = datetime.now(UTC)
     with step(f"pulumi up, stack {stack.name}"):
         stack.up()
     _write_environment(stack)
-    _tell(stack)
+    _tell(stack, started)
 
 
-def _tell(stack: Stack) -> None:
+def schema(report: Mapping[str, Any], since: datetime) -> list[str]:
+    """What to say of a database's schema. report: of the last run that had something to do; since: this run's start."""
+    # Both clocks are this machine's.
+    applied = report["applied"] if datetime.fromisoformat(report["restore_time"]) >= since else []
+    said = f"{len(applied)} migration{'s' if len(applied) != 1 else ''} applied" if applied else "nothing to apply"
+    return [f"schema at version {report['current_version']}, {said}", *(f"  {one['script']}" for one in applied)]
+
+
+def _tell(stack: Stack, started: datetime) -> None:
     outputs = stack.outputs()
     folder = stack.workspace.folder / "connect" / stack.name
     services = connect.write(folder, outputs)
@@ -162,7 +173,8 @@ def _tell(stack: Stack) -> None:
         pools = ", ".join(f"pool {name} {size}" for name, size in budget["pools"].items())
         print(f"  {cluster}: {plan}, {budget['limit']} connections ({pools}, {budget['headroom']} kept free)")
         for database, report in outputs["migrations"][cluster].items():
-            print(f"  {cluster}, database {database}: schema at version {report['current_version']}")
+            first, *names = schema(report, started)
+            print("\n    ".join((f"  {cluster}, database {database}: {first}", *names)))
     for app, url in outputs["app_urls"].items():
         print(f"  {app}: {url} (its spec is deployed; the local cloud runs no containers)")
     print(f"  databases: ${outputs['monthly_cost_usd']:g} a month on DigitalOcean, $0 here")
@@ -204,8 +216,8 @@ def _down(stack: Stack) -> None:
 
 def main() -> int:
     """Runs one command; exit code 1 and a plain error when it fails."""
-    parser = argparse.ArgumentParser(prog="python -m tools.dev", description=__doc__)
-    parser.add_argument("--stack", default="dev", help="a stack on the local cloud; default: dev")
+    parser = argparse.ArgumentParser(prog="python -m tools.dev", description=__doc__, epilog=command.EXIT_CODES)
+    add_stack(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start the local cloud and deploy the stack")
     commands.add_parser("preview", help="show what `up` would change")

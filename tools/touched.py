@@ -35,7 +35,7 @@ def touched(files: Iterable[str] | None, root: Path = ROOT) -> list[str]:
 
 def main() -> int:
     """Prints the list. Fails as git does for a commit that is not there."""
-    parser = argparse.ArgumentParser(prog="python -m tools.touched", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.touched", description=__doc__, epilog=command.EXIT_CODES)
     parser.add_argument("--since", metavar="COMMIT", help="what changed after this commit (default: all stacks)")
     since = parser.parse_args().since
     files = None

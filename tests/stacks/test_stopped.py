@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from localcloud import daemon
 from operations.processes import MARKS
 from tests.stacks.harness import LocalStack, local_stack, program_copy, wait_for
 from tools.bring import Parts
+from tools.dev import schema
+from tools.progress import Failure
 from tools.workspace import ROOT
 
 ORDINARY = ("HOME", "PATH", "USER", "LANG", "TERM", "TRELLIS_CACHE", MARKS)
@@ -115,6 +118,56 @@ def test_nothing_outlives_a_stopped_up(
     with start(stack) as again:
         said, _ = again.communicate()
     assert again.returncode == 0, said
+
+
+def test_a_plugin_that_is_killed_fails_the_run(run: Run, stack: LocalStack) -> None:
+    for pid, command in living(stack).items():
+        if "localcloud.providers.digitalocean" in command:
+            os.kill(pid, signal.SIGKILL)
+    said, _ = run.communicate(timeout=300)
+    assert run.returncode == 1, said
+    assert "Traceback" not in said
+    wait_for(lambda: not living(stack))
+    # The engine takes what it heard no more of for not created.
+    for kind in ("databases", "apps"):
+        for made in stack.api("GET", f"/v2/{kind}")[kind] or ():
+            stack.api("DELETE", f"/v2/{kind}/{made['id']}")
+
+
+def test_migrations_are_named_by_the_run_that_applied_them(stack: LocalStack) -> None:
+    started = datetime.now(UTC)
+    stack.up()
+    (report,) = stack.outputs()["migrations"]["villa-db"].values()
+    told = schema(report, started)
+    assert told[0] == "schema at version 1.0.6, 9 migrations applied"
+    assert told[1] == "  V1.0.0__Extensions.sql"
+    assert len(told) == 10
+    assert schema(report, datetime.now(UTC)) == ["schema at version 1.0.6, nothing to apply"]
+
+
+def test_a_plugin_that_ends_when_all_is_done_fails_the_run(stack: LocalStack) -> None:
+    """The engine has settled its exit code by then, tells of the error and ends with 0."""
+    stack.up()
+    (plugin,) = stack.workspace.pulumi_home.glob("plugins/*/pulumi-resource-digitalocean")
+    whole = plugin.read_text()
+    program = (
+        "import os; from localcloud.providers.servicer import Servicer; "
+        "Servicer.Cancel = lambda *_: os._exit(1); "
+        "import runpy; runpy.run_module('localcloud.providers.digitalocean', run_name='__main__')"
+    )
+    plugin.write_text(whole.replace("-m localcloud.providers.digitalocean", f'-c "{program}"'))
+    try:
+        shown = stack.pulumi("preview", "--config-file", str(stack.config_file))
+        assert "exited prematurely" in shown.text
+        assert shown.code == 0, "the engine has learned to fail here: operations.deployment need not any more"
+        upped = stack.try_up()
+        assert upped.code == 1, upped.text
+        assert "error: `pulumi up` told of an error" in upped.text
+        for command in (stack.stack.preview, stack.stack.destroy):
+            with pytest.raises(Failure, match="failed with exit code 1"):
+                command()
+    finally:
+        plugin.write_text(whole)
 
 
 def living(stack: LocalStack) -> dict[int, list[str]]:
