@@ -1,26 +1,29 @@
 """Prints every benchmark of the project. Each line is a ratio of two medians from this run."""
 
-import sys
+import argparse
+import os
 
 from bench import databases, migrations, policies, preview, start
+from operations.processes import guard, sweep
+from tools import command
 from tools.bring import bring
-from tools.progress import Failure
 
 
 def main() -> int:
     """Runs the benchmarks one after another."""
-    try:
-        parts = bring()
-        preview.run(parts)
-        start.run(parts)
-        databases.run(parts)
-        migrations.run()
-        policies.run(parts)
-    except Failure as failure:
-        print(f"error: {failure}", file=sys.stderr)
-        return 1
+    argparse.ArgumentParser(prog="python -m bench", description=__doc__, epilog=command.EXIT_CODES).parse_args()
+    parts = bring()
+    with guard(os.environ) as mark:
+        try:
+            preview.run(parts)
+            start.run(parts)
+            databases.run(parts)
+            migrations.run()
+            policies.run(parts)
+        finally:
+            sweep(mark)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

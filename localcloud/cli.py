@@ -41,6 +41,8 @@ from localcloud.vault import Vault
 NOT_RUNNING = 3
 """Exit status of `status` when no local cloud serves the folder."""
 
+EXIT_CODES = "Exit codes: 0 done, 1 an error that was explained, 2 wrong call, 130 stopped by Ctrl-C."
+
 LOGIN = {"HOME": "/root", "LANG": "C.UTF-8", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 """What a login in a Droplet starts with."""
 
@@ -56,15 +58,23 @@ _EXPECTED = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command. Returns its exit status: 0, 1 for an error that was explained, 3 for "not running"."""
-    parsed = _parser().parse_args(arguments)
     try:
-        status: int = parsed.run(parsed)
+        try:
+            parsed = parser().parse_args(arguments)
+            status: int = parsed.run(parsed)
+        finally:
+            sys.stdout.flush()
         return status
     except _EXPECTED as problem:
         print(problem, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; the interpreter's own flush would complain once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _start(arguments: argparse.Namespace) -> int:
@@ -236,7 +246,7 @@ def _progress(text: str) -> None:
     print(f"{text} ...", flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--state", type=Path, metavar="DIR", help=f"state folder ({STATE_VARIABLE}; ./.localcloud)")
     shared.add_argument("--port", type=int, metavar="N", help=f"port of the API ({PORT_VARIABLE}; {DEFAULT_PORT})")
@@ -266,23 +276,30 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"a DNS zone that Cloudflare's API shall have; repeatable ({ZONES_VARIABLE}, comma-separated)",
     )
-    parser = argparse.ArgumentParser(
+    root = argparse.ArgumentParser(
         prog="python -m localcloud",
         description="A cloud on this machine: DigitalOcean's database API with real servers behind it.",
-        epilog="Names in parentheses are environment variables and defaults.",
+        epilog="Names in parentheses are environment variables and defaults. "
+        f"{EXIT_CODES[:-1]}; `status`: {NOT_RUNNING} nothing runs.",
     )
-    commands = parser.add_subparsers(required=True, metavar="command")
+    commands = root.add_subparsers(required=True, metavar="command")
 
     def add(name: str, run: object, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, parents=[shared], help=text, description=text[0].upper() + text[1:] + ".")
+        command = commands.add_parser(
+            name,
+            parents=[shared],
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            epilog=f"{EXIT_CODES[:-1]}, {NOT_RUNNING} nothing runs." if name == "status" else EXIT_CODES,
+        )
         command.set_defaults(run=run)
         return command
 
     add("start", _start, "start in the background and wait until everything answers")
     add("stop", _stop, "stop the API and all servers; data is kept")
-    add(
-        "status", _status, "show clusters, pools, replicas, ports and Droplets; exit status 3 when nothing runs"
-    ).add_argument("--json", action="store_true", help="print JSON")
+    add("status", _status, "show clusters, pools, replicas, ports and Droplets").add_argument(
+        "--json", action="store_true", help="print JSON"
+    )
     add("reset", _reset, "stop everything and delete all data").add_argument(
         "--yes", action="store_true", help="do not ask"
     )
@@ -301,4 +318,4 @@ def _parser() -> argparse.ArgumentParser:
     env.add_argument("component", nargs="?", default="", metavar="COMPONENT", help="its component, if it has several")
     env.add_argument("--json", action="store_true", help="print JSON")
     add("serve", _serve, "serve in the foreground; what `start` runs")
-    return parser
+    return root

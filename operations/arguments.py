@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from operations.examples import EXAMPLES, EXIT_CODES
+from operations.examples import EXAMPLES, exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,13 +15,32 @@ if TYPE_CHECKING:
 DEFAULT_STACK = "dev"
 
 
+class Formatter(argparse.HelpFormatter):
+    """Fits paragraphs to the terminal, and leaves lists and examples, whose lines are indented, as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        filled = super()._fill_text
+        return "\n\n".join(
+            part if "\n " in part else filled(part, width, indent) for part in text.strip().split("\n\n")
+        )
+
+
+def add_stack(command: "Group") -> None:
+    """The option that names the stack: one default for every command."""
+    command.add_argument(
+        "--stack",
+        default=os.environ.get("TRELLIS_STACK") or DEFAULT_STACK,
+        help=f"the stack's name (default: TRELLIS_STACK, else {DEFAULT_STACK})",
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the whole command. The result names the subcommand as `command`."""
     root = argparse.ArgumentParser(
         prog="trellis",
         description="Day-2 work on a Trellis stack: its databases' migrations, and what a killed deployment left open.",
-        epilog=f"`trellis COMMAND --help` shows a command's options and examples.\n\n{EXIT_CODES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"`trellis COMMAND --help` shows a command's options and examples.\n\n{exit_codes()}",
+        formatter_class=Formatter,
     )
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (summary, description, add) in _COMMANDS.items():
@@ -29,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
             name,
             help=summary,
             description=description,
-            epilog=EXAMPLES[name] + "\n\n" + EXIT_CODES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=f"{EXAMPLES[name]}\n\n{exit_codes(name)}",
+            formatter_class=Formatter,
         )
         add(command)
     return root
@@ -103,7 +122,7 @@ def _check(command: argparse.ArgumentParser) -> None:
 
 
 def _preview_report(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--stack", required=True, help="the stack's name, for example dev")
+    add_stack(command)
     command.add_argument(
         "--config-file", type=Path, help="the stack's config file, where it is not Pulumi.<stack>.yaml"
     )
@@ -127,7 +146,7 @@ def _up(command: argparse.ArgumentParser) -> None:
 
 
 def _recover(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--stack", required=True, help="the stack's name, for example dev")
+    add_stack(command)
     command.add_argument(
         "--config-file", type=Path, help="the stack's config file, where it is not Pulumi.<stack>.yaml"
     )
@@ -138,11 +157,7 @@ def _which(command: argparse.ArgumentParser, *, folder: bool = True, single: boo
     stack.add_argument(
         "databases", nargs="*", metavar="DATABASE", help="cluster/database, or a database's name (default: all)"
     )
-    stack.add_argument(
-        "--stack",
-        default=os.environ.get("TRELLIS_STACK") or DEFAULT_STACK,
-        help=f"the stack's name (default: TRELLIS_STACK, else {DEFAULT_STACK})",
-    )
+    add_stack(stack)
     stack.add_argument("--config-file", type=Path, help="the stack's config file, where it is not Pulumi.<stack>.yaml")
     if not single:
         command.set_defaults(url=None, folder=None, schema="public")

@@ -11,11 +11,12 @@ from importlib import import_module
 
 from operations.arguments import parser
 from operations.errors import OperationError, WrongCall
+from operations.processes import exit_code, heed_termination
 
 FAILED = 1
 WRONG_CALL = 2
-INTERRUPTED = 130
 
+_OURS = ("operations", "settings", "migrator", "policies")
 _MODULES = {
     "recover": "operations.recover",
     "up": "operations.up",
@@ -29,20 +30,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Raises SystemExit(2) for arguments that cannot be read, as argparse does.
     """
-    options = parser().parse_args(arguments)
+    heed_termination()
     try:
-        run: Callable[..., int] = import_module(_MODULES.get(options.command, "operations.schema")).run
-        return run(options)
+        try:
+            options = parser().parse_args(arguments)
+            run: Callable[..., int] = import_module(_MODULES.get(options.command, "operations.schema")).run
+            return run(options)
+        finally:
+            sys.stdout.flush()
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] in _OURS:
+            raise
+        _say(f"error: {sys.executable} has no package {missing.name}. `make up` makes an environment that has it.")
+        return FAILED
     except WrongCall as error:
         _say(f"error: {error}")
         return WRONG_CALL
     except OperationError as error:
         _say(f"error: {error}")
         return FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         _say("Stopped. No migration is half done and recorded as done; run the same command again to go on.")
         # Threads of other databases may wait for a server that does not answer.
-        os._exit(INTERRUPTED)
+        os._exit(exit_code(stopped))
     except BrokenPipeError:
         # Whoever read the output has seen enough; the interpreter's own flush would complain once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

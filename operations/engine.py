@@ -2,13 +2,15 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
+from operations.deployment import NOT_INSTALLED
 from operations.errors import OperationError
+from operations.processes import run
 
 
 class Engine:
@@ -48,11 +50,8 @@ class Engine:
         Policy packs run with this process's Python, whatever is first on PATH.
         """
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-        done = subprocess.run(
-            ["pulumi", "preview", "--json", *options, *self._stack, *self._config_file],
-            capture_output=True,
-            text=True,
-            check=False,
+        done = _pulumi(
+            ("preview", "--json", *options, *self._stack, *self._config_file),
             env={**os.environ, "PATH": path, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "1"},
         )
         return done.returncode, done.stdout, done.stderr
@@ -79,17 +78,12 @@ class Engine:
             self._run("refresh", "--yes", "--skip-preview", *targets, *self._config_file)
 
     def _run(self, *arguments: str, input_text: str | None = None) -> str:
-        try:
-            done = subprocess.run(
-                ["pulumi", *arguments, *self._stack], capture_output=True, text=True, check=False, input=input_text
-            )
-        except FileNotFoundError as error:
-            raise OperationError("pulumi is not on PATH. In a checkout, `. .trellis/env` puts it there.") from error
+        done = _pulumi((*arguments, *self._stack), input_text=input_text)
         if done.returncode:
             raise self._failure(arguments, done)
         return done.stdout
 
-    def _failure(self, arguments: tuple[str, ...], done: "subprocess.CompletedProcess[str]") -> OperationError:
+    def _failure(self, arguments: tuple[str, ...], done: "CompletedProcess[str]") -> OperationError:
         # What was printed before a failure may hold the secrets that were asked for.
         said = done.stderr if "--show-secrets" in arguments else done.stdout + done.stderr
         if "no stack named" in said:
@@ -100,3 +94,12 @@ class Engine:
         if "no Pulumi.yaml project file found" in said:
             return OperationError("Neither this folder nor one above it holds a Pulumi.yaml. Change to the checkout.")
         return OperationError(f"`pulumi {' '.join(arguments)}` failed:\n{said.strip()}")
+
+
+def _pulumi(
+    arguments: tuple[str, ...], *, env: Mapping[str, str] | None = None, input_text: str | None = None
+) -> "CompletedProcess[str]":
+    try:
+        return run(("pulumi", *arguments), env=env, capture=True, input_text=input_text)
+    except FileNotFoundError as error:
+        raise OperationError(NOT_INSTALLED) from error

@@ -1,27 +1,42 @@
-"""Examples at the foot of each `--help`."""
+"""What stands at the foot of each `--help`: examples and exit codes. No line is longer than 78 characters."""
 
 from collections.abc import Mapping
 
-EXIT_CODES = """\
-exit codes:
-  0  done, or nothing wrong
-  1  failed, or something is wrong
-  2  wrong call; nothing was done
-  3  migrations are pending (only `info --exit-code`)
-  4  the pull request is held up (only `preview-report`)"""
+_ALWAYS = {
+    0: "done, or nothing wrong",
+    1: "failed, or something is wrong",
+    2: "wrong call; nothing was done",
+    130: "interrupted; the next run goes on",
+    143: "interrupted by SIGTERM; the next run goes on",
+}
+_OF = {
+    "info": {3: "migrations are pending (only with --exit-code)"},
+    "preview-report": {4: "the pull request is held up"},
+}
+
+
+def exit_codes(command: str | None = None) -> str:
+    """The exit codes of a command, or of all."""
+    if command is None:
+        codes = {**_ALWAYS, 3: "migrations are pending (only `info --exit-code`)"}
+        codes[4] = "the pull request is held up (only `preview-report`)"
+    else:
+        codes = {**_ALWAYS, **_OF.get(command, {})}
+    return "\n".join(("exit codes:", *(f"  {code:<3}  {codes[code]}" for code in sorted(codes))))
+
 
 EXAMPLES: Mapping[str, str] = {
     "migrate": """\
 examples:
   trellis migrate                              every database of the stack dev
   trellis migrate --stack prod villa --dry-run what a run would apply
-  trellis migrate --url postgresql://admin@localhost/villa --folder migrations/villa/villa \\
-    --placeholder app_role=villa_app""",
+  trellis migrate --url postgresql://admin@localhost/villa \\
+    --folder migrations/villa/villa --placeholder app_role=villa_app""",
     "info": """\
 examples:
   trellis info
   trellis info --stack prod --exit-code        3 when migrations are pending
-  trellis info --json | jq -r '.databases[].migrations[] | select(.state == "pending").script'""",
+  trellis info --json | jq '.databases[].pending'""",
     "validate": """\
 examples:
   trellis validate
@@ -38,16 +53,18 @@ examples:
 examples:
   trellis reset --dry-run                      what would be deleted
   trellis reset --stack capsule auth_service_db
-  trellis reset --yes                          every database of the stack dev, without a question""",
+  trellis reset --yes                          all of dev, without a question""",
     "check": """\
 examples:
-  trellis check                                files that are pending in the stack dev
-  trellis check --all --stack prod             every file, without asking a database
-  trellis check --folder migrations/villa/villa --placeholder app_role=villa_app --since 1.0.6 --markdown""",
+  trellis check                                files pending in the stack dev
+  trellis check --all --stack prod             every file; asks no database
+  trellis check --folder migrations/villa/villa \\
+    --placeholder app_role=villa_app --since 1.0.6 --markdown""",
     "preview-report": """\
 examples:
   trellis preview-report --stack dev           as Markdown
-  trellis preview-report --stack prod --policy-config policies.prod.json --output comment.md""",
+  trellis preview-report --stack prod \\
+    --policy-config policies.prod.json --output comment.md""",
     "up": """\
 examples:
   trellis up --stack dev

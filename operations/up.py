@@ -1,17 +1,13 @@
 """`pulumi up` with what belongs around it: what a killed run left open first, and the fallback after a failure."""
 
-import json
 import os
-import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from operations.deployment import deploy
 from operations.engine import Engine
-from operations.errors import OperationError
 from operations.recover import recover
 from operations.terminal import tell
 
@@ -38,43 +34,12 @@ def run(options: Namespace) -> int:
 
 def _deploy(options: Namespace) -> tuple[int, list[str]]:
     """pulumi's exit code, and the managed PostgreSQL clusters that could not be created."""
-    with TemporaryDirectory(prefix="trellis-") as folder:
-        events = Path(folder, "events")
-        color = "always" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else "never"
-        config = ["--config-file", str(options.config_file)] if options.config_file else []
-        # A database whose migration fails must not hide what another one's says.
-        command = ["pulumi", "up", "--yes", "--skip-preview", "--continue-on-error", "--non-interactive"]
-        try:
-            done = subprocess.run(
-                [
-                    *command,
-                    "--stack",
-                    options.stack,
-                    "--color",
-                    color,
-                    "--event-log",
-                    str(events),
-                    *config,
-                    *options.pulumi,
-                ],
-                # pulumi knows --event-log only among its debugging commands.
-                env={**os.environ, "PULUMI_DEBUG_COMMANDS": "true"},
-                check=False,
-            )
-        except FileNotFoundError as error:
-            raise OperationError("pulumi is not on PATH. In a checkout, `. .trellis/env` puts it there.") from error
-        return done.returncode, _not_created(events) if done.returncode else []
-
-
-def _not_created(events: Path) -> list[str]:
-    if not events.exists():
-        return []
-    failures = (json.loads(line).get("resOpFailedEvent") for line in events.read_text().splitlines())
-    return [
-        failure["metadata"]["urn"].rpartition("::")[2]
-        for failure in failures
-        if failure and _is_new_cluster(failure["metadata"])
-    ]
+    color = "always" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else "never"
+    config = ["--config-file", str(options.config_file)] if options.config_file else []
+    # A database whose migration fails must not hide what another one's says.
+    how = ("--yes", "--skip-preview", "--continue-on-error", "--non-interactive", "--color", color)
+    done = deploy("up", *how, "--stack", options.stack, *config, *options.pulumi)
+    return done.code, [step["urn"].rpartition("::")[2] for step in done.failed if _is_new_cluster(step)]
 
 
 def _is_new_cluster(step: Mapping[str, Any]) -> bool:

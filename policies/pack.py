@@ -1,5 +1,10 @@
 """The policies in the shape that Pulumi's policy SDK serves."""
 
+import io
+import os
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -24,6 +29,7 @@ from settings.catalogue import Phase
 NAME = "digitalocean-databases"
 POSTPONED = "postponed-to-up"
 SETTINGS = "stack"
+PARENT_CHECK_SECONDS = 1.0
 RULES: tuple[Rule, ...] = tuple(
     rule
     for theme in (network, clusters, pools, apps, passwords, monitoring, storage, costs, order, naming)
@@ -167,4 +173,14 @@ def _could_not_run(error: UnknownValueError) -> str:
 
 def serve() -> None:
     """Answers the engine until it ends."""
+    # The SDK writes its port without a flush, and the engine waits for it for ever.
+    sys.stdout = io.TextIOWrapper(io.FileIO(sys.stdout.fileno(), "w", closefd=False), write_through=True)
+    # An engine that is killed tells nobody; its plugins are handed to another parent.
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     PolicyPack(name=NAME, policies=Pack().policies)
+
+
+def _end_with(engine: int) -> None:
+    while os.getppid() == engine:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os._exit(0)

@@ -1,16 +1,35 @@
 """What a clone without the contracts leaves out, said at the top of the run."""
 
+import os
 import signal
+from contextlib import ExitStack
 
 import pytest
 
+from operations.processes import guard, heed_termination, sweep
 from tests.contracts import VARIABLE, locate
 
 # Started in the background by a shell, this process ignores interrupts, and so would every program it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_ends = pytest.StashKey[ExitStack]()
+
 collect_ignore = [] if locate("pulumi-digitalocean-schema.json") else ["providers/test_contract.py"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What tests start ends with them, however they end. A worker's processes carry the mark of the whole run."""
+    heed_termination()
+    ends = config.stash[_ends] = ExitStack()
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        mark = ends.enter_context(guard(os.environ))
+        ends.callback(sweep, mark)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """After the last fixture."""
+    config.stash[_ends].close()
 
 
 def pytest_report_header() -> list[str]:

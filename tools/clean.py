@@ -1,13 +1,15 @@
 """Stops the local cloud of this checkout and deletes its data, for `make clean`."""
 
+import argparse
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import yaml
 
+from operations import processes
+from tools import command
 from tools.bring import Parts, cache_folder
 from tools.progress import Failure
 from tools.workspace import DEFAULT_PORT, ROOT, Workspace
@@ -15,21 +17,15 @@ from tools.workspace import DEFAULT_PORT, ROOT, Workspace
 
 def main() -> int:
     """Deletes what lies outside the checkout too. The cache of built parts is shared with other checkouts and stays."""
+    argparse.ArgumentParser(prog="python -m tools.clean", description=__doc__, epilog=command.EXIT_CODES).parse_args()
     cache = cache_folder()
     parts = Parts(pulumi=cache / "pulumi", postgresql=cache / "postgresql", pgbouncer=cache / "pgbouncer")
     workspace = Workspace(folder=ROOT / ".trellis", port=DEFAULT_PORT, parts=parts, python=Path(sys.executable))
-    try:
-        refuse_foreign_states(workspace.backend, ROOT)
-    except Failure as failure:
-        print(f"error: {failure}", file=sys.stderr)
-        return 1
+    refuse_foreign_states(workspace.backend, ROOT)
     if not workspace.cloud_state.exists():
         return 0
-    code = subprocess.run(
-        (sys.executable, "-m", "localcloud", "reset", "--yes"),
-        cwd=ROOT,
-        env={**os.environ, **workspace.variables()},
-        check=False,
+    code = processes.run(
+        (sys.executable, "-m", "localcloud", "reset", "--yes"), cwd=ROOT, env={**os.environ, **workspace.variables()}
     ).returncode
     shutil.rmtree(workspace.cloud_state, ignore_errors=True)
     return code
@@ -61,4 +57,4 @@ def _is_local(file: Path) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

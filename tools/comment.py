@@ -6,11 +6,13 @@ The file's first line is what a comment is known by. GITHUB_TOKEN needs the righ
 import argparse
 import json
 import os
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+from tools import command
+from tools.progress import Failure
 
 PAGE = 100
 
@@ -43,7 +45,7 @@ def write(text: str, pull_request: int, *, api: str, repository: str, token: str
 
 def main() -> int:
     """Reads the file and the environment that GitHub Actions gives."""
-    parser = argparse.ArgumentParser(prog="python -m tools.comment", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.comment", description=__doc__, epilog=command.EXIT_CODES)
     parser.add_argument("--pull-request", type=int, required=True, metavar="NUMBER")
     parser.add_argument("file", type=Path)
     options = parser.parse_args()
@@ -56,11 +58,10 @@ def main() -> int:
             token=os.environ["GITHUB_TOKEN"],
         )
     except urllib.error.HTTPError as error:
-        print(f"error: GitHub answered {error.code} {error.reason}; the comment was not written.", file=sys.stderr)
-        return 1
+        raise Failure(f"GitHub answered {error.code} {error.reason}; the comment was not written.") from error
     print(address)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

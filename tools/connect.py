@@ -1,6 +1,7 @@
 """Files that let psql and other libpq clients reach a stack's databases without a password on a command line."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,13 @@ def write(folder: Path, outputs: Mapping[str, Any]) -> list[str]:
 
 
 def _private(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(text)
+    """Puts the file there in one move: whoever reads it meanwhile reads all of the old one or all of the new one."""
+    # mkstemp's files are their owner's alone.
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink()
+        raise

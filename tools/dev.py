@@ -5,16 +5,19 @@ import json
 import os
 import re
 import shlex
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
-from tools import connect
+from operations import processes
+from operations.arguments import add_stack
+from operations.deployment import deploy
+from tools import command, connect
 from tools.bring import Parts, bring
 from tools.progress import Failure, bold, step
 from tools.workspace import DEFAULT_PORT, ROOT, Workspace
@@ -41,7 +44,7 @@ class Stack:
             # The servers' account passes through here to its own folder; it cannot list this one.
             workspace.folder.chmod(0o711)
         self.run("python", "-m", "localcloud.providers.install", "--pulumi-home", str(workspace.pulumi_home))
-        self.pulumi("stack", "select", "--create", quiet=True)
+        self.pulumi("stack", "select", "--create")
         self._release_lock()
 
     def start_cloud(self, zones: Sequence[str] = ()) -> None:
@@ -59,43 +62,39 @@ class Stack:
 
     def preview(self, *options: str) -> None:
         """Shows what `up` would do, the pending migrations by name, and what policies say of it."""
-        self.pulumi("preview", "--diff", "--suppress-outputs", *_POLICIES, *self._config, *options)
+        self._deploy("preview", "--diff", "--suppress-outputs", *_POLICIES, *self._config, *options)
 
     def destroy(self) -> None:
         """Destroys everything the stack made."""
-        self.pulumi("destroy", "--yes", "--skip-preview", "--suppress-outputs", *self._config)
+        self._deploy("destroy", "--yes", "--skip-preview", "--suppress-outputs", *self._config)
 
     def outputs(self) -> dict[str, Any]:
         """The outputs, secrets shown."""
-        return dict(json.loads(self.pulumi("stack", "output", "--json", "--show-secrets", quiet=True)))
+        return dict(json.loads(self.pulumi("stack", "output", "--json", "--show-secrets")))
 
     def deployed(self) -> dict[str, int]:
         """Every stack of the workspace and how many resources it has."""
         stacks = json.loads(self.run("pulumi", "stack", "ls", "--json", "--non-interactive"))
         return {stack["name"]: stack.get("resourceCount") or 0 for stack in stacks}
 
-    def pulumi(self, *arguments: str, quiet: bool = False) -> str:
-        """Runs one pulumi command on this stack."""
-        color = "auto" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
-        return self.run(
-            "pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", color, show=not quiet
-        )
+    def pulumi(self, *arguments: str) -> str:
+        """Runs one pulumi command on this stack; its output."""
+        return self.run("pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never")
 
     def run(self, *command: str, show: bool = False) -> str:
         """Runs a command in the program's folder with the workspace's environment; its output, unless it is shown."""
-        done = subprocess.run(
-            command,
-            cwd=self._root,
-            env=self.environment,
-            text=True,
-            check=False,
-            stdout=None if show else subprocess.PIPE,
-            stderr=None if show else subprocess.PIPE,
-        )
+        done = processes.run(command, cwd=self._root, env=self.environment, capture=not show)
         if done.returncode:
             reason = "" if show else f":\n{(done.stdout + done.stderr).strip()}"
             raise Failure(f"`{shlex.join(command)}` failed with exit code {done.returncode}{reason}")
-        return "" if show else done.stdout
+        return done.stdout
+
+    def _deploy(self, command: str, *options: str) -> None:
+        color = "always" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
+        own = ("--stack", self.name, "--non-interactive", "--color", color)
+        done = deploy(command, *own, *options, cwd=self._root, env=self.environment)
+        if done.code:
+            raise Failure(f"`pulumi {command}` failed with exit code {done.code}")
 
     def _release_lock(self) -> None:
         """Drops the lock of a run that was killed on this machine. A run that lives keeps its lock."""
@@ -149,13 +148,22 @@ def _up(stack: Stack) -> None:
         stack.start_cloud(zones())
     with step("Pulumi's plugins and stack"):
         stack.prepare()
+    started = datetime.now(UTC)
     with step(f"pulumi up, stack {stack.name}"):
         stack.up()
     _write_environment(stack)
-    _tell(stack)
+    _tell(stack, started)
 
 
-def _tell(stack: Stack) -> None:
+def schema(report: Mapping[str, Any], since: datetime) -> list[str]:
+    """What to say of a database's schema. report: of the last run that had something to do; since: this run's start."""
+    # Both clocks are this machine's.
+    applied = report["applied"] if datetime.fromisoformat(report["restore_time"]) >= since else []
+    said = f"{len(applied)} migration{'s' if len(applied) != 1 else ''} applied" if applied else "nothing to apply"
+    return [f"schema at version {report['current_version']}, {said}", *(f"  {one['script']}" for one in applied)]
+
+
+def _tell(stack: Stack, started: datetime) -> None:
     outputs = stack.outputs()
     folder = stack.workspace.folder / "connect" / stack.name
     services = connect.write(folder, outputs)
@@ -165,7 +173,8 @@ def _tell(stack: Stack) -> None:
         pools = ", ".join(f"pool {name} {size}" for name, size in budget["pools"].items())
         print(f"  {cluster}: {plan}, {budget['limit']} connections ({pools}, {budget['headroom']} kept free)")
         for database, report in outputs["migrations"][cluster].items():
-            print(f"  {cluster}, database {database}: schema at version {report['current_version']}")
+            first, *names = schema(report, started)
+            print("\n    ".join((f"  {cluster}, database {database}: {first}", *names)))
     for app, url in outputs["app_urls"].items():
         print(f"  {app}: {url} (its spec is deployed; the local cloud runs no containers)")
     print(f"  databases: ${outputs['monthly_cost_usd']:g} a month on DigitalOcean, $0 here")
@@ -207,30 +216,23 @@ def _down(stack: Stack) -> None:
 
 def main() -> int:
     """Runs one command; exit code 1 and a plain error when it fails."""
-    parser = argparse.ArgumentParser(prog="python -m tools.dev", description=__doc__)
-    parser.add_argument("--stack", default="dev", help="a stack on the local cloud; default: dev")
+    parser = argparse.ArgumentParser(prog="python -m tools.dev", description=__doc__, epilog=command.EXIT_CODES)
+    add_stack(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start the local cloud and deploy the stack")
     commands.add_parser("preview", help="show what `up` would change")
     commands.add_parser("down", help="destroy the stack, and stop the local cloud when no other one uses it")
     arguments = parser.parse_args()
-    command = arguments.command
-    try:
-        stack = Stack(_workspace(arguments.stack), arguments.stack)
-        if command == "up":
+    stack = Stack(_workspace(arguments.stack), arguments.stack)
+    match arguments.command:
+        case "up":
             _up(stack)
-        elif command == "preview":
+        case "preview":
             stack.preview()
-        else:
+        case "down":
             _down(stack)
-    except Failure as failure:
-        print(f"error: {failure}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped. Run the same command again to go on.", file=sys.stderr)
-        return 130
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

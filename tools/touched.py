@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from tools import command
 from tools.workspace import ROOT
 
 # A change of these may change every stack.
@@ -32,9 +33,9 @@ def touched(files: Iterable[str] | None, root: Path = ROOT) -> list[str]:
     return found
 
 
-def main() -> None:
+def main() -> int:
     """Prints the list. Fails as git does for a commit that is not there."""
-    parser = argparse.ArgumentParser(prog="python -m tools.touched", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.touched", description=__doc__, epilog=command.EXIT_CODES)
     parser.add_argument("--since", metavar="COMMIT", help="what changed after this commit (default: all stacks)")
     since = parser.parse_args().since
     files = None
@@ -42,7 +43,8 @@ def main() -> None:
         diff = ("git", "diff", "--name-only", f"{since}...HEAD")
         files = subprocess.run(diff, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     print(json.dumps(touched(files)))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -20,6 +20,7 @@ PARENT_CHECK_SECONDS = 1.0
 
 def main(package: Package) -> None:
     """Serves a package until the engine ends the process."""
+    engine = os.getppid()
     parser = argparse.ArgumentParser(description=f"Pulumi provider plugin for {package.name} (gRPC server)")
     parser.add_argument("engine", nargs="?", help="the engine's address; given by the engine")
     parser.parse_known_args()
@@ -39,7 +40,6 @@ def main(package: Package) -> None:
         signal.signal(number, lambda *_: ended.set())
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    engine = os.getppid()
     # An engine that is killed tells nobody; its plugins are handed to another parent.
     while not ended.wait(PARENT_CHECK_SECONDS) and os.getppid() == engine:
         pass

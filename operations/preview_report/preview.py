@@ -72,7 +72,6 @@ class Preview:
     steps: tuple[Step, ...]
     findings: tuple[Mapping[str, Any], ...]
     errors: tuple[str, ...]
-    finished: bool
 
     @property
     def changes(self) -> list[Step]:
@@ -131,9 +130,7 @@ def read(events: Iterable[Mapping[str, Any]], *, finished: bool, said: str = "")
             errors.append(diagnostic["message"].strip())
     if not finished and not errors and said.strip():
         errors.append(said.strip())
-    return Preview(
-        steps=tuple(steps.values()), findings=tuple(findings), errors=tuple(dict.fromkeys(errors)), finished=finished
-    )
+    return Preview(steps=tuple(steps.values()), findings=tuple(findings), errors=tuple(dict.fromkeys(errors)))
 
 
 def _take(steps: dict[str, Step], metadata: Mapping[str, Any]) -> None:

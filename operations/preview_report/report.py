@@ -40,8 +40,7 @@ class Report:
         """What could not be found out."""
         # A policy that objects ends the preview with an error of the engine's that says no more.
         errors = [one for one in self.preview.errors if not (self.preview.violations and one == "preview failed")]
-        failed = [] if self.preview.finished else errors
-        return failed + ([self.unread] if self.unread else [])
+        return errors + ([self.unread] if self.unread else [])
 
     @property
     def exit_code(self) -> int:

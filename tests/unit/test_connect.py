@@ -4,6 +4,8 @@ import configparser
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tools import connect
 
 OUTPUTS: dict[str, Any] = {
@@ -42,3 +44,21 @@ def test_only_their_owner_reads_them(tmp_path: Path) -> None:
         "pgpass": 0o600,
         "shop-db.crt": 0o600,
     }
+
+
+def test_a_reader_never_meets_half_a_file(tmp_path: Path) -> None:
+    connect.write(tmp_path, OUTPUTS)
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    with (tmp_path / "pgpass").open() as reading:
+        connect.write(tmp_path, {**OUTPUTS, "replica_uris": {}})
+        assert reading.read() == before["pgpass"]
+    assert (tmp_path / "pgpass").read_text() != before["pgpass"]
+    assert {path.name for path in tmp_path.iterdir()} == set(before)
+
+
+def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
+    connect.write(tmp_path, OUTPUTS)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UnicodeEncodeError):
+        connect.write(tmp_path, {**OUTPUTS, "ca_certificates": {"shop-db": "\ud800"}})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
