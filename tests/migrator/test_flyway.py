@@ -13,6 +13,8 @@ from tests.migrator.conftest import Write
 from tests.migrator.servers import ADMIN, PASSWORD, Database, PostgreSQL
 from tools.bring import cache_folder
 
+pytestmark = pytest.mark.flyway
+
 HERE = Path(__file__).parent / "flyway"
 VILLA = Path(__file__).parents[2] / "migrations" / "villa" / "villa"
 VERSION = "13.0.0"
