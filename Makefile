@@ -36,11 +36,16 @@ clean: ## Stop the local cloud; delete the virtual environment and everything `m
 
 venv: $(READY)
 
+# What needs the local cloud is told what that needs, before anything is downloaded.
+LOCAL := $(if $(filter up preview down test bench,$(MAKECMDGOALS)),--servers)
+
 $(READY): requirements.txt
+	@$(PYTHON) tools/machine.py $(LOCAL)
 	@echo "Virtual environment from requirements.txt (about a minute) ..."
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "error: Python 3.11 or later is needed; $(PYTHON) is older. Set PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --retries 1 --require-hashes \
+		--requirement requirements.txt 2> $(VENV)/pip.log || { \
+		echo "error: pip cannot install requirements.txt. Is there a network? $(VENV)/pip.log has all it said." >&2; \
+		grep --text '^ERROR' $(VENV)/pip.log | tail -1 >&2; exit 1; }
 	@$(RUN) -m tools.clients
 	@touch $(READY)

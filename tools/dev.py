@@ -125,7 +125,12 @@ def _workspace(stack: str) -> Workspace:
             f"Deploy it with `pulumi up --stack {stack}`; README.md names the credentials."
         )
     port = urlsplit(config["digitalocean:apiEndpoint"]).port or DEFAULT_PORT
-    parts = _parts(str(config.get("trellis:system")))
+    if os.geteuid() != 0 and _starts_droplets(config):
+        raise Failure(
+            f"the stack {stack!r} has Droplets. On the local cloud they are machines in Linux namespaces, which only "
+            "root can start. Run the same command as root, or take another stack."
+        )
+    parts = _parts(config)
     return Workspace(folder=ROOT / ".trellis", port=port, parts=parts, python=Path(sys.executable))
 
 
@@ -135,10 +140,20 @@ def zones() -> list[str]:
     return sorted({file["dns"]["zone"] for file in files if file and file.get("dns")})
 
 
-def _parts(system: str) -> Parts:
+def _starts_droplets(config: Mapping[str, Any]) -> bool:
+    """Whether a stack with this config deploys a Droplet, or may do so when its cluster is refused."""
+    modes = {config.get("trellis:mode"), config.get("trellis:fallback")}
+    return "self-hosted" in modes or bool(re.search(r"^droplets:", _system(config), re.MULTILINE))
+
+
+def _system(config: Mapping[str, Any]) -> str:
     # Read as text: what is wrong in a system file is the program's to say.
-    file = ROOT / "systems" / f"{system}.yaml"
-    text = file.read_text() if file.is_file() else ""
+    file = ROOT / "systems" / f"{config.get('trellis:system')}.yaml"
+    return file.read_text() if file.is_file() else ""
+
+
+def _parts(config: Mapping[str, Any]) -> Parts:
+    text = _system(config)
     versions = set(re.findall(r"^ *version: *[\"']?(\d+)", text, re.MULTILINE))
     return bring(versions, droplets=bool(re.search(r"^ *(droplets|self_hosted):", text, re.MULTILINE)))
 

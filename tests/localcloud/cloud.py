@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.message import Message
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from tests.localcloud.contract import Contract
+from tools.bring import Parts, bring
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 180.0
@@ -28,30 +30,10 @@ TOKEN = "any"
 _OPENER = build_opener(ProxyHandler({}))
 
 
-def cache() -> Path:
-    """Where the servers' programs are."""
-    default = Path("/var/cache") if os.geteuid() == 0 else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    return Path(os.environ.get("TRELLIS_CACHE") or default.expanduser() / "trellis")
-
-
-def pgbouncer() -> Path:
-    found = sorted((cache() / "pgbouncer").glob("*/bin/pgbouncer"))
-    assert found, f"no PgBouncer in {cache()}: run `make up` once"
-    return found[-1]
-
-
-def valkey() -> Path:
-    """Valkey's server, or the Redis in its place: the one on PATH, else the one in the cache."""
-    installed = [shutil.which("redis-server"), shutil.which("valkey-server")]
-    found = [*sorted((cache() / "redis").glob("*/bin/redis-server")), *(Path(path) for path in installed if path)]
-    assert found, f"no Valkey and no Redis in {cache()} or on PATH: run `make up` once"
-    return found[-1]
-
-
-def droplet_images() -> Path:
-    found = sorted((cache() / "droplet-images").glob("*"), key=lambda folder: folder.stat().st_mtime)
-    assert found, f"no images of Droplets in {cache()}: run `make up` once"
-    return found[-1]
+@cache
+def parts() -> Parts:
+    """The servers' programs, and the images of Droplets where there can be any."""
+    return bring()
 
 
 def free_port() -> int:
@@ -95,10 +77,10 @@ class LocalCloud:
         return os.environ | {
             "LOCALCLOUD_STATE": str(self.state),
             "LOCALCLOUD_PORT": str(self.port),
-            "LOCALCLOUD_POSTGRESQL": str(cache() / "postgresql"),
-            "LOCALCLOUD_PGBOUNCER": str(pgbouncer()),
-            "LOCALCLOUD_DROPLET_IMAGES": str(droplet_images()),
-            "LOCALCLOUD_VALKEY": str(valkey()),
+            "LOCALCLOUD_POSTGRESQL": str(parts().postgresql),
+            "LOCALCLOUD_PGBOUNCER": str(parts().pgbouncer),
+            "LOCALCLOUD_VALKEY": str(parts().valkey),
+            "LOCALCLOUD_DROPLET_IMAGES": str(parts().droplet_images or ""),
             "LOCALCLOUD_ZONES": ",".join(self.zones),
         }
 

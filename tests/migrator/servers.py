@@ -11,20 +11,23 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from tools.bring import Parts, bring
 
 ADMIN = "admin"
 PASSWORD = "a very secret password"
 _START_LIMIT = 120.0
 
 
-def cache() -> Path:
-    """The folder the servers are installed in."""
-    default = "/var/cache" if os.geteuid() == 0 else os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
-    return Path(os.environ.get("TRELLIS_CACHE", f"{default}/trellis"))
+@cache
+def parts() -> Parts:
+    """The servers' programs."""
+    return bring(droplets=False)
 
 
 def as_server_user() -> Mapping[str, Any]:
@@ -64,7 +67,7 @@ class PostgreSQL:
     """One PostgreSQL, its data in a folder of its own, passwords checked by scram. version: the major one."""
 
     def __init__(self, folder: Path, version: str = "17") -> None:
-        self._bin = cache() / "postgresql" / version / "bin"
+        self._bin = parts().postgresql / version / "bin"
         self._data = folder / "data"
         self._log = folder / "log"
         self.port = free_port()
@@ -210,7 +213,7 @@ def pgbouncer(server: PostgreSQL, mode: str) -> Iterator[int]:
         )
         config.chmod(0o644)
         process = subprocess.Popen(
-            [cache() / "pgbouncer" / "1.18" / "bin" / "pgbouncer", config],
+            [parts().pgbouncer, config],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,

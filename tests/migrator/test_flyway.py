@@ -10,7 +10,10 @@ import pytest
 
 from migrator import MigrationError, Options, Target, baseline, info, migrate, repair, validate
 from tests.migrator.conftest import Write
-from tests.migrator.servers import ADMIN, PASSWORD, Database, PostgreSQL, cache
+from tests.migrator.servers import ADMIN, PASSWORD, Database, PostgreSQL
+from tools.bring import cache_folder
+
+pytestmark = pytest.mark.flyway
 
 HERE = Path(__file__).parent / "flyway"
 VILLA = Path(__file__).parents[2] / "migrations" / "villa" / "villa"
@@ -51,7 +54,7 @@ VALUES = {"who": "'me'", "empty": ""}
 @pytest.fixture(scope="session")
 def libraries() -> Path:
     """Flyway's jars, fetched by Maven once and kept in the cache."""
-    folder = cache() / "flyway" / VERSION
+    folder = cache_folder() / "flyway" / VERSION
     if not (folder / f"flyway-core-{VERSION}.jar").exists():
         subprocess.run(
             ["mvn", "-q", "-B", "-f", HERE / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={folder}"],

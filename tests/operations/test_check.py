@@ -12,7 +12,7 @@ from operations.check.review import REFUSED
 from operations.check.rules import ERRORS, LONG_LOCK, MOOT, RULES
 from operations.check.shadow.run import FAILED, NOT_RUN
 from tests.migrator.conftest import Write
-from tests.migrator.servers import Database, cache
+from tests.migrator.servers import Database, parts
 from tests.operations.conftest import ROOT, Trellis, url
 
 
@@ -169,11 +169,17 @@ def test_a_missing_program_is_said(write: Write, tmp_path: Path, arguments: list
     program = tmp_path / "elsewhere.py"
     program.write_text(
         "import sys\nsys.executable = '/nowhere/python'\n"
+        "from operations.check.shadow import programs\nprograms._PACKAGED = ()\n"
         "from operations.cli import main\nsys.exit(main(sys.argv[1:]))\n"
     )
     done = subprocess.run(
         [sys.executable, program, "check", "--folder", folder, "--all", *arguments],
-        env={"PATH": str(tmp_path), "PYTHONPATH": str(ROOT), "TRELLIS_CACHE": str(cache())},
+        env={
+            "PATH": str(tmp_path),
+            "PYTHONPATH": str(ROOT),
+            "TRELLIS_CACHE": str(tmp_path),
+            "TRELLIS_POSTGRESQL": str(parts().postgresql),
+        },
         capture_output=True,
         text=True,
         check=False,

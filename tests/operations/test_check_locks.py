@@ -15,6 +15,7 @@ from operations.check.locks import ACTIONS, ALTER_TABLE, STATEMENTS, Level, Risk
 from operations.check.shadow.administrator import DIGITALOCEAN
 from operations.check.statements import Checked
 from tests.migrator.conftest import Write
+from tools.bring import POSTGRESQL
 
 # SQLSTATE of what an older version does not have yet.
 _SYNTAX_ERROR = "42601"
@@ -132,7 +133,7 @@ _ALONE = (
 )
 
 
-@pytest.fixture(scope="module", params=["15", "16", "17"])
+@pytest.fixture(scope="module", params=POSTGRESQL)
 def connection(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
     with (
         Servers() as servers,

@@ -18,7 +18,7 @@ from operations.databases import Database as Reached
 from operations.databases import Sources
 from operations.errors import OperationError
 from tests.migrator.conftest import Write
-from tests.migrator.servers import Database, cache, server_folder
+from tests.migrator.servers import Database, parts, server_folder
 from tests.operations.conftest import ROOT, Trellis, url
 
 
@@ -266,16 +266,14 @@ def test_the_administrator_has_the_rights_of_the_database(servers: Servers, data
 
 
 def test_an_extension_that_this_server_lacks(trellis: Trellis, write: Write) -> None:
-    folder = write(
-        {"V1__A.sql": "CREATE TABLE a (b text);\nCREATE EXTENSION timescaledb;", "V2__B.sql": "SELECT 1 / 0;"}
-    )
+    folder = write({"V1__A.sql": "CREATE TABLE a (b text);\nCREATE EXTENSION postgis;", "V2__B.sql": "SELECT 1 / 0;"})
     done = trellis("check", "--folder", folder, "--all", "--json")
     assert done.code == 0
     (result,) = json.loads(done.out)["databases"]
     (finding,) = result["findings"]
     assert (finding["rule"], finding["severity"], finding["line"]) == ("trellis-not-shadowed", "warning", 2)
     assert finding["message"].startswith(
-        'Not checked in a shadow: this server lacks what it needs: extension "timescaledb" is not available'
+        'Not checked in a shadow: this server lacks what it needs: extension "postgis" is not available'
     )
     assert result["shadow"]["complete"] is False
 
@@ -287,10 +285,10 @@ def test_an_extension_of_the_database_that_the_shadow_lacks(trellis: Trellis, da
     assert trellis("migrate", *given).code == 0
     write({"V2__B.sql": "ALTER TABLE c ADD COLUMN e text;", "V3__C.sql": "ALTER TABLE a ADD COLUMN e text;"})
     with server_folder() as place:
-        shutil.copytree(cache() / "postgresql" / "17", place / "17", symlinks=True)
-        for file in (place / "17").rglob("citext*"):
+        shutil.copytree((parts().postgresql / "17").resolve().parents[2], place / "usr", symlinks=True)
+        for file in (place / "usr").rglob("citext*"):
             file.unlink()
-        done = trellis("check", *given, "--json", "--postgresql", str(place))
+        done = trellis("check", *given, "--json", "--postgresql", str(place / "usr" / "lib" / "postgresql"))
     assert done.code == 0
     (result,) = json.loads(done.out)["databases"]
     failed, extension, objects = result["findings"]

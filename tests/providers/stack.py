@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -10,26 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.providers import install
-
-ENGINE = "3.259.0"
-
-
-def cache() -> Path:
-    """The folder of what the tools have brought."""
-    given = os.environ.get("TRELLIS_CACHE")
-    if given:
-        return Path(given)
-    if os.geteuid() == 0:
-        return Path("/var/cache/trellis")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trellis"
+from tools.bring import bring
 
 
 def engine_path() -> str:
     """A PATH on which the Pulumi engine, its language host and this Python are found."""
-    folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
-    if shutil.which("pulumi") is None:
-        folders.insert(0, str(cache() / "pulumi" / ENGINE))
-    return os.pathsep.join(folders)
+    return os.pathsep.join((str(Path(sys.executable).parent), str(bring(droplets=False).pulumi), os.environ["PATH"]))
 
 
 @dataclass

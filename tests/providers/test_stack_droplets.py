@@ -8,6 +8,8 @@ import pytest
 from tests.localcloud.cloud import LocalCloud
 from tests.providers.stack import Stack
 
+pytestmark = pytest.mark.droplets
+
 PROGRAM = """
 import pulumi
 import pulumi_digitalocean as digitalocean

@@ -13,6 +13,8 @@ import yaml
 from tests.stacks.harness import LocalStack, local_stack, wait_for
 from tools.bring import Parts
 
+pytestmark = pytest.mark.droplets
+
 CLUSTER = "freshtrack-db"
 
 

@@ -17,7 +17,13 @@ SYSTEMS = sorted(path.stem for path in (ROOT / "systems").glob("*.yaml") if path
 BEYOND: dict[str, dict[str, Any]] = {"tudao": {"copyTo": {"region": "sfo3", "ipRange": "10.101.0.0/16"}}}
 
 
-@pytest.fixture(scope="module", params=SYSTEMS)
+WITH_DROPLETS = {"freshtrack"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.droplets] if name in WITH_DROPLETS else []) for name in SYSTEMS],
+)
 def system(request: pytest.FixtureRequest, parts: Parts) -> Iterator[LocalStack]:
     with local_stack(parts, request.param, **BEYOND.get(request.param, {})) as stack:
         stack.up()

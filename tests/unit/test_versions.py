@@ -1,11 +1,14 @@
 """What a stack's system makes the machine bring."""
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tools import dev
+from tools.progress import Failure
 
 SYSTEM = """\
 clusters:
@@ -38,5 +41,31 @@ def test_only_what_the_system_names_is_brought(
     (tmp_path / "systems" / "shop.yaml").write_text(text)
     monkeypatch.setattr(dev, "ROOT", tmp_path)
     monkeypatch.setattr(dev, "bring", bring)
-    dev._parts("shop")
+    dev._parts({"trellis:system": "shop"})
     assert asked == [(versions, droplets)]
+
+
+@pytest.mark.parametrize(
+    ("system", "config", "droplets"),
+    [
+        ("droplets:\n  web: {}\n", {}, True),
+        ("clusters:\n  main:\n    self_hosted: {}\n", {}, False),
+        ("clusters:\n  main:\n    self_hosted: {}\n", {"trellis:mode": "self-hosted"}, True),
+        ("clusters:\n  main:\n    self_hosted: {}\n", {"trellis:fallback": "self-hosted"}, True),
+    ],
+)
+def test_who_is_not_root_is_told_before_anything_is_deployed(
+    system: str, config: dict[str, str], droplets: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "systems").mkdir()
+    (tmp_path / "systems" / "shop.yaml").write_text(system)
+    config |= {"trellis:system": "shop", "digitalocean:apiEndpoint": "http://127.0.0.1:7080"}
+    (tmp_path / "Pulumi.shop.yaml").write_text(yaml.safe_dump({"config": config}))
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    monkeypatch.setattr(dev, "_parts", lambda _: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    if droplets:
+        with pytest.raises(Failure, match=r"'shop' has Droplets.*only root can start"):
+            dev._workspace("shop")
+    else:
+        assert dev._workspace("shop").port == 7080

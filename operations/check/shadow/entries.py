@@ -61,7 +61,14 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
     OperationError when there is no pg_dump.
     """
     done = subprocess.run(
-        [dump_program(), "--schema-only", "--no-subscriptions", "--lock-wait-timeout=10s", "-d", connection.info.dsn],
+        [
+            dump_program(str(connection.info.server_version // 10000)),
+            "--schema-only",
+            "--no-subscriptions",
+            "--lock-wait-timeout=10s",
+            "-d",
+            connection.info.dsn,
+        ],
         env=_environment(connection.info.password),
         capture_output=True,
         text=True,

@@ -1,10 +1,12 @@
 """Where PostgreSQL's programs are on this machine: a server of a major version, and pg_dump."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from operations.errors import OperationError
@@ -36,16 +38,23 @@ def server_programs(major: str, named: Path | None) -> Path:
     )
 
 
-def dump_program() -> Path:
-    """pg_dump: the one of this environment, else the one on PATH. Raises OperationError when there is none."""
+def dump_program(major: str) -> Path:
+    """The newest pg_dump of a server's major version: an older one writes what newer servers keep to themselves.
+
+    Without one of that version, the one of this environment, else the one on PATH. Raises OperationError when there is
+    none.
+    """
+    own = [folder / "pg_dump" for folder in _places(major, None)]
     beside = Path(sys.executable).with_name("pg_dump")
     found = beside if beside.is_file() else shutil.which("pg_dump")
-    if found is None:
-        raise OperationError(
-            "The shadow run needs pg_dump, and it is not on PATH. Install PostgreSQL's client programs. Without a"
-            " shadow run: --no-shadow."
-        )
-    return Path(found)
+    others = [] if found is None else [Path(found)]
+    same = [program for program in (*own, *others) if os.access(program, os.X_OK) and _major(program) == major]
+    if same or others:
+        return max(same, key=_version) if same else others[0]
+    raise OperationError(
+        "The shadow run needs pg_dump, and it is not on PATH. Install PostgreSQL's client programs. Without a"
+        " shadow run: --no-shadow."
+    )
 
 
 def _places(major: str, named: Path | None) -> Iterator[Path]:
@@ -56,7 +65,11 @@ def _places(major: str, named: Path | None) -> Iterator[Path]:
     if on_path is not None:
         yield Path(on_path).resolve().parent
     yield from (Path(place.format(major)) for place in _PACKAGED)
-    yield _cache() / "postgresql" / major / "bin"
+    yield from sorted(_cache().glob(f"postgresql/*/{major}/bin"), key=_changed, reverse=True)
+
+
+def _changed(folder: Path) -> float:
+    return folder.stat().st_mtime
 
 
 def _cache() -> Path:
@@ -67,8 +80,13 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trellis"
 
 
-def _major(postgres: Path) -> str:
+def _major(program: Path) -> str:
+    return _version(program)[0]
+
+
+@cache
+def _version(program: Path) -> tuple[str, int]:
     # "postgres (PostgreSQL) 17.10", with the packager's name behind it on some systems.
-    done = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=False)
-    words = done.stdout.split()
-    return words[2].partition(".")[0] if len(words) > 2 else ""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r" (\d+)(?:\.(\d+))?", done.stdout)
+    return (found[1], int(found[2] or 0)) if found else ("", 0)

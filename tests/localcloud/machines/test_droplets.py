@@ -6,8 +6,12 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.localcloud.cloud import LocalCloud, wait_until
 from tests.localcloud.machines.conftest import active, console, note, traces
+
+pytestmark = pytest.mark.droplets
 
 Maker = Callable[..., dict[str, Any]]
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.localcloud.cloud import LocalCloud
 
+pytestmark = pytest.mark.droplets
+
 DROPLET = {"name": "none", "region": "sfo3", "size": "s-1vcpu-1gb", "image": "debian-12-x64"}
 VOLUME = {"name": "spare", "region": "sfo3", "size_gigabytes": 1}
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ops"

@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.localcloud.cloud import LocalCloud, wait_until
 from tests.localcloud.machines.conftest import console
+
+pytestmark = pytest.mark.droplets
 
 # Says hello to PostgreSQL over TLS, again and again, and prints every change of the answer: "R" asks for the
 # password, "E" turns the address away.

@@ -1,6 +1,5 @@
 """Real servers, in temporary folders, on free loopback ports."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,17 +9,8 @@ import pytest
 
 from localcloud.servers import CertificateAuthority, Cluster, Tools
 from localcloud.servers.processes import within
-from tests.localcloud.cloud import valkey
+from tests.localcloud.cloud import parts
 from tests.localcloud.servers.clients import Place
-
-
-def _cache() -> Path:
-    named = os.environ.get("TRELLIS_CACHE")
-    if named:
-        return Path(named)
-    if os.geteuid() == 0:
-        return Path("/var/cache/trellis")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "trellis")
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +25,8 @@ def state_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def tools(state_folder: Path) -> Tools:
-    pgbouncer = sorted(_cache().glob("pgbouncer/*/bin/pgbouncer"))
-    return Tools.locate(_cache() / "postgresql", pgbouncer[-1], state_folder, valkey())
+    programs = parts()
+    return Tools.locate(programs.postgresql, programs.pgbouncer, state_folder, programs.valkey)
 
 
 @pytest.fixture

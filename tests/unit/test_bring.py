@@ -1,0 +1,160 @@
+"""What a machine has, lacks and brings: nothing is fetched here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import bring, debian
+from tools.progress import Failure
+from tools.workspace import ROOT
+
+SERVERS = ("LOCALCLOUD_POSTGRESQL", "LOCALCLOUD_PGBOUNCER", "LOCALCLOUD_VALKEY")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, on a machine without Pulumi and without servers of the user's own."""
+    for name in SERVERS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TRELLIS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path / "cache"
+
+
+def _fill(cache: Path) -> None:
+    """What `bring` looks for, empty."""
+    for programs in (bring.SERVERS, bring.SERVER_15):
+        for major in ("15", "17"):
+            (cache / "debian" / programs.name / "usr" / "lib" / "postgresql" / major).mkdir(parents=True)
+    (cache / "pulumi" / bring.PULUMI).mkdir(parents=True)
+
+
+def test_a_cache_that_has_everything_is_only_read(cache: Path) -> None:
+    _fill(cache)
+    folder, _, links = bring._postgresql(cache, ("15", "17"))
+    for link, target in links.items():
+        bring._link(link, target)
+    before = sorted(cache.rglob("*"))
+    parts = bring.bring(("15", "17"), droplets=False)
+    assert (parts.postgresql, parts.pulumi) == (folder, cache / "pulumi" / bring.PULUMI)
+    assert sorted(cache.rglob("*")) == before
+
+
+def test_a_cache_that_cannot_be_written_is_said_with_what_it_lacks(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bring, "_require", lambda _: None)
+    cache.write_text("no folder")
+    with pytest.raises(
+        Failure, match=r"cannot be written \(.*\), and it lacks:\n  Pulumi .*\n  .*\n.*TRELLIS_CACHE=FOLDER"
+    ):
+        bring.bring(("17",), droplets=False)
+
+
+def test_what_is_missing_is_said_at_once(cache: Path) -> None:
+    with pytest.raises(Failure) as refused:
+        bring.bring(("15", "16", "17"), droplets=False)
+    text = str(refused.value)
+    assert "PostgreSQL 15, from Debian's suite bookworm: needs apt-get and dpkg" in text
+    assert "PostgreSQL 16.15.0, from Maven Central: needs java and mvn" in text
+    assert text.count("PgBouncer") == 1
+    assert not cache.exists()
+
+
+def test_a_server_of_the_users_own_is_taken(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cache / "pulumi" / bring.PULUMI).mkdir(parents=True)
+    for name in SERVERS:
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    parts = bring.bring(("15", "16", "17"), droplets=False)
+    assert (parts.postgresql, parts.pgbouncer, parts.valkey) == tuple(tmp_path / name for name in SERVERS)
+    monkeypatch.setenv("LOCALCLOUD_VALKEY", str(tmp_path / "nowhere"))
+    with pytest.raises(Failure, match=r"LOCALCLOUD_VALKEY is .*nowhere, and there is nothing"):
+        bring.bring(("17",), droplets=False)
+
+
+def test_an_earlier_answer_is_no_choice_of_the_users(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`. .trellis/env` sets the variables to places in the cache, which a later version has moved on from."""
+    monkeypatch.setenv("LOCALCLOUD_PGBOUNCER", str(cache / "debian" / "trixie-of-last-year" / "pgbouncer"))
+    assert bring._own(cache, "LOCALCLOUD_PGBOUNCER") is None
+
+
+@pytest.mark.parametrize(
+    ("go", "usable"),
+    [
+        ("go1.26.8\\nauto", True),
+        ("go1.26.8\\nlocal", True),
+        ("go1.24.4\\nauto", True),
+        ("go1.24.4\\nlocal", False),
+        ("go1.19.8", False),
+        ("devel", False),
+    ],
+)
+def test_go_is_taken_from_path_where_it_can_build(cache: Path, tmp_path: Path, go: str, usable: bool) -> None:
+    assert bring._usable_go() is None
+    (tmp_path / "go").write_text(f"#!/bin/sh\nprintf '{go}\\n'\n")
+    (tmp_path / "go").chmod(0o755)
+    assert (bring._usable_go() is not None) is usable
+
+
+@pytest.mark.parametrize(
+    ("sites", "named", "mirror", "security"),
+    [
+        (("http://a.test/debian", "http://s.test/debian-security"), "", "http://a.test/debian", "http://s.test/debian-security"),
+        (("http://x.test/apt", "http://a.test/pub/debian"), "", "http://a.test/pub/debian", "http://a.test/pub/debian-security"),
+        (("http://u.test/ubuntu",), "http://m.test/debian/", "http://m.test/debian", "http://m.test/debian-security"),
+        (("http://u.test/ubuntu",), "http://m.test/mirror", "http://m.test/mirror", None),
+        (("http://u.test/ubuntu",), "", "http://usual.test/debian", "http://usual.test/debian-security"),
+    ],
+)  # fmt: skip
+def test_the_mirror_of_the_machine_is_taken(
+    sites: tuple[str, ...],
+    named: str,
+    mirror: str,
+    security: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(*command: str, at: Path | None = None) -> str:
+        if "--print-uris" in command:
+            return "".join(f"'{site}/dists/any/main/binary-amd64/Packages.xz' name 0 \n" for site in sites)
+        if "download" in command and at is not None:
+            (at / "debootstrap_1_all.deb").touch()
+        if command[0] == "dpkg":
+            script = Path(command[-1], "usr", "sbin", "debootstrap")
+            script.parent.mkdir(parents=True)
+            script.write_text('VERSION=1\nDEF_MIRROR="http://usual.test/debian"\n')
+        return ""
+
+    monkeypatch.setenv(debian.MIRROR, named)
+    assert debian._mirror(debian._Apt(folder=tmp_path, run=run)) == (mirror, security)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--servers",)])
+def test_a_machine_says_everything_it_lacks(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", ROOT / "tools" / "machine.py", *arguments],
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path), "SSL_CERT_FILE": "any"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "\n  git\n" in done.stderr
+    assert ("apt-get and dpkg" in done.stderr) is bool(arguments)
+    for command in ("sudo apt-get install git", "sudo dnf install git", "brew install git"):
+        assert f"  {command}\n" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    program = "from tools import bring; bring.bring = list; bring.describe = lambda _: [('x', '', '', '')] * 99999;"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", '"$0" -c "$1" 2>&1 | head -c 1', sys.executable, f"{program} bring.main()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "x"
