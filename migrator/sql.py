@@ -20,7 +20,8 @@ _NO_LETTER = r"\x00-@\[-^`{-\x7f"
 _NO_WORD = r"\x00-#%-/:-@\[-^`{-\x7f"
 _TOKEN = re.compile(
     rf"""(?P<word>[^{_NO_LETTER}][^{_NO_WORD}]*)
-    |(?P<filler>[\x00-!\#%&*-,0-:<-@\[\]^`{{-\x7f]+)
+    |(?P<blank>[ \t\n\r\f\v]+)
+    |(?P<filler>[\x00-!\#%&*-,0-:<-@\[\]^`{{-\x7f]+(?:(?<=[0-9])\.)?)
     |(?P<dot>\.)
     |(?P<open>\()|(?P<close>\))
     |(?P<string>')|(?P<identifier>")|(?P<dollar>\$)
@@ -32,10 +33,15 @@ _TOKEN = re.compile(
 )
 # The same without words: enough once a statement's head is known. Plain strings and parentheses around nothing special,
 # most of a long INSERT, are passed over in one go. A string after an E, and one with a backslash, may be neither.
-_PLAIN = r"""[^'"$\-/;()\\]++|-(?!-)|/(?!\*)|(?<![eE])'[^'\\]*+'"""
-_ENCLOSED = rf"\((?:{_PLAIN}|\((?:{_PLAIN})*+\))*+\)"
+#
+# There is one way at most to read a text by these, so a match that fails has taken a number of steps in proportion to
+# the text. They use nothing that `re` has learnt lately: possessive quantifiers misread on Debian 12's Python 3.11.
+_PLAIN = r"""[^'"$\-/;()\\]"""
+_MARK = r"""'(?<![eE]')[^'\\]*'|-(?!-)|/(?!\*)"""
+_FLAT = rf"\({_PLAIN}*(?:(?:{_MARK}){_PLAIN}*)*\)"
+_NESTED = rf"\({_PLAIN}*(?:(?:{_MARK}|{_FLAT}){_PLAIN}*)*\)"
 _COARSE = re.compile(
-    rf"""(?P<filler>(?:{_PLAIN}|{_ENCLOSED})++)
+    rf"""(?P<filler>(?:{_PLAIN}|{_MARK}|{_NESTED}){_PLAIN}*(?:(?:{_MARK}|{_NESTED}){_PLAIN}*){{0,64}})
     |(?P<open>\()|(?P<close>\))
     |(?P<string>')|(?P<identifier>")|(?P<dollar>\$)
     |(?P<line_comment>--)|(?P<block_comment>/\*)
@@ -49,14 +55,18 @@ _DOLLAR_TAG = re.compile(rf"\$(?:[^{_NO_LETTER}][^{_NO_WORD}$]*)?\$")
 _LINE_END = re.compile(r"[\r\n]")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _ESCAPE_EDGE = re.compile(r"[\\']")
-# SQL joins two strings that only a line end parts, and the second goes on by the first one's rules.
-_CONTINUED = re.compile(r"[ \t\f\v]*[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*)*'")
+# SQL joins two strings that a line end parts, with or without -- comments, and the second goes on by the first one's
+# rules.
+_CONTINUED = re.compile(r"[ \t\f\v]*(?:--[^\r\n]*)?[\r\n][ \t\f\v\r\n]*(?:--[^\r\n]*[\r\n][ \t\f\v\r\n]*)*'")
 
 # Only these statements are looked at past their first word.
 _STATEMENTS_OF_INTEREST = frozenset(
     "ABORT ALTER BEGIN CALL CLUSTER COMMIT COPY CREATE DISCARD DO DROP END PREPARE REINDEX RELEASE RESET ROLLBACK"
     " SAVEPOINT SET START VACUUM".split()
 )
+
+# The words that open and close a BEGIN ATOMIC body and the CASE expressions in it.
+_BODY_EDGES = frozenset({"ATOMIC", "CASE", "END"})
 
 
 class Statement(NamedTuple):
@@ -106,10 +116,12 @@ def _next_statement(text: str, position: int, conforming: bool) -> tuple[Stateme
     head: list[str] = []
     opened: list[int] = []
     body = 0
-    previous = ""
+    previous: str | None = None
     pattern = _TOKEN
     while match := pattern.match(text, position):
         kind, begin, position = match.lastgroup, position, match.end()
+        if kind == "blank":
+            continue
         if kind == "line_comment":
             found = _LINE_END.search(text, position)
             position = found.end() if found else len(text)
@@ -120,14 +132,12 @@ def _next_statement(text: str, position: int, conforming: bool) -> tuple[Stateme
         if kind == "semicolon" and not opened and body == 0:
             return (None if start < 0 else _finish(start, position, head)), position
         if start < 0:
-            begin += len(match[0]) - len(match[0].lstrip())
-            if begin == position:
-                continue
             start = begin
+        before, previous = previous, kind
         if kind == "word":
             word = match[0].translate(_CAPITALS)
-            if not opened and _has_body(head):
-                body = _body_depth(body, previous, word)
+            if word in _BODY_EDGES and not opened and _has_body(head):
+                body = _body_depth(body, before, word)
             if len(head) < _HEAD and (not opened or head[:1] == ["REINDEX"]):
                 head.append(word)
             if head[:1] and (head[0] not in _STATEMENTS_OF_INTEREST or (len(head) == _HEAD and not _has_body(head))):
@@ -153,7 +163,7 @@ def _next_statement(text: str, position: int, conforming: bool) -> tuple[Stateme
     if opened:
         raise UnclosedSql("this parenthesis is never closed", opened[-1])
     if body:
-        raise UnclosedSql("the BEGIN ATOMIC body of this statement has no END", start)
+        raise UnclosedSql("the BEGIN ATOMIC body of this statement has no END after its last semicolon", start)
     return (None if start < 0 else _finish(start, len(text), head)), len(text)
 
 
@@ -179,11 +189,19 @@ def _has_body(head: list[str]) -> bool:
     return head[:1] == ["CREATE"] and kind in (["FUNCTION"], ["PROCEDURE"])
 
 
-def _body_depth(depth: int, previous: str, word: str) -> int:
-    """How deep in BEGIN ATOMIC and CASE blocks after this word."""
-    if (previous, word) == ("BEGIN", "ATOMIC") or (word == "CASE" and depth):
+def _body_depth(depth: int, before: str | None, word: str) -> int:
+    """How deep in BEGIN ATOMIC and CASE blocks after this word.
+
+    before: the word before it, or the kind of token. After a dot or AS, END and CASE are names; so is an END that ends
+    a query of a body, as the body's own comes after a semicolon.
+    """
+    if word == "ATOMIC":
+        return depth + 1 if before == "BEGIN" else depth
+    if depth == 0 or before in ("dot", "AS"):
+        return depth
+    if word == "CASE":
         return depth + 1
-    return depth - 1 if word == "END" and depth else depth
+    return depth if depth == 1 and before not in ("semicolon", "ATOMIC") else depth - 1
 
 
 def _past_comment(text: str, start: int) -> int:
