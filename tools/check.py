@@ -10,7 +10,7 @@ from tools.bring import bring, shellcheck
 from tools.progress import Failure
 from tools.workspace import ROOT
 
-PACKAGES = "__main__.py settings components migrator localcloud operations policies tools bench tests".split()
+PACKAGES = "__main__.py settings components trellis migrator localcloud operations policies tools bench tests".split()
 
 SCRIPTS = ("components", "localcloud")
 QUICK = ("tests/unit", "tests/settings", "tests/migrator/unit", "tests/policies/test_policies.py")
