@@ -1,6 +1,6 @@
 """The schema of a database, brought up to date after the deployment. The one place where Pulumi meets the migrator."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from pulumi import dynamic
 
 from components.endpoint import SSLMODE, Server
 from migrator import MigrationFile
+from trellis.fingerprint import fingerprint
 from trellis.providers.migrations import MigrationsProvider
 
 # States of before hold the provider by this module and this name, and load it from here to refresh and to destroy.
@@ -39,6 +40,7 @@ class MigrationsArgs:
 
     folder: of the SQL, relative to the program. files: what `migrator.discover` found there.
     placeholders: name -> value in the SQL.
+    roles: the users that the SQL grants to, and to one that is made anew again.
     private: whether this machine is inside the VPC. after: what has to stand first.
     """
 
@@ -47,6 +49,7 @@ class MigrationsArgs:
     folder: Path
     files: Sequence[MigrationFile]
     placeholders: Mapping[str, str]
+    roles: Collection[str]
     private: bool
     after: Sequence[pulumi.Resource]
     history: History = MIGRATIONS
@@ -75,6 +78,9 @@ class Migrations(pulumi.ComponentResource):
                 "folder": args.folder.as_posix(),
                 "files": {file.script: str(file.checksum) for file in args.files},
                 "placeholders": dict(args.placeholders),
+                "logins": {
+                    role: pulumi.Output.unsecret(server.users[role].password.apply(fingerprint)) for role in args.roles
+                },
                 "table": args.history.table,
                 "baseline_version": args.history.baseline_version,
                 "cluster": server.name,
