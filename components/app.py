@@ -7,10 +7,10 @@ import pulumi
 import pulumi_digitalocean as digitalocean
 
 from components.endpoint import SSLMODE, Endpoint, Login
-from components.fingerprint import fingerprint
 from settings import AppSettings
 from settings.app import REFERENCE, REFERENCES
 from settings.app import App as AppFile
+from trellis.fingerprint import fingerprint
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,7 +71,11 @@ class Cluster(pulumi.ComponentResource):
         }
         users = {
             user: digitalocean.DatabaseUser(
-                f"{name}-{user}", name=user, cluster_id=cluster.id, opts=pulumi.ResourceOptions(parent=self)
+                f"{name}-{user}",
+                name=user,
+                cluster_id=cluster.id,
+                # The name is taken while the old one stands.
+                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
             for user in wanted.users
         }

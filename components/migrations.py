@@ -1,6 +1,6 @@
 """The schema of a database, brought up to date after the deployment. The one place where Pulumi meets the migrator."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,67 +10,11 @@ from pulumi import dynamic
 
 from components.endpoint import SSLMODE, Server
 from migrator import MigrationFile
+from trellis.fingerprint import fingerprint
+from trellis.providers.migrations import MigrationsProvider
 
-# Raise it when the code of the provider below changes: a stack then updates the copy of it that its state holds.
-PROVIDER_VERSION = "2"
-
-
-class _MigrationsProvider(dynamic.ResourceProvider):
-    """Hands the resource's inputs over to the migrator.
-
-    Pulumi pickles this class into the stack's state, so it holds no logic and imports inside its methods. Outputs
-    are facts about the schema, never a way to reach it.
-    """
-
-    serialize_as_secret_always = False
-
-    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
-        applied = _olds.get("files", {})
-        pending = sorted(name for name, checksum in news["files"].items() if applied.get(name) != checksum)
-        return dynamic.CheckResult({**news, "pending": pending}, [])
-
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
-        watched = ("files", "placeholders", "target", "provider_version")
-        return dynamic.DiffResult(changes=any(_olds.get(name) != _news.get(name) for name in watched))
-
-    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        return dynamic.CreateResult(f"{props['cluster']}/{props['database']}", self._migrate(props))
-
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
-        return dynamic.UpdateResult(self._migrate(_news))
-
-    def _migrate(self, props: dict[str, Any]) -> dict[str, Any]:
-        import sys
-        from pathlib import Path
-        from tempfile import TemporaryDirectory
-
-        from migrator import MigrationError, Options, Target, migrate
-
-        with TemporaryDirectory() as folder:
-            authority = Path(folder, "ca.crt")
-            authority.write_text(props["ca_certificate"])
-            target = Target(
-                {
-                    "host": props["host"],
-                    "port": int(props["port"]),
-                    "user": props["user"],
-                    "password": props["password"],
-                    "dbname": props["database"],
-                    "sslmode": props["sslmode"],
-                    "sslrootcert": str(authority),
-                    "connect_timeout": 15,
-                },
-                table=props["table"],
-            )
-            try:
-                options = Options(baseline_version=props["baseline_version"] or None)
-                report = migrate(target, Path(props["folder"]), props["placeholders"], options)
-            except MigrationError as error:
-                # The message is for the person at the keyboard; the frames above it are not.
-                sys.tracebacklimit = 0
-                raise RuntimeError(str(error)) from None
-        kept = ("files", "placeholders", "target", "provider_version")
-        return {**{name: props[name] for name in kept}, "report": report.to_dict()}
+# States of before hold the provider by this module and this name, and load it from here to refresh and to destroy.
+_MigrationsProvider = MigrationsProvider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +40,7 @@ class MigrationsArgs:
 
     folder: of the SQL, relative to the program. files: what `migrator.discover` found there.
     placeholders: name -> value in the SQL.
+    roles: the users that the SQL grants to, and to one that is made anew again.
     private: whether this machine is inside the VPC. after: what has to stand first.
     """
 
@@ -104,6 +49,7 @@ class MigrationsArgs:
     folder: Path
     files: Sequence[MigrationFile]
     placeholders: Mapping[str, str]
+    roles: Collection[str]
     private: bool
     after: Sequence[pulumi.Resource]
     history: History = MIGRATIONS
@@ -125,13 +71,16 @@ class Migrations(pulumi.ComponentResource):
         super().__init__("trellis:database:Migrations", name, None, opts)
         server, database = args.server, args.server.databases[args.database]
         made = _Migrated(
-            _MigrationsProvider(),
+            MigrationsProvider(),
             name,
             {
-                "provider_version": PROVIDER_VERSION,
+                "provider_version": MigrationsProvider.version,
                 "folder": args.folder.as_posix(),
                 "files": {file.script: str(file.checksum) for file in args.files},
                 "placeholders": dict(args.placeholders),
+                "logins": {
+                    role: pulumi.Output.unsecret(server.users[role].password.apply(fingerprint)) for role in args.roles
+                },
                 "table": args.history.table,
                 "baseline_version": args.history.baseline_version,
                 "cluster": server.name,

@@ -188,7 +188,7 @@ class _Work:
                 self._queue(file)
 
     def compare_repeatable(self, files: Sequence[MigrationFile]) -> None:
-        """Repeatables: those without a row or whose text has changed run (again)."""
+        """Repeatables: those without a row or whose text has changed run (again); with `repeat` all do."""
         last = self._ledger.last_repeatables
         known = {file.recorded_description: file for file in files}
         for entry in self._ledger.repeatable:
@@ -217,7 +217,7 @@ class _Work:
             checksum = self._checksum(file)
             if checksum is None:
                 return
-            if row.checksum in (checksum, file.checksum):
+            if row.checksum in (checksum, file.checksum) and not self._options.repeat:
                 self._note(file, row, "applied")
             else:
                 self._note(file, row, "outdated")

@@ -19,6 +19,8 @@ class Options:
     out_of_order: whether a version below the current one may still be applied.
     allow_missing: whether the history may hold migrations that the folder no longer has. An older checkout that must
         run against a newer database needs this.
+    repeat: whether repeatables run although they have not changed: what they gave is gone, for example the grants of
+        a role that was dropped and made anew.
     baseline_version: version a database is taken to be at that has objects but no history; a baseline row records it.
         None refuses such a database.
     lock_wait: longest wait for another migrator on the same schema, in seconds.
@@ -37,6 +39,7 @@ class Options:
     target: str | None = None
     out_of_order: bool = False
     allow_missing: bool = False
+    repeat: bool = False
     baseline_version: str | None = None
     lock_wait: float = 600.0
     lock_timeout: float = 5.0

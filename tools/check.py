@@ -11,7 +11,7 @@ from tools import command
 from tools.bring import bring, shellcheck
 from tools.workspace import ROOT
 
-PACKAGES = "__main__.py settings components migrator localcloud operations policies tools bench tests".split()
+PACKAGES = "__main__.py settings components trellis migrator localcloud operations policies tools bench tests".split()
 
 SCRIPTS = ("components", "localcloud")
 # Test files that are stopped first stop their servers, and xdist gives a worker 10 s before it kills it.

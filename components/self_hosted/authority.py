@@ -1,53 +1,12 @@
 """The certificate authority of one self-hosted server."""
 
-from typing import Any
-
 import pulumi
 from pulumi import dynamic
 
+from trellis.providers.authority import AuthorityProvider
 
-class _AuthorityProvider(dynamic.ResourceProvider):
-    """Makes a key and a certificate once. Pulumi pickles this class into the stack's state, so it imports inside."""
-
-    serialize_as_secret_always = False
-
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
-        return dynamic.DiffResult(changes=False)
-
-    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        from datetime import UTC, datetime, timedelta
-
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.x509.oid import NameOID
-
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{props['name']} CA")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=3650))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        return dynamic.CreateResult(
-            props["name"],
-            {
-                "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
-                "key": key.private_bytes(
-                    serialization.Encoding.PEM,
-                    serialization.PrivateFormat.PKCS8,
-                    serialization.NoEncryption(),
-                ).decode(),
-            },
-        )
+# States of before hold the provider by this module and this name, and load it from here to refresh and to destroy.
+_AuthorityProvider = AuthorityProvider
 
 
 class Authority(dynamic.Resource, module="server", name="Authority"):
@@ -61,8 +20,8 @@ class Authority(dynamic.Resource, module="server", name="Authority"):
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(
-            _AuthorityProvider(),
+            AuthorityProvider(),
             name,
-            {"name": name, "certificate": None, "key": None},
+            {"provider_version": AuthorityProvider.version, "name": name, "certificate": None, "key": None},
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["key"])),
         )

@@ -9,50 +9,10 @@ from pulumi import dynamic
 
 from components.endpoint import SSLMODE, Endpoint, Login
 from settings import ClusterSettings
+from trellis.providers.contents import ContentsProvider
 
-# Raise it when the code of the provider below changes: a stack then updates the copy of it that its state holds.
-PROVIDER_VERSION = "1"
-
-
-class _ContentsProvider(dynamic.ResourceProvider):
-    """Hands the resource's inputs over to `arrange`. Outputs are facts and fingerprints, never a password.
-
-    Pulumi pickles this class into the stack's state, so it holds no logic and imports inside its methods.
-    """
-
-    serialize_as_secret_always = False
-
-    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
-        kept = self._kept(_news)
-        return dynamic.DiffResult(changes=any(_olds.get(name) != value for name, value in kept.items()))
-
-    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        return dynamic.CreateResult(props["server"], self._arrange(props))
-
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
-        return dynamic.UpdateResult(self._arrange(_news))
-
-    def _arrange(self, props: dict[str, Any]) -> dict[str, Any]:
-        import sys
-
-        from components.self_hosted.arrangement import ArrangementError, arrange
-
-        try:
-            arrange(props)
-        except ArrangementError as error:
-            # The message is for the person at the keyboard; the frames above it are not.
-            sys.tracebacklimit = 0
-            raise RuntimeError(str(error)) from None
-        return self._kept(props)
-
-    def _kept(self, props: dict[str, Any]) -> dict[str, Any]:
-        from components.fingerprint import fingerprint
-
-        names = ("server", "machine", "databases", "pools", "sources", "sizes", "provider_version")
-        return {
-            **{name: props[name] for name in names},
-            "users": {user: fingerprint(password) for user, password in props["passwords"].items()},
-        }
+# States of before hold the provider by this module and this name, and load it from here to refresh and to destroy.
+_ContentsProvider = ContentsProvider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +44,7 @@ class Contents(dynamic.Resource, module="server", name="Contents"):
     def __init__(self, name: str, args: ContentsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         cluster, endpoint = args.cluster, args.endpoint
         props: dict[str, Any] = {
-            "provider_version": PROVIDER_VERSION,
+            "provider_version": ContentsProvider.version,
             "server": args.server,
             "machine": args.machine,
             "host": endpoint.private_host if args.private else endpoint.public_host,
@@ -101,7 +61,7 @@ class Contents(dynamic.Resource, module="server", name="Contents"):
             "sizes": _sizes(cluster),
             "users": None,
         }
-        super().__init__(_ContentsProvider(), name, props, opts)
+        super().__init__(ContentsProvider(), name, props, opts)
 
 
 def _sizes(cluster: ClusterSettings) -> dict[str, str]:

@@ -12,9 +12,9 @@ from components.network import Network
 from components.self_hosted.authority import Authority
 from components.self_hosted.contents import Contents, ContentsArgs
 from components.self_hosted.dumps import DumpStore, DumpStoreArgs
-from components.self_hosted.scram import verifier
 from components.self_hosted.user_data import POOL_PORT, PORT, ServerFacts, user_data
 from settings import ClusterSettings, Settings
+from trellis.server.scram import verifier
 
 ADMIN = "doadmin"
 

@@ -86,6 +86,14 @@ def test_a_repeatable_runs_again_when_it_changes(database: Database, write: Writ
     assert [row[0] for row in database.history()] == [1, 2, 3]
 
 
+def test_repeatables_run_again_where_that_is_asked(database: Database, write: Write, run: Run) -> None:
+    folder = write({"V1__x.sql": "CREATE TABLE x (a int);", "R__v.sql": "CREATE OR REPLACE VIEW v AS SELECT 1 AS n;"})
+    run(folder)
+    assert [done.script for done in run(folder, repeat=True).applied] == ["R__v.sql"]
+    assert [row[0] for row in database.history()] == [1, 2, 3]
+    assert run(folder).applied == ()
+
+
 def test_an_edited_migration_is_refused(database: Database, write: Write, run: Run) -> None:
     folder = write({"V1__x.sql": "CREATE TABLE x (a int);"})
     run(folder)

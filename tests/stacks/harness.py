@@ -24,7 +24,7 @@ from tools.dev import Stack, zones
 from tools.workspace import ROOT, Workspace
 
 STACK = "dev"
-PROGRAM = ("settings", "components", "migrator", "localcloud", "operations", "systems", "migrations", "seeds")
+PROGRAM = "settings components trellis migrator localcloud operations systems migrations seeds".split()
 
 
 class LocalStack:

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"settings", "components", "migrator", "localcloud", "operations", "policies", "tools", "bench", "tests"}
+OURS = set("settings components trellis migrator localcloud operations policies tools bench tests".split())
 ALLOWED: dict[str, set[str]] = {
     "settings": set(),
     "migrator": set(),
     "localcloud": set(),
-    "components": {"settings", "migrator"},
+    "components": {"settings", "migrator", "trellis"},
+    "trellis": {"migrator"},
     "operations": {"settings", "migrator", "policies"},
     "policies": {"settings"},
 }
@@ -56,10 +57,12 @@ def test_the_policies_know_of_the_settings_only_the_catalogue() -> None:
         assert {name for name in names if name and name.startswith("settings")} <= {"settings.catalogue"}, module.name
 
 
-def test_only_the_migrations_component_joins_pulumi_and_the_migrator() -> None:
+def test_only_the_migrations_provider_joins_pulumi_and_the_migrator() -> None:
     users = {path.name for path in (ROOT / "components").glob("*.py") if "migrator" in _imports(path)}
-    # The system and the schemas read the files; only migrations.py runs them.
+    # They read the files; the provider runs them.
     assert users == {"migrations.py", "schemas.py", "system.py"}
+    users = {str(path.relative_to(ROOT)) for path in (ROOT / "trellis").rglob("*.py") if "migrator" in _imports(path)}
+    assert users == {"trellis/providers/migrations.py"}
 
 
 def test_the_program_stays_short() -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import sql
 
-from components.self_hosted.scram import verifier
+from trellis.server.scram import verifier
 
 # A Droplet installs PostgreSQL at its first boot.
 PATIENCE = 15 * 60.0

@@ -1,0 +1,1 @@
+"""What a program built with Trellis runs on, without the components themselves."""

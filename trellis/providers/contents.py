@@ -1,0 +1,40 @@
+"""What a self-hosted server holds: the provider behind `Contents`."""
+
+from typing import Any
+
+from pulumi import dynamic
+
+from trellis.providers.base import Provider
+
+
+class ContentsProvider(Provider):
+    """Hands the resource's inputs over to `arrange`. Outputs are facts and fingerprints, never a password."""
+
+    version = "2"
+    compared = ("server", "machine", "databases", "pools", "sources", "sizes")
+
+    def facts(self, props: dict[str, Any]) -> dict[str, Any]:
+        """The named inputs, and a fingerprint of each user's password."""
+        from trellis.fingerprint import fingerprint
+
+        users = {user: fingerprint(password) for user, password in props["passwords"].items()}
+        return {**super().facts(props), "users": users}
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        return dynamic.CreateResult(props["server"], self._arrange(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
+        return dynamic.UpdateResult(self._arrange(_news))
+
+    def _arrange(self, props: dict[str, Any]) -> dict[str, Any]:
+        import sys
+
+        from trellis.server.arrangement import ArrangementError, arrange
+
+        try:
+            arrange(props)
+        except ArrangementError as error:
+            # The message is for the person at the keyboard; the frames above it are not.
+            sys.tracebacklimit = 0
+            raise RuntimeError(str(error)) from None
+        return self.facts(props)

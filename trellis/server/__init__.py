@@ -1,0 +1,1 @@
+"""A self-hosted server, from the side of the program."""
