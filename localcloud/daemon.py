@@ -74,8 +74,13 @@ def start(options: Options, progress: Callable[[str], None]) -> Process:
         env=os.environ | {"PYTHONPATH": search_path},
     )
     os.close(log)
-    progress(f"Starting the local cloud (state {options.state}, log {layout.log})")
-    return _wait_until_ready(options, child, beginning, progress)
+    try:
+        progress(f"Starting the local cloud (state {options.state}, log {layout.log})")
+        return _wait_until_ready(options, child, beginning, progress)
+    except KeyboardInterrupt:
+        # It leads a session of its own, so nobody else tells it.
+        child.terminate()
+        raise
 
 
 def stop(process: Process, state: Path, progress: Callable[[str], None], timeout: float = 180.0) -> None:

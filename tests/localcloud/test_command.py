@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.localcloud.cloud import LocalCloud, wait_until
+from localcloud import daemon
+from tests.localcloud.cloud import ROOT, LocalCloud, wait_until
 from tests.localcloud.contract import Contract
 
 
@@ -203,3 +206,18 @@ def test_the_api_listens_on_loopback_only(cloud: LocalCloud) -> None:
     port = f"{cloud.port:04X}"
     assert [address for address in listening if address.endswith(f":{port}") and address.startswith("0100007F")]
     assert not [address for address in listening if address == f"00000000:{port}"]
+
+
+def test_an_interrupted_start_leaves_nothing(fresh: LocalCloud) -> None:
+    command = [sys.executable, "-m", "localcloud", "start"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=fresh.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as start:
+        assert start.stdout is not None
+        assert "Starting the local cloud" in start.stdout.readline()
+        start.send_signal(signal.SIGINT)
+        _, said = start.communicate()
+    # Where it was ready before the interrupt came, there was nothing to stop.
+    assert (start.returncode, said) in ((130, "Stopped.\n"), (0, ""))
+    if start.returncode:
+        wait_until(lambda: daemon.find(fresh.state) is None, "the serving process to end")

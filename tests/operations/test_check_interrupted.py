@@ -18,7 +18,7 @@ from tests.operations.conftest import ROOT
 _PATIENCE = 120.0
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_an_end_in_the_midst_of_a_migration(write: Write, how: signal.Signals, code: int) -> None:
     folder = write({"V1__A.sql": "SELECT pg_sleep(1e6);"})
     with server_folder() as temporary:

@@ -2,7 +2,10 @@
 
 import json
 import os
+import select
+import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 
 from policies.kinds import FIREWALL
 from tests.policies.engine import EXECUTABLE, STACKS, Previews
-from tests.stacks.harness import open_folder
+from tests.stacks.harness import open_folder, wait_for
 from tools.bring import Parts, bring
 
 
@@ -37,6 +40,40 @@ def test_the_folder(engine: Previews, parts: Parts, tmp_path: Path, monkeypatch:
     monkeypatch.setitem(engine.environment, "PATH", path)
     done = engine.preview("trusted_source_range", project=tmp_path, pack=EXECUTABLE.parent)
     assert done.code != 0
+    assert done.broken() == {"trusted-source-range"}, done.text
+
+
+ORDINARY = {"PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/bin", "/bin")), "HOME": str(Path.home())}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(EXECUTABLE,), (sys.executable, EXECUTABLE.parent), (sys.executable, "-m", "pulumi.policy")],
+    ids=["executable", "folder", "SDK"],
+)
+def test_its_port_is_told_at_once_and_it_ends_with_its_engine(command: tuple[str | Path, ...]) -> None:
+    """However an engine starts it, in an environment where Python buffers what it writes to a pipe."""
+    pack = shlex.join(map(str, (*command, "127.0.0.1:9", EXECUTABLE.parent)))
+    engine = subprocess.Popen(["sh", "-c", f"{pack} & echo $!; wait"], stdout=subprocess.PIPE, env=ORDINARY, cwd="/")
+    assert engine.stdout is not None
+    told: list[bytes] = []
+    for _ in range(2):
+        assert select.select([engine.stdout], [], [], 120)[0], f"nothing but {told} within two minutes"
+        told.append(os.read(engine.stdout.fileno(), 64))
+        if len(b"".join(told).split()) == 2:
+            break
+    pid, port = map(int, b"".join(told).split())
+    assert 0 < port < 65536
+    engine.kill()
+    engine.wait()
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())
+    engine.stdout.close()
+
+
+def test_a_preview_in_an_ordinary_shell(engine: Previews, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in engine.environment if name.startswith("PYTHON") and name != "PYTHONPATH"]:
+        monkeypatch.delitem(engine.environment, name)
+    done = engine.preview("trusted_source_range")
     assert done.broken() == {"trusted-source-range"}, done.text
 
 
