@@ -1,11 +1,13 @@
 """Reaching the database, directly and as one session."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from migrator.errors import MigrationError
@@ -13,7 +15,17 @@ from migrator.history import TABLE, HistoryRow, HistoryTable, identifier, litera
 from migrator.stop import Stop
 
 APPLICATION_NAME = "trellis-migrator"
-_CONNECT_TIMEOUT = 15
+
+# Seconds to connect; after that a server or network that is silently gone is noticed within a minute (the last is in
+# milliseconds), however long a statement takes. Without these a run would wait for it, and hold its lock, for hours.
+_PATIENCE: Mapping[str, int] = {
+    "connect_timeout": 15,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 # A password shorter than this is part of ordinary words, and taking it out of them would give it away.
 _SHORTEST_SECRET = 4
@@ -30,10 +42,23 @@ OR EXISTS (SELECT FROM pg_catalog.pg_proc o WHERE o.pronamespace = n.oid
 
 
 class Connection(psycopg.Connection[TupleRow]):
-    """A connection of a run. stop: what may end the run. cancelled: whether it has, and only cleaning up is left."""
+    """A connection of a run.
+
+    stop: what may end the run. cancelled: whether it has, and only cleaning up is left. locked: whether it has taken
+    the migrators' lock.
+    """
 
     stop: Stop | None = None
     cancelled = False
+    locked = False
+
+    def unlock(self) -> None:
+        """Give up the lock, if it has it: the server notices a closed connection only some time later."""
+        if self.locked and self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+            # Should the connection be gone, so is the lock.
+            with suppress(psycopg.Error):
+                self.rollback()
+                self.execute("SELECT pg_catalog.pg_advisory_unlock_all()")
 
 
 class Target:
@@ -89,9 +114,8 @@ class Target:
 
         Raises MigrationError with the server's reason.
         """
-        defaults: dict[str, str | int | None] = {"connect_timeout": _CONNECT_TIMEOUT}
-        fixed: dict[str, str | int | None] = {"application_name": APPLICATION_NAME, "client_encoding": "utf8"}
-        parameters = defaults | self._parameters | fixed
+        fixed = {"application_name": APPLICATION_NAME, "client_encoding": "utf8"}
+        parameters = {**_PATIENCE, **self._parameters, **fixed}
         try:
             # Prepared statements would outlive what they were made for.
             return Connection.connect("", autocommit=True, prepare_threshold=None, **parameters)  # type: ignore[arg-type]
@@ -177,8 +201,11 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connection, which gives up the lock."""
-        self.connection.close()
+        """Give up the lock and close the connection."""
+        try:
+            self.connection.unlock()
+        finally:
+            self.connection.close()
 
     @property
     def search_path(self) -> str:

@@ -50,7 +50,7 @@ def lock_key(table: HistoryTable) -> int:
 
 
 def acquire(connection: Connection, table: HistoryTable, options: Options) -> bool:
-    """Take the lock, for as long as the connection lasts. Whether somebody else had to be waited for.
+    """Take the lock, for as long as the session lasts. Whether somebody else had to be waited for.
 
     It is asked for again and again instead of waited for in the server: a session that waits there has a snapshot,
     and the holder's CREATE INDEX CONCURRENTLY would wait for that one in turn, which ends as a deadlock.
@@ -75,6 +75,7 @@ def acquire(connection: Connection, table: HistoryTable, options: Options) -> bo
         if not options.pause(min(pause, max(options.lock_wait - (now - started), 0.001))):
             raise MigrationError("Stopped while another migrator held the lock.", state="Nothing was changed.")
         pause = min(pause * 2, _LONGEST_PAUSE)
+    connection.locked = True
     return pause > _FIRST_PAUSE
 
 
