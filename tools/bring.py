@@ -132,6 +132,20 @@ def python() -> Path:
     return _program(PYTHON, "usr/bin/python3.13")
 
 
+def minimal_debian(packages: Sequence[str]) -> Path:
+    """The root folder of a Debian 12 that has these packages and no others, for the tests only. Needs root."""
+    cache, suite = cache_folder(), "bookworm"
+    key = hashlib.sha256("\n".join((debian.REVISION, suite, *packages)).encode()).hexdigest()[:12]
+    part = _Part(
+        title="Debian 12 with what the README names",
+        place=cache / "minimal-debian" / key,
+        make=lambda folder: debian.system(folder / "root", suite, packages, _run),
+        needs=("apt-get", "dpkg", "perl", "chroot"),
+    )
+    _complete(cache, [part])
+    return part.place / "root"
+
+
 def _program(programs: debian.Programs, path: str) -> Path:
     part = _unpacked(cache_folder(), programs)
     _complete(cache_folder(), [part])

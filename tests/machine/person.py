@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,8 +20,8 @@ SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 class Person:
     """Types commands as an ordinary user: nothing in the environment but what a login sets."""
 
-    def __init__(self, home: Path, uid: int, *, root: Path | None, variables: Mapping[str, str]) -> None:
-        """home: the user's home folder. root: where this user's machine begins, where that is not this machine.
+    def __init__(self, home: Path, uid: int, *, root: Path, variables: Mapping[str, str]) -> None:
+        """home: the user's home folder. root: where the user's machine begins, "/" for this one.
 
         variables: what differs from a plain login.
         """
@@ -36,10 +37,10 @@ class Person:
             "TERM": "xterm",
             **variables,
         }
-        self._network: subprocess.Popen[bytes] | None = None
+        self._entered: list[str] = []
 
     def _inside(self, path: Path) -> Path:
-        return path if self._root is None else Path("/") / path.relative_to(self._root)
+        return Path("/") / path.relative_to(self._root)
 
     def takes(self, checkout: Path) -> None:
         """Puts a copy of the files that git knows or would add into `checkout`, a path below this home."""
@@ -47,9 +48,10 @@ class Person:
         listing = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True).stdout.decode().split("\0")
         for name in filter(None, names):
-            target = checkout / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target)
+            if (ROOT / name).exists():
+                target = checkout / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, target)
         subprocess.run(("chown", "-R", f"{self._uid}:{self._uid}", str(self.home)), check=True)
 
     def types(self, script: str, *, umask: int = 0o022, seconds: float = 900) -> Finished:
@@ -57,12 +59,8 @@ class Person:
         shell = f'umask {umask:04o}; cd "$1" || exit; {script}'
         user = ("setpriv", f"--reuid={self._uid}", f"--regid={self._uid}", "--clear-groups")
         environment = ("env", "-i", *(f"{name}={value}" for name, value in self._variables.items()))
-        enter: Sequence[str] = ()
-        if self._network is not None:
-            enter = ("nsenter", f"--target={self._network.pid}", "--net")
-        if self._root is not None:
-            enter = (*enter, "chroot", str(self._root))
-        command = (*enter, *user, *environment, "/bin/sh", "-c", shell, "sh", str(self._inside(self.checkout)))
+        where = str(self._inside(self.checkout))
+        command = (*self._entered, "chroot", str(self._root), *user, *environment, "/bin/sh", "-c", shell, "sh", where)
         with tempfile.TemporaryFile("w+") as output:
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
@@ -77,37 +75,40 @@ class Person:
             return Finished(code, output.read())
 
     @contextlib.contextmanager
-    def alone_on_the_network(self) -> Iterator[None]:
-        """From here on nothing but the loopback interface is there, with every port free."""
+    def apart(self, *kinds: str, first: str) -> Iterator[None]:
+        """Meanwhile the user's processes have namespaces of their own, in which the shell script `first` has run."""
+        script = f"set -e; {first}; echo; exec sleep infinity"
         holder = subprocess.Popen(
-            ("unshare", "--net", "sh", "-c", "echo; exec sleep infinity"),
-            stdout=subprocess.PIPE,
-            start_new_session=True,
+            (*self._entered, "unshare", *kinds, "sh", "-c", script), stdout=subprocess.PIPE, start_new_session=True
         )
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        subprocess.run(("nsenter", f"--target={holder.pid}", "--net", "python3", "-c", _RAISE_LOOPBACK), check=True)
-        self._network = holder
+        before = self._entered
         try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"\n", "the namespaces could not be made"
+            self._entered = ["nsenter", f"--target={holder.pid}", "--mount", "--net", "--"]
             yield
         finally:
-            self._network = None
+            self._entered = before
             holder.kill()
             holder.wait()
 
+    def alone_on_the_network(self) -> contextlib.AbstractContextManager[None]:
+        """Meanwhile nothing but the loopback interface is there, with every port free."""
+        return self.apart("--net", first=f"{sys.executable} -c '{_RAISE_LOOPBACK}'")
+
 
 @contextlib.contextmanager
-def ordinary_user(root: Path | None = None, **variables: str) -> Iterator[Person]:
+def ordinary_user(root: Path = Path("/"), **variables: str) -> Iterator[Person]:
     """A user made for this test; in the end its processes, its home and the user itself are gone.
 
-    root: the root folder of another system, where the user lives there. variables: what differs from a plain login.
+    root: the root folder of another system, where the user lives in one. variables: what differs from a plain login.
     """
-    inside = () if root is None else ("--root", str(root))
+    inside = () if root == Path("/") else ("--root", str(root))
     _remove(inside)
     subprocess.run(("useradd", *inside, "--create-home", "--shell", "/bin/sh", NAME), check=True)
-    passwd = ((root or Path("/")) / "etc" / "passwd").read_text()
+    passwd = (root / "etc" / "passwd").read_text()
     fields = next(line.split(":") for line in passwd.splitlines() if line.startswith(f"{NAME}:"))
-    uid, home = int(fields[2]), (root or Path("/")) / fields[5].lstrip("/")
+    uid, home = int(fields[2]), root / fields[5].lstrip("/")
     person = Person(home, uid, root=root, variables=variables)
     try:
         yield person

@@ -1,12 +1,15 @@
 """The README as a newcomer follows it: an ordinary user, a login's environment, the oldest Python that is promised."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.machine.person import Person, ordinary_user
 from tests.machine.readme import commands
-from tools.bring import cache_folder
+from tests.stacks.harness import open_folder
+from tools.bring import bring, cache_folder, minimal_debian
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +35,43 @@ def test_the_main_job(newcomer: Person) -> None:
             assert done.code == 0, f"{script}\n{done.text}"
     again = newcomer.types("make up && make down", umask=0o077)
     assert again.code == 0, again.text
+
+
+@pytest.fixture
+def stranger() -> Iterator[Person]:
+    """On a Debian 12 that has what the README names and nothing else; the caches are handed in."""
+    bring()
+    (line,) = commands("What a machine needs")
+    packages = line.partition("--yes ")[2].split()
+    assert "git" in packages, line
+    with open_folder() as folder:
+        root = folder / "debian"
+        shutil.copytree(minimal_debian(packages), root, symlinks=True)
+        # What this machine's own network needs.
+        for path in ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
+            if Path(path).exists():
+                shutil.copy(path, root / path.lstrip("/"))
+        cache = cache_folder()
+        inside = root / str(cache).lstrip("/")
+        inside.mkdir(parents=True)
+        mounts = (
+            f"mount -t proc proc {root}/proc",
+            f"mount --rbind /dev {root}/dev",
+            f"mount --bind {cache} {inside}",
+            f"mount -o remount,bind,ro {inside}",
+        )
+        with (
+            ordinary_user(root, TRELLIS_CACHE=str(cache)) as person,
+            person.apart("--mount", first="; ".join(mounts)),
+        ):
+            person.takes(person.home / "trellis")
+            made = person.types("make venv")
+            assert made.code == 0, made.text
+            with person.alone_on_the_network():
+                yield person
+
+
+def test_on_a_minimal_debian(stranger: Person) -> None:
+    done = stranger.types("make up && make preview && make down")
+    assert done.code == 0, done.text
+    assert "digitalocean-databases" in done.text
