@@ -25,6 +25,4 @@ def pytest_report_header() -> list[str]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that the workers end together."""
-    items.sort(
-        key=lambda item: (not item.nodeid.startswith(("tests/stacks", "tests/states")), "test_stack" not in item.nodeid)
-    )
+    items.sort(key=lambda item: ("tests/stacks" not in item.nodeid, "test_stack" not in item.nodeid))
