@@ -1,0 +1,80 @@
+"""States that earlier programs left behind are gone on with: refreshed, previewed, upgraded and destroyed."""
+
+import json
+
+import pytest
+
+from tests.stacks.harness import LocalStack
+from tests.states.checkpoint import Deployment, transplanted
+from tests.states.layouts import brought_up, cases, deployment, load
+from tools.bring import bring
+from trellis.providers.base import Provider
+from trellis.providers.contents import ContentsProvider
+from trellis.providers.files import FileProvider
+from trellis.providers.migrations import MigrationsProvider
+from trellis.providers.phase import PhaseProvider
+
+# Type in the state -> the provider that an `up` brings to the version of today. An authority is left as it is.
+UPGRADED: dict[str, type[Provider]] = {
+    "pulumi-python:dynamic/phase:Phase": PhaseProvider,
+    "pulumi-python:dynamic/migrations:Migrations": MigrationsProvider,
+    "pulumi-python:dynamic/files:ConnectionFile": FileProvider,
+    "pulumi-python:dynamic/server:Contents": ContentsProvider,
+}
+CASES = cases()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_recorded_state_goes_on(case: str) -> None:
+    with brought_up(bring(), case) as stack:
+        live, before = deployment(stack), len(stack.journal())
+        *older, newest = (load(layout, case) for layout in CASES[case])
+        for record in older:
+            _import(stack, transplanted(record, live))
+            stack.must("up", "--refresh", "--yes", "--skip-preview")
+            assert _applied(stack) == []
+        _import(stack, transplanted(newest, live))
+        stack.must("refresh", "--yes", "--skip-preview")
+        assert _updates(stack) == _old_providers(newest)
+        stack.must("up", "--yes", "--skip-preview")
+        assert _applied(stack) == []
+        stack.must("preview", "--expect-no-changes")
+        assert stack.changes(before) == []
+        # The engine destroys with the providers that the state holds, not with those of the program.
+        _import(stack, transplanted(newest, live))
+        stack.must("destroy", "--yes", "--skip-preview")
+        assert not stack.api("GET", "/v2/databases").get("databases")
+        assert not stack.api("GET", "/v2/droplets").get("droplets")
+
+
+def _import(stack: LocalStack, state: Deployment) -> None:
+    file = stack.workspace.folder / "import.json"
+    file.write_text(json.dumps({"version": 3, "deployment": state}))
+    stack.stack.pulumi("stack", "import", "--file", str(file), quiet=True)
+
+
+def _updates(stack: LocalStack) -> set[str]:
+    """What a preview updates. Nothing is made, replaced or deleted."""
+    steps = json.loads(stack.must("preview", "--json"))["steps"]
+    assert {step["op"] for step in steps} <= {"same", "update"}, steps
+    return {step["urn"] for step in steps if step["op"] == "update"}
+
+
+def _old_providers(record: Deployment) -> set[str]:
+    return {
+        resource["urn"]
+        for resource in record["resources"]
+        if resource["type"] in UPGRADED
+        and resource["outputs"].get("provider_version") != UPGRADED[resource["type"]].version
+    }
+
+
+def _applied(stack: LocalStack) -> list[str]:
+    """The migrations that the last `up` ran."""
+    reports = [
+        resource["outputs"]["report"]
+        for resource in deployment(stack)["resources"]
+        if UPGRADED.get(resource["type"]) is MigrationsProvider
+    ]
+    assert reports
+    return [file["script"] for report in reports for file in report["applied"]]
