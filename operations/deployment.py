@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,7 +37,7 @@ def deploy(command: str, *options: str, cwd: Path | None = None, env: Mapping[st
             done = run(("pulumi", command, "--event-log", str(log), *options), cwd=cwd, env=environment)
         except FileNotFoundError as error:
             raise OperationError(NOT_INSTALLED) from error
-        events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        events = _events(log)
     failed = tuple(event["resOpFailedEvent"]["metadata"] for event in events if event.get("resOpFailedEvent"))
     errors = [event for event in events if (event.get("diagnosticEvent") or {}).get("severity") == "error"]
     if done.returncode == 0 and (failed or errors):
@@ -44,3 +45,12 @@ def deploy(command: str, *options: str, cwd: Path | None = None, env: Mapping[st
         tell(f"error: `pulumi {command}` told of an error, see above, and ended with exit code 0. It counts as failed.")
         return Deployment(code=1, failed=failed)
     return Deployment(code=done.returncode, failed=failed)
+
+
+def _events(log: Path) -> list[Mapping[str, Any]]:
+    events = []
+    for line in log.read_text().splitlines() if log.exists() else ():
+        # An engine that is killed leaves half a line.
+        with suppress(ValueError):
+            events.append(json.loads(line))
+    return events

@@ -95,7 +95,7 @@ class _Interrupts:
         self._mark = mark
         self._count = 0
         self._child: subprocess.Popen[str] | None = None
-        self._killer = threading.Timer(grace, sweep, (mark,), {"patience": 0.0})
+        self._killer = threading.Timer(grace, self._kill)
         self._killer.daemon = True
         self._handlers: dict[int, object] = {}
 
@@ -137,7 +137,12 @@ class _Interrupts:
         if self._count <= 2:
             child.send_signal(signal.SIGINT)
         else:
-            sweep(self._mark, patience=0)
+            self._kill()
+
+    def _kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+        sweep(self._mark, patience=0)
 
 
 @contextmanager
