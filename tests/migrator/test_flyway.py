@@ -1,5 +1,6 @@
 """Side by side with the real Flyway: same rows, and either goes on where the other stopped."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -52,9 +53,11 @@ VALUES = {"who": "'me'", "empty": ""}
 
 
 @pytest.fixture(scope="session")
-def libraries() -> Path:
-    """Flyway's jars, fetched by Maven once and kept in the cache."""
-    folder = cache_folder() / "flyway" / VERSION
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Flyway's jars, fetched by Maven once and kept in the cache, where this account may write there."""
+    writable = os.access(cache_folder(), os.W_OK)
+    kept = cache_folder() / "flyway" / VERSION
+    folder = kept if writable or kept.exists() else tmp_path_factory.mktemp("flyway")
     if not (folder / f"flyway-core-{VERSION}.jar").exists():
         subprocess.run(
             ["mvn", "-q", "-B", "-f", HERE / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={folder}"],
