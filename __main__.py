@@ -7,9 +7,9 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import CONFIG
 
-import settings
 from components.system import System, SystemArgs
-from migrator import MigrationError
+from trellis import settings
+from trellis.migrator import MigrationError
 
 ROOT = Path(__file__).resolve().parent
 

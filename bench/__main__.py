@@ -4,9 +4,9 @@ import argparse
 import os
 
 from bench import databases, migrations, policies, preview, start
-from operations.processes import guard, sweep
 from tools import command
 from tools.bring import bring
+from trellis.operations.processes import guard, sweep
 
 
 def main() -> int:

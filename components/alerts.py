@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from settings.system import Alerts
+from trellis.settings.system import Alerts
 
 # Setting in the system file -> how the mail opens.
 SENTENCES = {

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from components.endpoint import SSLMODE, Endpoint, Login
-from settings import AppSettings
-from settings.app import REFERENCE, REFERENCES
-from settings.app import App as AppFile
 from trellis.fingerprint import fingerprint
+from trellis.settings import AppSettings
+from trellis.settings.app import REFERENCE, REFERENCES
+from trellis.settings.app import App as AppFile
+
+from .endpoint import SSLMODE, Endpoint, Login
 
 
 @dataclass(frozen=True, kw_only=True)

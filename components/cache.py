@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from components.alerts import ClusterAlerts, ClusterAlertsArgs
-from components.app import AppCache
-from components.cluster import windows
-from components.endpoint import Endpoint
-from components.network import Network
-from components.trusted_sources import TrustedSources, TrustedSourcesArgs
-from settings import CacheSettings, Settings
+from trellis.settings import CacheSettings, Settings
+
+from .alerts import ClusterAlerts, ClusterAlertsArgs
+from .app import AppCache
+from .cluster import windows
+from .endpoint import Endpoint
+from .network import Network
+from .trusted_sources import TrustedSources, TrustedSourcesArgs
 
 
 @dataclass(frozen=True, kw_only=True)

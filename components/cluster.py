@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from components.endpoint import Endpoint, Login
-from settings import ClusterSettings
-from settings.cluster import Maintenance
+from trellis.settings import ClusterSettings
+from trellis.settings.cluster import Maintenance
+
+from .endpoint import Endpoint, Login
 
 MIB_PER_GIB = 1024
 

@@ -7,16 +7,17 @@ from typing import Any
 
 import pulumi
 
-from components.alerts import ClusterAlerts, ClusterAlertsArgs
-from components.app import AppDatabase
-from components.cluster import Cluster, ClusterArgs
-from components.endpoint import Endpoint, postgresql_uri
-from components.network import Network
-from components.pool import Pool, PoolArgs
-from components.replica import Replica, ReplicaArgs
-from components.schemas import Files, migrated
-from components.trusted_sources import TrustedSources, TrustedSourcesArgs
-from settings import ClusterSettings, Settings
+from trellis.settings import ClusterSettings, Settings
+
+from .alerts import ClusterAlerts, ClusterAlertsArgs
+from .app import AppDatabase
+from .cluster import Cluster, ClusterArgs
+from .endpoint import Endpoint, postgresql_uri
+from .network import Network
+from .pool import Pool, PoolArgs
+from .replica import Replica, ReplicaArgs
+from .schemas import Files, migrated
+from .trusted_sources import TrustedSources, TrustedSourcesArgs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from settings.app import Droplet as DropletSettings
+from trellis.settings.app import Droplet as DropletSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,11 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-from components.endpoint import SSLMODE, Server
-from migrator import MigrationFile
 from trellis.fingerprint import fingerprint
+from trellis.migrator import MigrationFile
 from trellis.providers.migrations import MigrationsProvider
+
+from .endpoint import SSLMODE, Server
 
 # States of before hold the provider by this module and this name, and load it from here to refresh and to destroy.
 _MigrationsProvider = MigrationsProvider

@@ -3,8 +3,8 @@
 import pulumi
 from pulumi import dynamic
 
-from settings import Settings
 from trellis.providers.phase import PhaseProvider
+from trellis.settings import Settings
 
 # States of before hold the provider by this module and this name, and load it from here to refresh and to destroy.
 _PhaseProvider = PhaseProvider

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from components.endpoint import Endpoint, Login
-from settings import PoolSettings
+from trellis.settings import PoolSettings
+
+from .endpoint import Endpoint, Login
 
 
 @dataclass(frozen=True, kw_only=True)

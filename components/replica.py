@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from components.cluster import MIB_PER_GIB
-from components.endpoint import Endpoint
-from settings import Plan
+from trellis.settings import Plan
+
+from .cluster import MIB_PER_GIB
+from .endpoint import Endpoint
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pulumi
 
-from components.endpoint import Server
-from components.migrations import MIGRATIONS, TEST_DATA, Migrations, MigrationsArgs
-from migrator import MigrationFile
-from settings import ClusterSettings
+from trellis.migrator import MigrationFile
+from trellis.settings import ClusterSettings
+
+from .endpoint import Server
+from .migrations import MIGRATIONS, TEST_DATA, Migrations, MigrationsArgs
 
 Files = Mapping[Path, Sequence[MigrationFile]]
 

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-import migrator
-from components.app import App, AppArgs, AppDatabase
-from components.cache import Cache, CacheArgs
-from components.connection_files import ConnectionFiles, ConnectionFilesArgs
-from components.database import DatabasePlatform, DatabasePlatformArgs
-from components.droplet import Droplet, DropletArgs
-from components.network import Network, NetworkArgs
-from components.phase import Phase
-from components.schemas import Files
-from settings import AppSettings, Mode, Settings
+from trellis import migrator
+from trellis.settings import AppSettings, Mode, Settings
+
+from .app import App, AppArgs, AppDatabase
+from .cache import Cache, CacheArgs
+from .connection_files import ConnectionFiles, ConnectionFilesArgs
+from .database import DatabasePlatform, DatabasePlatformArgs
+from .droplet import Droplet, DropletArgs
+from .network import Network, NetworkArgs
+from .phase import Phase
+from .schemas import Files
 
 if TYPE_CHECKING:
-    from components.self_hosted.platform import SelfHostedPlatform
+    from .self_hosted.platform import SelfHostedPlatform
 
     Platform = DatabasePlatform | SelfHostedPlatform
 
@@ -124,7 +125,7 @@ class System(pulumi.ComponentResource):
         }
         if settings.dns:
             # pulumi_cloudflare takes seconds to import, and only a stack with DNS needs it.
-            from components.dns import Dns, DnsArgs, RecordArgs
+            from .dns import Dns, DnsArgs, RecordArgs
 
             Dns(
                 f"{name}-dns",
@@ -151,7 +152,7 @@ def _platform(mode: Mode) -> "type[Platform]":
     if mode is Mode.MANAGED:
         return DatabasePlatform
     # A managed stack does not pay for the import of pulumi_random.
-    from components.self_hosted.platform import SelfHostedPlatform
+    from .self_hosted.platform import SelfHostedPlatform
 
     return SelfHostedPlatform
 

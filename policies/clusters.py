@@ -9,7 +9,7 @@ from policies.fields import UNKNOWN
 from policies.kinds import CACHES, CLUSTER, DATABASE, REPLICA, VPC
 from policies.resources import Resource, Stack, postgresql
 from policies.rules import GROWN, Config, Finding, ResourceRule, Rule, StackRule
-from settings.catalogue import POSTGRESQL_VERSIONS, Phase
+from trellis.settings.catalogue import POSTGRESQL_VERSIONS, Phase
 
 _DOCS = "https://docs.digitalocean.com/products/databases/postgresql"
 _PULUMI = "https://www.pulumi.com/docs/iac/concepts/resources/options"

@@ -7,7 +7,7 @@ from pulumi_policy import Severity
 from policies.prices import bill
 from policies.resources import Resource, Stack
 from policies.rules import Config, Finding, Rule, StackRule
-from settings.catalogue import Phase
+from trellis.settings.catalogue import Phase
 
 _PRICING = "https://www.digitalocean.com/pricing/managed-databases"
 # Twice what the phase's own plans cost, with room for a second cluster or a cache. US dollars a month.

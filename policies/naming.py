@@ -8,7 +8,7 @@ from pulumi_policy import Severity
 from policies.kinds import APP, BUCKET, CLUSTER, DATABASE, DROPLET, POOL, REPLICA, USER, VPC
 from policies.resources import Resource
 from policies.rules import Config, ResourceRule, Rule
-from settings.catalogue import REGIONS
+from trellis.settings.catalogue import REGIONS
 
 # DigitalOcean's own limits, from its API's description; what they leave open is lower case.
 NAMES = {

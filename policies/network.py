@@ -9,7 +9,7 @@ from policies.fields import UNKNOWN, Fields
 from policies.kinds import APP, CLUSTER, FIREWALL, REPLICA
 from policies.resources import Resource, Stack
 from policies.rules import Config, Finding, ResourceRule, Rule, StackRule
-from settings.catalogue import MAX_TRUSTED_SOURCES
+from trellis.settings.catalogue import MAX_TRUSTED_SOURCES
 
 _DOCS = "https://docs.digitalocean.com/products/databases/postgresql"
 _PRIVATE = tuple(

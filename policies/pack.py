@@ -24,7 +24,7 @@ from pulumi_policy.proxy import UnknownValueError
 from policies import apps, clusters, costs, monitoring, naming, network, order, passwords, pools, storage
 from policies.resources import Resource, Stack
 from policies.rules import ResourceRule, Rule, SecretRule, StackRule
-from settings.catalogue import Phase
+from trellis.settings.catalogue import Phase
 
 NAME = "digitalocean-databases"
 POSTPONED = "postponed-to-up"

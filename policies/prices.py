@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from policies.fields import Fields
 from policies.kinds import APP, CLUSTER, DROPLET, REPLICA, VOLUME
-from settings.catalogue import DROPLETS, PLANS, VOLUME_GIB_MONTHLY_USD
+from trellis.settings.catalogue import DROPLETS, PLANS, VOLUME_GIB_MONTHLY_USD
 
 # The lists of components in an app's spec.
 APP_PARTS = ("services", "workers", "jobs", "functions", "staticSites")

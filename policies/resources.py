@@ -9,7 +9,7 @@ from pulumi_policy import PolicyResource, ResourceValidationArgs
 
 from policies.fields import UNKNOWN, Fields
 from policies.kinds import CLUSTER, PHASE
-from settings.catalogue import Phase
+from trellis.settings.catalogue import Phase
 
 
 class Resource:

@@ -7,7 +7,7 @@ from typing import Any
 from pulumi_policy import Severity
 
 from policies.resources import Resource, Stack
-from settings.catalogue import Phase
+from trellis.settings.catalogue import Phase
 
 Config = Mapping[str, Any]
 ALWAYS = frozenset(Phase)

@@ -5,7 +5,7 @@ from typing import Any
 
 from policies.pack import RULES
 from policies.rules import ALWAYS, Rule, StackRule
-from settings.catalogue import Phase
+from trellis.settings.catalogue import Phase
 
 
 def as_markdown() -> str:

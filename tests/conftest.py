@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from operations.processes import guard, heed_termination, sweep
 from tests.contracts import VARIABLE, locate
+from trellis.operations.processes import guard, heed_termination, sweep
 
 # Started in the background by a shell, this process ignores interrupts, and so would every program it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

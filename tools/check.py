@@ -6,12 +6,12 @@
 import argparse
 import sys
 
-from operations import processes
 from tools import command
 from tools.bring import bring, shellcheck
 from tools.workspace import ROOT
+from trellis.operations import processes
 
-PACKAGES = "__main__.py settings components trellis migrator localcloud operations policies tools bench tests".split()
+PACKAGES = "__main__.py components trellis localcloud policies tools bench tests".split()
 
 SCRIPTS = ("components", "localcloud")
 # Test files that are stopped first stop their servers, and xdist gives a worker 10 s before it kills it.

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from operations import processes
 from tools import command
 from tools.bring import Parts, cache_folder
 from tools.progress import Failure
 from tools.workspace import DEFAULT_PORT, ROOT, Workspace
+from trellis.operations import processes
 
 
 def main() -> int:

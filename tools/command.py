@@ -5,9 +5,9 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from operations.errors import OperationError
-from operations.processes import exit_code, heed_termination
 from tools.progress import Failure
+from trellis.operations.errors import OperationError
+from trellis.operations.processes import exit_code, heed_termination
 
 EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong call, 130 stopped by Ctrl-C, 143 stopped by SIGTERM."
 

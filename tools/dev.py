@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from operations import processes
-from operations.arguments import add_stack
-from operations.deployment import deploy
 from tools import command, connect
 from tools.bring import Parts, bring
 from tools.progress import Failure, bold, step
 from tools.workspace import DEFAULT_PORT, ROOT, Workspace
+from trellis.operations import processes
+from trellis.operations.arguments import add_stack
+from trellis.operations.deployment import deploy
 
 _POLICIES = ("--policy-pack", str(ROOT / "policies" / "__main__.py"))
 
@@ -58,7 +58,7 @@ class Stack:
     def up(self) -> None:
         """Deploys. Finishes first what a killed run left open, and falls back where the stack says so."""
         options = ("--stack", self.name, *self._config)
-        self.run("python", "-m", "operations", "up", *options, "--", "--suppress-outputs", *_POLICIES, show=True)
+        self.run("python", "-m", "trellis", "up", *options, "--", "--suppress-outputs", *_POLICIES, show=True)
 
     def preview(self, *options: str) -> None:
         """Shows what `up` would do, the pending migrations by name, and what policies say of it."""

@@ -12,7 +12,7 @@ from tools import command
 from tools.workspace import ROOT
 
 # A change of these may change every stack.
-SHARED = tuple("__main__.py Pulumi.yaml requirements.txt components/ settings/ trellis/ migrator/ policies/".split())
+SHARED = tuple("__main__.py Pulumi.yaml requirements.txt components/ trellis/ policies/".split())
 
 
 def touched(files: Iterable[str] | None, root: Path = ROOT) -> list[str]:

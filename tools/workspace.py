@@ -8,8 +8,8 @@ from pathlib import Path
 
 from localcloud.spaces.addresses import ENDPOINT_TEMPLATE
 from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET
-from settings.loader import LOCAL_CLOUD
 from tools.bring import Parts
+from trellis.settings.loader import LOCAL_CLOUD
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_PORT = 7080

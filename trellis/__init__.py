@@ -1,1 +1,1 @@
-"""What a program built with Trellis runs on, without the components themselves."""
+"""PostgreSQL on DigitalOcean that grows with a product: what the components run on, and the `trellis` command."""

@@ -7,9 +7,10 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-from components.endpoint import SSLMODE, Endpoint, Login
-from settings import ClusterSettings
 from trellis.providers.contents import ContentsProvider
+from trellis.settings import ClusterSettings
+
+from ..endpoint import SSLMODE, Endpoint, Login
 
 # States of before hold the provider by this module and this name, and load it from here to refresh and to destroy.
 _ContentsProvider = ContentsProvider

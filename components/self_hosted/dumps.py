@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from components.self_hosted.user_data import Dumps
-from settings.catalogue import NEAREST_SPACES
-from settings.cluster import Dump
+from trellis.settings.catalogue import NEAREST_SPACES
+from trellis.settings.cluster import Dump
+
+from ..self_hosted.user_data import Dumps
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ from typing import Any
 
 import pulumi
 
-from components.alerts import DROPLET_ALERTS, ClusterAlerts, ClusterAlertsArgs
-from components.database import DatabasePlatformArgs
-from components.endpoint import postgresql_uri
-from components.schemas import migrated
-from components.self_hosted.server import SelfHostedServer, ServerArgs
+from ..alerts import DROPLET_ALERTS, ClusterAlerts, ClusterAlertsArgs
+from ..database import DatabasePlatformArgs
+from ..endpoint import postgresql_uri
+from ..schemas import migrated
+from ..self_hosted.server import SelfHostedServer, ServerArgs
 
 
 class SelfHostedPlatform(pulumi.ComponentResource):

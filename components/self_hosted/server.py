@@ -7,14 +7,15 @@ import pulumi
 import pulumi_digitalocean as digitalocean
 import pulumi_random as random
 
-from components.endpoint import Endpoint, Login
-from components.network import Network
-from components.self_hosted.authority import Authority
-from components.self_hosted.contents import Contents, ContentsArgs
-from components.self_hosted.dumps import DumpStore, DumpStoreArgs
-from components.self_hosted.user_data import POOL_PORT, PORT, ServerFacts, user_data
-from settings import ClusterSettings, Settings
 from trellis.server.scram import verifier
+from trellis.settings import ClusterSettings, Settings
+
+from ..endpoint import Endpoint, Login
+from ..network import Network
+from ..self_hosted.authority import Authority
+from ..self_hosted.contents import Contents, ContentsArgs
+from ..self_hosted.dumps import DumpStore, DumpStoreArgs
+from ..self_hosted.user_data import POOL_PORT, PORT, ServerFacts, user_data
 
 ADMIN = "doadmin"
 

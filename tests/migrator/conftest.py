@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from migrator import Options, Report, Target, migrate
 from tests.migrator.servers import Database, PostgreSQL, server_folder
+from trellis.migrator import Options, Report, Target, migrate
 
 _numbers = itertools.count(1)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from migrator import MigrationError, Options, Report, Target, migrate
-from migrator.history import Unfinished
 from tests.migrator.conftest import Write
 from tests.migrator.servers import Database
+from trellis.migrator import MigrationError, Options, Report, Target, migrate
+from trellis.migrator.history import Unfinished
 
 Run = Callable[..., Report]
 

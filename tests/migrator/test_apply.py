@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from migrator import MigrationError, Options, Report, Target, migrate
 from tests.migrator.conftest import Write
 from tests.migrator.servers import ADMIN, PASSWORD, Database
+from trellis.migrator import MigrationError, Options, Report, Target, migrate
 
 Run = Callable[..., Report]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from migrator import MigrationError, Report, Target, migrate
 from tests.migrator.conftest import Write
 from tests.migrator.servers import Database, PostgreSQL, server_folder
+from trellis.migrator import MigrationError, Report, Target, migrate
 
 Run = Callable[..., Report]
 
@@ -24,7 +24,7 @@ CRASHES = int(os.environ.get("MIGRATOR_CRASHES", "3"))
 PROGRAM = """
 import json, signal, sys
 from pathlib import Path
-from migrator import Target, migrate
+from trellis.migrator import Target, migrate
 parameters, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
 # A shell that starts the tests in the background has its children ignore interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -141,7 +141,7 @@ def test_the_server_crashes(
         _, said = process.communicate()
         own_server.start()
         if process.returncode:
-            assert "migrator.errors.MigrationError" in said
+            assert "trellis.migrator.errors.MigrationError" in said
         migrate(target, folder, {})
         assert database.snapshot() == undisturbed
         clear(database)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from migrator import MigrationError, Options, Target, baseline, info, migrate, repair, validate
 from tests.migrator.conftest import Write
 from tests.migrator.servers import ADMIN, PASSWORD, Database, PostgreSQL
 from tools.bring import cache_folder
+from trellis.migrator import MigrationError, Options, Target, baseline, info, migrate, repair, validate
 
 pytestmark = pytest.mark.flyway
 

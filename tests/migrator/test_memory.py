@@ -10,7 +10,7 @@ from tests.migrator.servers import Database
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from migrator import Target, migrate
+from trellis.migrator import Target, migrate
 migrate(Target(json.loads(sys.argv[1])), Path(sys.argv[2]), {})
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """

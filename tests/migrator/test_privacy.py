@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from migrator import MigrationError, Target, migrate
 from tests.migrator.conftest import Write
 from tests.migrator.servers import ADMIN, Database, free_port
+from trellis.migrator import MigrationError, Target, migrate
 
 SECRET = "s3cr3t-and-long"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from migrator import Target, migrate
 from tests.migrator.conftest import Write
 from tests.migrator.servers import ADMIN, PASSWORD, Database, PostgreSQL
+from trellis.migrator import Target, migrate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,7 +94,9 @@ def test_nothing_to_do_takes_one_connection_and_two_round_trips(
 def test_nothing_to_do_loads_little(database: Database, write: Write) -> None:
     folder = write({"V1__t.sql": "CREATE TABLE t (a int);"})
     url = f"postgresql://{ADMIN}@127.0.0.1:{database.server.port}/{database.name}"
-    program = "import sys; from operations.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    program = (
+        "import sys; from trellis.operations.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    )
     command = [sys.executable, "-c", program, "migrate", "--url", url, "--folder", str(folder)]
 
     def loaded() -> set[str]:
@@ -102,10 +104,11 @@ def test_nothing_to_do_loads_little(database: Database, write: Write) -> None:
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         return set(done.stderr.splitlines()[-1].split())
 
-    assert {"psycopg", "migrator.sql", "migrator.execution"} <= loaded()
+    assert {"psycopg", "trellis.migrator.sql", "trellis.migrator.execution"} <= loaded()
     again = loaded()
     assert "psycopg" in again
-    assert not again & {"migrator.sql", "migrator.execution", "settings", "pulumi", "pydantic", "yaml"}
+    assert not again & {"trellis.migrator.sql", "trellis.migrator.execution", "trellis.settings"}
+    assert not again & {"pulumi", "pydantic", "yaml"}
 
 
 def test_hundreds_of_files_take_a_few(proxy: CountingProxy, through: Callable[[], Target], write: Write) -> None:

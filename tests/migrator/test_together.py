@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from migrator import MigrationError, Options, Report, Target, migrate
-from migrator.history import HistoryTable
-from migrator.lock import lock_key
 from tests.migrator.conftest import Write
 from tests.migrator.servers import Database, pgbouncer
+from trellis.migrator import MigrationError, Options, Report, Target, migrate
+from trellis.migrator.history import HistoryTable
+from trellis.migrator.lock import lock_key
 
 Run = Callable[..., Report]
 

@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from migrator import Report, Target, discover, migrate
 from tests.migrator.servers import Database
+from trellis.migrator import Report, Target, discover, migrate
 
 FOLDER = Path(__file__).parents[2] / "migrations" / "villa" / "villa"
 ADMIN, ADMIN_PASSWORD = "doadmin", "admin-password"

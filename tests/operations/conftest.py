@@ -37,7 +37,7 @@ def trellis(tmp_path: Path) -> Trellis:
     def run(*arguments: str | Path, **environment: str) -> Finished:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PULUMI", "TRELLIS"))}
         done = subprocess.run(
-            [sys.executable, "-m", "operations", *map(str, arguments)],
+            [sys.executable, "-m", "trellis", *map(str, arguments)],
             cwd=tmp_path,
             env={**kept, "PYTHONPATH": str(ROOT), "PGPASSWORD": PASSWORD, "COLUMNS": "120", **environment},
             stdin=subprocess.DEVNULL,

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from operations import terminal
-from operations.arguments import parser
-from operations.cli import main
-from operations.databases import Sources, chosen
-from operations.errors import WrongCall
-from operations.examples import EXAMPLES
 from tests.operations.conftest import Trellis
+from trellis.operations import terminal
+from trellis.operations.arguments import parser
+from trellis.operations.cli import main
+from trellis.operations.databases import Sources, chosen
+from trellis.operations.errors import WrongCall
+from trellis.operations.examples import EXAMPLES
 
 URL = "postgresql://admin@127.0.0.1:1/x"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from operations.check.breaking import BREAKS
-from operations.check.review import REFUSED
-from operations.check.rules import ERRORS, LONG_LOCK, MOOT, RULES
-from operations.check.shadow.run import FAILED, NOT_RUN
 from tests.migrator.conftest import Write
 from tests.migrator.servers import Database, parts
 from tests.operations.conftest import ROOT, Trellis, url
+from trellis.operations.check.breaking import BREAKS
+from trellis.operations.check.review import REFUSED
+from trellis.operations.check.rules import ERRORS, LONG_LOCK, MOOT, RULES
+from trellis.operations.check.shadow.run import FAILED, NOT_RUN
 
 
 def found(trellis: Trellis, folder: Path, *arguments: str) -> list[tuple[str, int, int, str, str]]:
@@ -169,8 +169,8 @@ def test_a_missing_program_is_said(write: Write, tmp_path: Path, arguments: list
     program = tmp_path / "elsewhere.py"
     program.write_text(
         "import sys\nsys.executable = '/nowhere/python'\n"
-        "from operations.check.shadow import programs\nprograms._PACKAGED = ()\n"
-        "from operations.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+        "from trellis.operations.check.shadow import programs\nprograms._PACKAGED = ()\n"
+        "from trellis.operations.cli import main\nsys.exit(main(sys.argv[1:]))\n"
     )
     done = subprocess.run(
         [sys.executable, program, "check", "--folder", folder, "--all", *arguments],

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from operations.check import Servers, review_chain
-from operations.databases import Sources
 from tests.migrator.conftest import Write
+from trellis.operations.check import Servers, review_chain
+from trellis.operations.databases import Sources
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ def test_an_end_in_the_midst_of_a_migration(write: Write, how: signal.Signals, c
     folder = write({"V1__A.sql": "SELECT pg_sleep(1e6);"})
     with server_folder() as temporary:
         process = subprocess.Popen(
-            [sys.executable, "-m", "operations", "check", "--folder", folder, "--all"],
+            [sys.executable, "-m", "trellis", "check", "--folder", folder, "--all"],
             env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -42,7 +42,7 @@ def test_an_end_while_the_server_starts(write: Write) -> None:
     folder = write({"V1__A.sql": "SELECT 1;"})
     with server_folder() as temporary:
         process = subprocess.Popen(
-            [sys.executable, "-m", "operations", "check", "--folder", folder, "--all"],
+            [sys.executable, "-m", "trellis", "check", "--folder", folder, "--all"],
             env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

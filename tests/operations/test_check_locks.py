@@ -9,13 +9,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from migrator import discover
-from operations.check import Servers
-from operations.check.locks import ACTIONS, ALTER_TABLE, STATEMENTS, Level, Risk, Work, risks
-from operations.check.shadow.administrator import DIGITALOCEAN
-from operations.check.statements import Checked
 from tests.migrator.conftest import Write
 from tools.bring import POSTGRESQL
+from trellis.migrator import discover
+from trellis.operations.check import Servers
+from trellis.operations.check.locks import ACTIONS, ALTER_TABLE, STATEMENTS, Level, Risk, Work, risks
+from trellis.operations.check.shadow.administrator import DIGITALOCEAN
+from trellis.operations.check.statements import Checked
 
 # SQLSTATE of what an older version does not have yet.
 _SYNTAX_ERROR = "42601"

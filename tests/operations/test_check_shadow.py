@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from migrator import Target, migrate
-from operations.check import Servers, review_chain, review_pending
-from operations.check.findings import Review
-from operations.check.rendering import as_markdown, as_text
-from operations.check.shadow.changes import How
-from operations.check.shadow.programs import server_programs
-from operations.databases import Database as Reached
-from operations.databases import Sources
-from operations.errors import OperationError
 from tests.migrator.conftest import Write
 from tests.migrator.servers import Database, parts, server_folder
 from tests.operations.conftest import ROOT, Trellis, url
+from trellis.migrator import Target, migrate
+from trellis.operations.check import Servers, review_chain, review_pending
+from trellis.operations.check.findings import Review
+from trellis.operations.check.rendering import as_markdown, as_text
+from trellis.operations.check.shadow.changes import How
+from trellis.operations.check.shadow.programs import server_programs
+from trellis.operations.databases import Database as Reached
+from trellis.operations.databases import Sources
+from trellis.operations.errors import OperationError
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
-from operations.check.findings import Finding, Review, Severity
-from operations.preview_report.connections import EFFECTS, disturbances, effect, losses
-from operations.preview_report.costs import costs
-from operations.preview_report.preview import PACK, Preview, Step, read
-from operations.preview_report.rendering import LONGEST, as_markdown, marker
-from operations.preview_report.report import FAILED, NOTHING, OBJECTION, Report
 from policies.kinds import CLUSTER, DATABASE, FIREWALL, POOL, VPC
 from tests.operations.conftest import Finished
 from tests.operations.test_stack import Command
 from tests.stacks.harness import local_stack
 from tools.bring import bring
+from trellis.operations.check.findings import Finding, Review, Severity
+from trellis.operations.preview_report.connections import EFFECTS, disturbances, effect, losses
+from trellis.operations.preview_report.costs import costs
+from trellis.operations.preview_report.preview import PACK, Preview, Step, read
+from trellis.operations.preview_report.rendering import LONGEST, as_markdown, marker
+from trellis.operations.preview_report.report import FAILED, NOTHING, OBJECTION, Report
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from migrator import MigrationError, Options, Target, migrate
-from operations import resets
-from operations.databases import Database as Reached
-from operations.databases import Sources
 from tests.migrator.servers import Database
+from trellis.migrator import MigrationError, Options, Target, migrate
+from trellis.operations import resets
+from trellis.operations.databases import Database as Reached
+from trellis.operations.databases import Sources
 
 FILES = {
     "V1__Start.sql": "CREATE EXTENSION citext; CREATE TABLE account (id int PRIMARY KEY, email citext NOT NULL);",

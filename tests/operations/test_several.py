@@ -95,7 +95,7 @@ def test_an_interruption_stops_the_work_on_every_database(stack: Stack, server: 
     for folder in FOLDERS:
         (tmp_path / "migrations" / "demo" / folder / "V2__Long.sql").write_text("SELECT pg_sleep(300);")
     running = subprocess.Popen(
-        [sys.executable, "-m", "operations", "migrate"],
+        [sys.executable, "-m", "trellis", "migrate"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"},
         stdout=subprocess.DEVNULL,

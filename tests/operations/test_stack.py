@@ -22,7 +22,7 @@ class Command:
 
     def __call__(self, *arguments: str, **environment: str) -> Finished:
         done = subprocess.run(
-            [sys.executable, "-m", "operations", *arguments],
+            [sys.executable, "-m", "trellis", *arguments],
             cwd=self.stack.root,
             env={**self.stack.stack.environment, "TMPDIR": str(self.temporary), **environment},
             stdin=subprocess.DEVNULL,

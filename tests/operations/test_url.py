@@ -21,7 +21,7 @@ FILES = {
     "R__Names.sql": "CREATE OR REPLACE VIEW names AS SELECT owner FROM profiles;",
 }
 
-PROGRAM = (sys.executable, "-m", "operations")
+PROGRAM = (sys.executable, "-m", "trellis")
 
 
 class Command:
@@ -235,14 +235,14 @@ def test_start_loads_neither_settings_nor_what_they_need(command: Command, trell
     path = f"{tmp_path}:{Path(__file__).resolve().parents[2]}"
     assert trellis("--help", PYTHONPATH=path).code == 0
     loaded = set((tmp_path / "loaded").read_text().splitlines())
-    assert not loaded & {"psycopg", "settings", "pydantic", "yaml", "pulumi"}
+    assert not loaded & {"psycopg", "trellis.settings", "pydantic", "yaml", "pulumi"}
     done = trellis(
         "info", "--url", url(command.database), "--folder", command.folder, "--placeholder", "owner=a", PYTHONPATH=path
     )
     assert done.code == 0, done.err
     loaded = set((tmp_path / "loaded").read_text().splitlines())
     assert "psycopg" in loaded
-    assert not loaded & {"settings", "pydantic", "yaml", "pulumi"}
+    assert not loaded & {"trellis.settings", "pydantic", "yaml", "pulumi"}
 
 
 @pytest.mark.parametrize(("answer", "code", "deleted"), [("y\n", 0, 1), ("\n", 1, 0)])

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from settings.catalogue import Phase
 from tests.policies.engine import EXECUTABLE, NOWHERE
 from tests.stacks.harness import Finished, local_stack
 from tools.bring import bring
 from tools.workspace import ROOT
+from trellis.settings.catalogue import Phase
 
 SYSTEMS = sorted(path.stem for path in (ROOT / "systems").glob("*.yaml"))
 # What a stack may ask for beyond its phase.

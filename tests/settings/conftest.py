@@ -5,8 +5,8 @@ from typing import Protocol
 
 import pytest
 
-import settings
-from settings import Settings
+from trellis import settings
+from trellis.settings import Settings
 
 SYSTEM = """\
 name: shop

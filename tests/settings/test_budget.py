@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settings.budget import divide
-from settings.catalogue import PLANS, Phase
-from settings.errors import SettingsError
+from trellis.settings.budget import divide
+from trellis.settings.catalogue import PLANS, Phase
+from trellis.settings.errors import SettingsError
 
 PLAN = st.sampled_from(sorted(PLANS.values(), key=lambda plan: plan.memory_gib))
 ASKED = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.none() | st.integers(1, 500), max_size=6)
@@ -38,7 +38,7 @@ def test_a_plan_allows_25_connections_a_gib_less_3(plan) -> None:  # type: ignor
 
 
 def test_a_phase_never_shrinks_a_plan() -> None:
-    from settings.catalogue import PHASE_PLANS
+    from trellis.settings.catalogue import PHASE_PLANS
 
     plans = [PLANS[PHASE_PLANS[phase]] for phase in sorted(Phase, key=lambda phase: phase.rank)]
     assert [plan.memory_gib for plan in plans] == sorted(plan.memory_gib for plan in plans)

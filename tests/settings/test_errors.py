@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-import settings
-from settings import SettingsError
 from tests.settings.conftest import SYSTEM, Load
+from trellis import settings
+from trellis.settings import SettingsError
 
 FILE = [
     pytest.param(

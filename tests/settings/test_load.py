@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-import settings
-from settings import PLANS, Phase
-from settings.stack import StackConfig
 from tests.settings.conftest import Load
+from trellis import settings
+from trellis.settings import PLANS, Phase
+from trellis.settings.stack import StackConfig
 
 
 @pytest.mark.parametrize(

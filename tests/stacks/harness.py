@@ -24,7 +24,7 @@ from tools.dev import Stack, zones
 from tools.workspace import ROOT, Workspace
 
 STACK = "dev"
-PROGRAM = "settings components trellis migrator localcloud operations systems migrations seeds".split()
+PROGRAM = "components trellis localcloud systems migrations seeds".split()
 
 
 class LocalStack:
@@ -83,9 +83,7 @@ class LocalStack:
 
     def try_up(self) -> "Finished":
         """`trellis up`, as `make up` runs it; a failure is a result."""
-        return self._run(
-            "python", "-m", "operations", "up", "--stack", self.name, "--config-file", str(self.config_file)
-        )
+        return self._run("python", "-m", "trellis", "up", "--stack", self.name, "--config-file", str(self.config_file))
 
     def must(self, *arguments: str) -> str:
         """Runs one deployment command that must work; returns what it printed."""

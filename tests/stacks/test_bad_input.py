@@ -53,12 +53,14 @@ def test_a_preview_says_the_same(idle: LocalStack) -> None:
 
 def test_a_stack_of_digitalocean_in_the_local_clouds_shell(idle: LocalStack) -> None:
     before = len(idle.journal())
-    for command in (("stack", "init", "prod"), ("preview", "--stack", "prod"), ("stack", "rm", "prod", "--yes")):
-        done = idle._run("pulumi", *command, "--non-interactive", "--color", "never")
-        assert done.code == (1 if command[0] == "preview" else 0), done.text
-        if command[0] == "preview":
-            assert "Pulumi.prod.yaml has no digitalocean:apiEndpoint" in done.text
-            assert "Traceback" not in done.text
+    made, previewed, removed = (
+        idle._run("pulumi", *command, "--non-interactive", "--color", "never")
+        for command in (("stack", "init", "prod"), ("preview", "--stack", "prod"), ("stack", "rm", "prod", "--yes"))
+    )
+    assert made.code == removed.code == 0, made.text + removed.text
+    assert previewed.code == 1, previewed.text
+    assert "Pulumi.prod.yaml has no digitalocean:apiEndpoint" in previewed.text
+    assert "Traceback" not in previewed.text
     assert idle.changes(before) == []
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from localcloud import daemon
-from operations.processes import MARKS
 from tests.stacks.harness import LocalStack, local_stack, program_copy, wait_for
 from tools.bring import Parts
 from tools.dev import schema
 from tools.progress import Failure
 from tools.workspace import ROOT
+from trellis.operations.processes import MARKS
 
 ORDINARY = ("HOME", "PATH", "USER", "LANG", "TERM", "TRELLIS_CACHE", MARKS)
 
@@ -95,7 +95,7 @@ def engine_killed(_run: Run, stack: LocalStack) -> None:
 def all_killed(run: Run, stack: LocalStack) -> None:
     run.kill()
     for pid, command in living(stack).items():
-        if command[0] == "pulumi" or "operations" in command:
+        if command[0] == "pulumi" or "trellis" in command:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

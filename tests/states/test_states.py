@@ -50,7 +50,7 @@ def test_a_recorded_state_goes_on(case: str) -> None:
 def _import(stack: LocalStack, state: Deployment) -> None:
     file = stack.workspace.folder / "import.json"
     file.write_text(json.dumps({"version": 3, "deployment": state}))
-    stack.stack.pulumi("stack", "import", "--file", str(file), quiet=True)
+    stack.stack.pulumi("stack", "import", "--file", str(file))
 
 
 def _updates(stack: LocalStack) -> set[str]:

@@ -8,7 +8,7 @@ import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks, test
 
 from components.system import System, SystemArgs
-from settings import Settings
+from trellis.settings import Settings
 
 COMPUTED: Mapping[str, Mapping[str, Any]] = {
     "digitalocean:index/databaseCluster:DatabaseCluster": {

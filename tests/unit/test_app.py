@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import settings
 from tests.unit.recorder import record
+from trellis import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +70,7 @@ def test_a_stack_without_dns_never_imports_cloudflare(root: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-import settings
+from trellis import settings
 from tests.unit.recorder import record
 root = Path({str(root)!r})
 record(settings.load({{"trellis:system": "shop"}}, root, stack="dev"), root)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-import settings
 from tests.unit.recorder import Recorder, record
+from trellis import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("auth", "billing", "deploy", "monitor")

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import settings
 from tests.unit.recorder import Recorder, record
+from trellis import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from pulumi.runtime import rpc
 
-import settings
 from tests.unit.recorder import Recorder, record
+from trellis import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from localcloud import cli
-from operations import arguments
 from tools.workspace import ROOT
+from trellis.operations import arguments
 
 # Commands whose parser is made where they run.
 MODULES = [
@@ -87,7 +87,7 @@ def test_a_stack_has_one_default(monkeypatch: pytest.MonkeyPatch) -> None:
         assert set(found) == {expected}
 
 
-@pytest.mark.parametrize("module", ["operations", "localcloud", "tools.dev", "tools.check", "bench"])
+@pytest.mark.parametrize("module", ["trellis", "localcloud", "tools.dev", "tools.check", "bench"])
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 def test_a_closed_pipe_is_no_traceback(module: str, unbuffered: str) -> None:
     reader, writer = os.pipe()
@@ -105,7 +105,7 @@ def test_a_closed_pipe_is_no_traceback(module: str, unbuffered: str) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("call", [("localcloud", "status"), ("operations", "info")], ids=lambda call: call[0])
+@pytest.mark.parametrize("call", [("localcloud", "status"), ("trellis", "info")], ids=lambda call: call[0])
 def test_a_python_without_the_packages_is_told_what_to_do(call: tuple[str, str], tmp_path: Path) -> None:
     python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
     # Without site, no installed package is found.

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from operations import processes
 from tests.stacks.harness import wait_for
 from tools.workspace import ROOT
+from trellis.operations import processes
 
 # Starts a command that notes each interrupt in a file, and tells how it ended.
 OWNER = """
 import sys
 from pathlib import Path
-from operations import processes
+from trellis.operations import processes
 processes.heed_termination()
 try:
     done = processes.run([sys.executable, "-c", Path("child.py").read_text()], grace=float(sys.argv[1]))

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-import settings
 from tests.unit.recorder import Recorder, record
+from trellis import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

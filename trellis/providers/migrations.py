@@ -43,7 +43,7 @@ class MigrationsProvider(Provider):
         from pathlib import Path
         from tempfile import TemporaryDirectory
 
-        from migrator import MigrationError, Options, Target, migrate
+        from trellis.migrator import MigrationError, Options, Target, migrate
 
         with TemporaryDirectory() as folder:
             authority = Path(folder, "ca.crt")

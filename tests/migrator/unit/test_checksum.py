@@ -2,7 +2,7 @@
 
 import pytest
 
-from migrator.checksum import checksum
+from trellis.migrator.checksum import checksum
 
 BOM = "\ufeff"
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from migrator import MigrationError
-from migrator.comments import Comments
-from migrator.script import prepare, survey
 from tests.migrator.unit.test_plan import file
+from trellis.migrator import MigrationError
+from trellis.migrator.comments import Comments
+from trellis.migrator.script import prepare, survey
 
 
 @pytest.mark.parametrize(

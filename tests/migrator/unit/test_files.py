@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from migrator import Kind, MigrationError, discover
 from tests.migrator.conftest import Write
+from trellis.migrator import Kind, MigrationError, discover
 
 
 def complaint(folder: Path) -> MigrationError:

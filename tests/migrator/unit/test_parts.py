@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrator import MigrationError, discover
-from migrator.files import MigrationFile
-from migrator.part import parts
-from migrator.script import prepare, survey
-from migrator.sql import SqlError, split
 from tests.migrator.conftest import Write
 from tests.migrator.unit.test_plan import file
 from tests.migrator.unit.test_sql import WHOLE
+from trellis.migrator import MigrationError, discover
+from trellis.migrator.files import MigrationFile
+from trellis.migrator.part import parts
+from trellis.migrator.script import prepare, survey
+from trellis.migrator.sql import SqlError, split
 
 VALUES = {"semicolons": "1; SELECT 2; SELECT 3", "quote": "it''s", "empty": ""}
 PIECES = [

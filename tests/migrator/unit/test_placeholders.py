@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrator import MigrationError
-from migrator.placeholders import render
+from trellis.migrator import MigrationError
+from trellis.migrator.placeholders import render
 
 
 def test_names_match_in_any_case_and_values_are_not_searched() -> None:

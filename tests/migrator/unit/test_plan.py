@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrator import HistoryRow, Kind, MigrationError, MigrationFile, Options, Plan, plan
-from migrator.checksum import checksum
-from migrator.comparison import examine
-from migrator.history import Unfinished
-from migrator.versions import version_key
+from trellis.migrator import HistoryRow, Kind, MigrationError, MigrationFile, Options, Plan, plan
+from trellis.migrator.checksum import checksum
+from trellis.migrator.comparison import examine
+from trellis.migrator.history import Unfinished
+from trellis.migrator.versions import version_key
 
 _folder = tempfile.TemporaryDirectory(prefix="migrator-plan-")
 

@@ -6,8 +6,8 @@ from typing import SupportsIndex
 
 import pytest
 
-from migrator import sql
 from tests.migrator.unit.matching import Counted
+from trellis.migrator import sql
 
 # An ordinary INSERT takes about 5 steps a character. Backtracking over a long text takes as many as it has characters,
 # or doubles them with each.

@@ -2,8 +2,8 @@
 
 import pytest
 
-from migrator.sql import split
-from migrator.statements import Alone, IndexBuild, index_build, may_commit, refusal, runs_alone, sets_session
+from trellis.migrator.sql import split
+from trellis.migrator.statements import Alone, IndexBuild, index_build, may_commit, refusal, runs_alone, sets_session
 
 
 def head(sql: str) -> tuple[str, ...]:

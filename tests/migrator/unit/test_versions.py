@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrator.versions import is_version, version_key, version_text
+from trellis.migrator.versions import is_version, version_key, version_text
 
 parts = st.lists(st.integers(0, 10**30), min_size=1, max_size=6)
 

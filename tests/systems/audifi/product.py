@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from migrator import Report, Target, migrate
 from tests.migrator.servers import Database
+from trellis.migrator import Report, Target, migrate
 
 FOLDER = Path(__file__).parents[3] / "migrations" / "audifi" / "audifi"
 ADMIN, APP, ANALYTICS, INDEXER = "doadmin", "audifi_app", "audifi_analytics", "audifi_indexer"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-import settings
-from migrator import discover
 from tests.systems.audifi.product import FOLDER, AudiFi
+from trellis import settings
+from trellis.migrator import discover
 
 ROOT = Path(__file__).parents[3]
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from migrator import Options, Report, Target, migrate
 from tests.systems.audifi.product import ADMIN, ANALYTICS, APP, PASSWORD, PLACEHOLDERS, AudiFi
 from tests.systems.audifi.test_roles import OPERATIONAL
+from trellis.migrator import Options, Report, Target, migrate
 
 SEEDS = Path(__file__).parents[3] / "seeds" / "audifi" / "audifi"
 

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from migrator import Report, Target, migrate
 from tests.migrator import servers
 from tests.migrator.servers import Database
+from trellis.migrator import Report, Target, migrate
 
 FOLDER = Path(__file__).parents[3] / "migrations" / "capsule"
 SERVICES = ("auth", "billing", "deploy", "monitor")

@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from migrator import discover
 from tests.systems.capsule.product import FOLDER, SERVICES, Service
+from trellis.migrator import discover
 
 SILENT = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')"

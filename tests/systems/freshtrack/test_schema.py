@@ -6,8 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from migrator import Target, migrate
 from tests.migrator.servers import Database, PostgreSQL, server_folder
+from trellis.migrator import Target, migrate
 
 FOLDER = Path(__file__).parents[3] / "migrations" / "freshtrack" / "freshtrack"
 ADMIN, APP = "doadmin", "freshtrack_app"

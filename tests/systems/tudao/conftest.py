@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from migrator import Report, Target, migrate
 from tests.migrator.conftest import server
 from tests.migrator.servers import Database, PostgreSQL
+from trellis.migrator import Report, Target, migrate
 
 FOLDER = Path(__file__).parents[3] / "migrations" / "tudao" / "tudao"
 __all__ = ["server", "tudao", "tudao_of_module", "tudao_server"]

@@ -3,8 +3,8 @@
 import pytest
 from psycopg import errors
 
-from migrator import Target, migrate
 from tests.systems.tudao.conftest import ADMIN, ANALYTICS, APP, FOLDER, PASSWORD, Tudao
+from trellis.migrator import Target, migrate
 
 INSERT = (
     "INSERT INTO buyers (license_id, wallet, tier, status) VALUES ('NODE-' || gen_random_uuid(),"

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from migrator import discover
 from tests.systems.tudao.conftest import APP, FOLDER, Tudao
+from trellis.migrator import discover
 
 INDEXES = {
     "pkey": "(id)",

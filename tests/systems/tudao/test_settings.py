@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-import settings
-from settings import Settings
+from trellis import settings
+from trellis.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -1,0 +1,100 @@
+"""Carrying a plan out, and saying what the database holds when that fails."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from psycopg.pq import ConnStatus
+
+from trellis.migrator.alone import apply_alone
+from trellis.migrator.batch import Frame, Unit
+from trellis.migrator.comparison import Pending
+from trellis.migrator.connection import Session
+from trellis.migrator.errors import MigrationError
+from trellis.migrator.files import Kind
+from trellis.migrator.history import HistoryRow
+from trellis.migrator.options import Options
+from trellis.migrator.planning import Plan
+from trellis.migrator.report import AppliedMigration
+from trellis.migrator.transactional import apply_in_transactions
+from trellis.migrator.versions import version_key
+
+
+class Execution:
+    """Applies what a plan says is pending. Its session has to hold the lock.
+
+    applied: what is done so far. current_version: newest version in the database; None when there is none.
+    """
+
+    def __init__(self, session: Session, placeholders: Mapping[str, str], options: Options) -> None:
+        self._session = session
+        self._placeholders = placeholders
+        self._options = options
+        self.applied: list[AppliedMigration] = []
+        self.current_version: str | None = None
+
+    def carry_out(self, found: Plan, rank: int) -> None:
+        """Apply in order: runs of transactional migrations together, the others one at a time.
+
+        rank: the next free installed_rank. Raises MigrationError; what was applied before stays applied.
+        """
+        self.current_version = found.current_version
+        session = self._session
+        frame = Frame(session.table, self._options, session.search_path, session.facts.time_zone)
+        ranked = list(zip(found.pending, _ranks(found.pending, rank), strict=True))
+        for transactional, group in itertools.groupby(ranked, key=lambda pair: pair[0].transactional):
+            members = list(group)
+            try:
+                if transactional:
+                    make = lambda index, of=members: self._unit(*of[index])  # noqa: E731
+                    apply_in_transactions(session.connection, len(members), make, frame, self._note)
+                else:
+                    for pending, own_rank in members:
+                        apply_alone(session.connection, self._unit(pending, own_rank), frame, self._note)
+            except MigrationError as error:
+                error.state = " ".join(filter(None, (error.state or self._kept(error), self._now())))
+                raise
+
+    def _kept(self, error: MigrationError) -> str:
+        """What is left of a migration that ran in a transaction and failed."""
+        if self._session.connection.pgconn.status == ConnStatus.OK:
+            return f"Nothing of {Path(error.file or '').name} was kept."
+        return (
+            "The server undoes by itself what it had not committed; the next run goes on from what the history holds."
+        )
+
+    def _now(self) -> str:
+        done = len(self.applied)
+        applied = f"{done} of this run's migrations {'is' if done == 1 else 'are'} applied; " if done else ""
+        current = f"version {self.current_version} is current" if self.current_version else "no version is applied"
+        sentence = f"{applied}{current}."
+        return sentence[0].upper() + sentence[1:]
+
+    def _note(self, unit: Unit, milliseconds: int) -> None:
+        pending = unit.pending
+        self.applied.append(
+            AppliedMigration(pending.version, pending.description, pending.script, pending.checksum, milliseconds)
+        )
+        key = pending.file.version_key
+        if pending.version is not None and (self.current_version is None or key > version_key(self.current_version)):
+            self.current_version = pending.version
+        self._options.tell(f"{pending.script} applied in {milliseconds} ms.")
+
+    def _unit(self, pending: Pending, rank: int) -> Unit:
+        row = HistoryRow(
+            installed_rank=rank,
+            version=pending.version,
+            description=pending.description,
+            type="SQL_BASELINE" if pending.file.kind is Kind.BASELINE else "SQL",
+            script=pending.script,
+            checksum=pending.checksum,
+            installed_by=self._session.facts.user,
+        )
+        return Unit(pending, row, self._placeholders, self._session.facts.conforming)
+
+
+def _ranks(pending: Sequence[Pending], first: int) -> Iterator[int]:
+    """The installed_rank of each: the next free one, or that of the row an interrupted run has left."""
+    ranks = itertools.count(first)
+    for migration in pending:
+        yield next(ranks) if migration.unfinished is None else migration.unfinished.installed_rank

@@ -1,0 +1,122 @@
+"""The review of whole databases: their files as they stand, and what a shadow run makes of them.
+
+For other commands: `review_pending` and `review_chain` give a `Review`, whose parts all have `to_dict()`.
+"""
+
+from collections.abc import Callable, Sequence
+
+from trellis.migrator import Kind, MigrationError, MigrationFile, discover
+from trellis.migrator.history import TABLE
+from trellis.migrator.versions import version_key
+from trellis.operations import plans
+from trellis.operations.check.breaking import breaking
+from trellis.operations.check.findings import Finding, Review
+from trellis.operations.check.review import accepted, read, refused
+from trellis.operations.check.shadow.administrator import DIGITALOCEAN
+from trellis.operations.check.shadow.changes import Change, How
+from trellis.operations.check.shadow.entries import quoted
+from trellis.operations.check.shadow.run import Outcome, not_run, run_chain, run_pending
+from trellis.operations.check.shadow.server import Servers
+from trellis.operations.databases import Database, Sources
+from trellis.operations.errors import OperationError
+from trellis.operations.reachable import with_advice
+
+
+def review_pending(database: Database, servers: Servers | None) -> Review:
+    """The review of the files that a database does not have yet; the database is only read.
+
+    servers: where they are run; None to look at them only. Raises OperationError when the database cannot be reached,
+    and when squawk or a server is missing.
+    """
+    sources = database.sources
+
+    def run(_files: Sequence[MigrationFile], servers: Servers) -> Outcome:
+        return run_pending(servers, database)
+
+    try:
+        return _review(sources, lambda files: plans.to_come(database, files), servers, run)
+    except MigrationError as error:
+        raise OperationError(
+            f"{database.name}: {with_advice(error, database.target)}\nWithout a database: --all or --since VERSION."
+        ) from None
+
+
+def review_chain(sources: Sources, since: str | None, servers: Servers | None) -> Review:
+    """The review of a folder's files without a database: of all, or of the versions above one and the repeatables.
+
+    servers: where they are run, after the versions up to `since`; None to look at them only. Raises OperationError when
+    squawk or a server is missing.
+    """
+
+    def run(files: Sequence[MigrationFile], servers: Servers) -> Outcome:
+        return run_chain(servers, sources, files, since)
+
+    def chosen(files: Sequence[MigrationFile]) -> Sequence[MigrationFile]:
+        # A baseline repeats what the versions do.
+        return [file for file in files if file.kind is not Kind.BASELINE and _above(file, since)]
+
+    return _review(sources, chosen, servers, run)
+
+
+def _above(file: MigrationFile, since: str | None) -> bool:
+    return since is None or file.kind is Kind.REPEATABLE or file.version_key > version_key(since)
+
+
+def _review(
+    sources: Sources,
+    choose: Callable[[Sequence[MigrationFile]], Sequence[MigrationFile]],
+    servers: Servers | None,
+    run: Callable[[Sequence[MigrationFile], Servers], Outcome],
+) -> Review:
+    try:
+        every = discover(sources.folder)
+    except MigrationError as error:
+        # A folder that is not there is a wrong call; a file in it that cannot be used is a finding.
+        if error.file is None:
+            raise OperationError(str(error)) from None
+        return Review(files=1, findings=(refused(error),))
+    files = choose(every)
+    checked, refusals = accepted(files, _placeholders(sources))
+    outcome = Outcome(shadow=None, findings=())
+    if refusals and servers is not None:
+        outcome = Outcome(shadow=None, findings=(not_run(sources.folder, "the migrator refuses to begin"),))
+    elif files and servers is not None:
+        outcome = run(files, servers)
+    changes = outcome.shadow.changes if outcome.shadow else ()
+    found = read(checked, sources.postgresql, _made(changes, sources.schema))
+    findings = [*refusals, *found.findings, *outcome.findings]
+    findings += breaking(changes, checked, findings, sources.folder)
+    return Review(files=len(files), findings=_sorted(findings, files), risks=found.risks, shadow=outcome.shadow)
+
+
+def _made(changes: Sequence[Change], default: str) -> frozenset[str]:
+    """The tables and views that were made, as SQL names them; without schema too in the default one."""
+    names: set[str] = set()
+    for one in changes:
+        if one.change is How.ADDED and one.kind in ("table", "view", "materialized view"):
+            schema, _, name = one.name.partition(".")
+            names |= {f"{quoted(schema)}.{quoted(name)}", *((quoted(name),) if schema == default else ())}
+    return frozenset(names)
+
+
+def _sorted(findings: Sequence[Finding], files: Sequence[MigrationFile]) -> tuple[Finding, ...]:
+    order = {str(file.path): number for number, file in enumerate(files)}
+    # What concerns no reviewed file, or all of them, comes last.
+    return tuple(
+        sorted(
+            findings,
+            key=lambda one: (order.get(one.file, len(order)), one.line or 0, one.column or 0, one.rule),
+        )
+    )
+
+
+def _placeholders(one: Sources) -> dict[str, str]:
+    # Flyway's own, with stand-ins for what only a connection tells.
+    return {
+        **one.placeholders,
+        "flyway:defaultSchema": one.schema,
+        "flyway:user": DIGITALOCEAN.name,
+        "flyway:database": one.database,
+        "flyway:timestamp": "2000-01-01 00:00:00",
+        "flyway:table": TABLE,
+    }

@@ -1,0 +1,80 @@
+"""Making an empty database like another one: its schema, and its migration history."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from trellis.migrator import Target
+from trellis.migrator.connection import Session
+from trellis.operations.check.shadow.administrator import Administrator, administrator_of
+from trellis.operations.check.shadow.entries import Entry, dump
+
+# What pg_dump sets at its head, as far as it matters where there are no rows.
+_PREPARED = "SET check_function_bodies = off; SET xmloption = content; SET row_security = off; SET search_path = ''"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """What is taken from a database: the least that migrations need to run on another server as on its own.
+
+    major: its server's major version. administrator: who migrates it. roles: of its server, the built-in ones left out.
+    history: the history table's rows as COPY writes them; None where there is no such table.
+    """
+
+    name: str
+    major: str
+    administrator: Administrator
+    roles: frozenset[str]
+    entries: tuple[Entry, ...]
+    history: bytes | None
+
+
+def read(target: Target) -> Original:
+    """What a database holds; it is only read.
+
+    Raises MigrationError when it cannot be reached, DumpError when pg_dump may not read it.
+    """
+    with Session.open(target) as session:
+        connection, facts = session.connection, session.facts
+        roles = connection.execute("SELECT rolname FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_'").fetchall()
+        history = None
+        if facts.has_table:
+            with connection.cursor().copy(f"COPY {session.table} TO STDOUT".encode()) as rows:
+                history = b"".join(rows)
+        return Original(
+            name=facts.database,
+            major=facts.server_version.partition(".")[0],
+            administrator=administrator_of(connection, facts.search_path),
+            roles=frozenset(name for (name,) in roles),
+            entries=dump(connection),
+            history=history,
+        )
+
+
+@dataclass(frozen=True)
+class Lack:
+    """An object that could not be made in the copy, and the server's reason."""
+
+    entry: Entry
+    reason: str
+
+
+def write(original: Original, target: Target) -> tuple[Lack, ...]:
+    """Makes an empty database like the original, as a superuser; gives what could not be made."""
+    with target.connect() as connection:
+        connection.execute(_PREPARED)
+        lacks = tuple(_restore(connection, original.entries))
+        if original.history is not None:
+            with connection.cursor().copy(f"COPY {target.history_table} FROM STDIN".encode()) as rows:
+                rows.write(original.history)
+    return lacks
+
+
+def _restore(connection: psycopg.Connection[Any], entries: Iterable[Entry]) -> Iterable[Lack]:
+    for entry in entries:
+        try:
+            connection.execute(entry.sql.encode())
+        except psycopg.Error as error:
+            yield Lack(entry, error.diag.message_primary or str(error))

@@ -1,0 +1,135 @@
+"""Statements of a migration as the rules see them."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from trellis.migrator.files import MigrationFile
+from trellis.migrator.script import Script, prepare
+from trellis.migrator.sql import Statement
+from trellis.migrator.statements import Alone, runs_alone
+
+# A relation's name, with its schema or without.
+NAME = r'(?P<table>(?:"[^"]+"|[\w$]+)(?:\s*\.\s*(?:"[^"]+"|[\w$]+))?)'
+_QUIET = re.compile(
+    r"""--[^\r\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|(?P<kept>"[^"]*")""", re.DOTALL
+)
+_QUOTED_OR_BRACKET = re.compile(f"{_QUIET.pattern}|[(),]", re.DOTALL)
+_INNERMOST = re.compile(r"\([^()]*\)")
+_IGNORE = re.compile(r"--[ \t]*trellis-ignore[ \t]+([\w, \t-]+)")
+_TABLE_KINDS = frozenset({"TEMP", "TEMPORARY", "UNLOGGED", "GLOBAL", "LOCAL"})
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A migration that the migrator accepts, ready to be looked at."""
+
+    script: Script
+
+    @classmethod
+    def of(cls, file: MigrationFile, placeholders: Mapping[str, str]) -> "Checked":
+        """Raises MigrationError, with line and column, for a file that the migrator refuses."""
+        return cls(prepare(file, placeholders))
+
+    @property
+    def path(self) -> str:
+        """The file, as findings name it."""
+        return str(self.script.file.path)
+
+    @property
+    def text(self) -> str:
+        """The SQL, placeholders replaced."""
+        return self.script.rendered.text
+
+    @cached_property
+    def statements(self) -> Sequence[Statement]:
+        """All of its statements."""
+        return tuple(self.script.statements())
+
+    @cached_property
+    def alone(self) -> Sequence[tuple[Statement, Alone]]:
+        """Those that cannot run in a transaction."""
+        found = ((statement, runs_alone(statement.head)) for statement in self.statements)
+        return tuple((statement, kind) for statement, kind in found if kind is not None)
+
+    @cached_property
+    def new_tables(self) -> frozenset[str]:
+        """The tables it makes, as SQL writes their names; with IF NOT EXISTS one may be there already."""
+        return self._made(("TABLE",))
+
+    @cached_property
+    def new_views(self) -> frozenset[str]:
+        """The materialized views it makes, likewise."""
+        return self._made(("MATERIALIZED", "VIEW"))
+
+    def _made(self, kind: Sequence[str]) -> frozenset[str]:
+        return frozenset(name for statement in self.statements for name in _made(statement.head, kind))
+
+    def source(self, statement: Statement) -> str:
+        """A statement as it stands in the file, placeholders and all."""
+        start, end = (self.script.rendered.source_offset(offset) for offset in (statement.start, statement.end - 1))
+        return self.script.source[start : end + 1]
+
+    def quiet(self, statement: Statement) -> str:
+        """A statement with comments and strings blanked; every offset stays."""
+        return _QUIET.sub(
+            lambda match: match[0] if match["kept"] else " " * len(match[0]), self.text[statement.start : statement.end]
+        )
+
+    def bare(self, statement: Statement) -> str:
+        """The same with what parentheses hold blanked, too."""
+        text = self.quiet(statement)
+        while (shorter := _INNERMOST.sub(lambda match: " " * len(match[0]), text)) != text:
+            text = shorter
+        return text
+
+    def at(self, offset: int) -> Statement | None:
+        """The statement that an offset of the text lies in, or the next one; None behind the last."""
+        index = bisect_right(self._ends, offset)
+        return self.statements[index] if index < len(self.statements) else None
+
+    def ignored(self, statement: Statement) -> frozenset[str]:
+        """The rules that `-- trellis-ignore` above a statement names."""
+        index = bisect_right(self._ends, statement.start)
+        comments = self.text[self._ends[index - 1] if index else 0 : statement.start]
+        return frozenset(
+            rule for match in _IGNORE.finditer(comments) for rule in re.split(r"[, \t]+", match[1]) if rule
+        )
+
+    @cached_property
+    def _ends(self) -> Sequence[int]:
+        return [statement.end for statement in self.statements]
+
+
+def _made(head: Sequence[str], kind: Sequence[str]) -> Iterator[str]:
+    words = [word for word in head[1:] if word not in _TABLE_KINDS]
+    name = words[len(kind) : len(kind) + 3]
+    if head[:1] != ("CREATE",) or words[: len(kind)] != list(kind) or name[:1] in ([], ["IF"]):
+        return
+    parts = [part if part.startswith('"') else part.lower() for part in name]
+    if parts[1:2] == ["."]:
+        yield "".join(parts)
+        if parts[0] == "public":
+            yield parts[2]
+    else:
+        yield parts[0]
+        yield f"public.{parts[0]}"
+
+
+def split_at_commas(text: str) -> Iterator[str]:
+    """The parts of a list, such as the columns of a CREATE TABLE: commas in parentheses and quotes part nothing."""
+    start = depth = 0
+    for match in _QUOTED_OR_BRACKET.finditer(text):
+        depth += {"(": 1, ")": -1}.get(match[0], 0)
+        if match[0] == "," and not depth:
+            yield text[start : match.start()]
+            start = match.end()
+    yield text[start:]
+
+
+def same_name(name: str) -> str:
+    """A table's name as `new_tables` holds it."""
+    parts = re.findall(r'"[^"]*"|[^\s."]+', name)
+    return ".".join(part if part.startswith('"') else part.lower() for part in parts)

@@ -1,0 +1,193 @@
+"""Which databases a command works on, and how each is reached."""
+
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from trellis.operations.engine import Engine
+from trellis.operations.errors import OperationError, WrongCall
+
+if TYPE_CHECKING:
+    from trellis.migrator import Target
+    from trellis.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """The SQL of one database.
+
+    name: cluster/database, or what the URL says. postgresql: major version, as text.
+    seeds: the folder of test data, where the stack asks for it. production: whom the stack serves.
+    """
+
+    name: str
+    database: str
+    folder: Path
+    placeholders: Mapping[str, str]
+    schema: str = "public"
+    postgresql: str = "17"
+    seeds: Path | None = None
+    production: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """One database, its SQL and the way to it. `sources` has no folder where the command needs none."""
+
+    sources: Sources
+    target: "Target"
+
+    @property
+    def name(self) -> str:
+        """What output and errors call it."""
+        return self.sources.name
+
+
+@contextmanager
+def opened(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[str]]]:
+    """The databases that the arguments name, and warnings about the arguments.
+
+    The CA certificates of a stack lie in a temporary folder meanwhile, which only this account can read. Raises
+    WrongCall for arguments that do not fit together, OperationError when the stack cannot be read.
+    """
+    if options.url is not None:
+        yield _single(options)
+        return
+    _refuse_url_options(options)
+    engine = Engine(options.stack, options.config_file)
+    known = chosen(_sources(engine, options), options.databases)
+    outputs = engine.outputs()
+    with TemporaryDirectory(prefix="trellis-") as folder:
+        yield [_reached(sources, outputs, Path(folder), options.stack) for sources in known], ()
+
+
+def sources(options: Namespace) -> Sequence[Sources]:
+    """The SQL that the arguments name, without any way to a database.
+
+    Raises WrongCall and OperationError, as `opened` does.
+    """
+    if options.folder is not None:
+        return [_local(options, "database")]
+    _refuse_url_options(options)
+    return chosen(_sources(Engine(options.stack, options.config_file), options), options.databases)
+
+
+def chosen(known: Sequence[Sources], names: Sequence[str]) -> Sequence[Sources]:
+    """Those that the names mean; all without names.
+
+    names: "cluster/database", or a database's name where only one cluster has it. Raises WrongCall for a name that
+    means none or several.
+    """
+    listed = ", ".join(sources.name for sources in known)
+    found: dict[str, Sources] = {}
+    for name in names:
+        meant = [sources for sources in known if name in (sources.name, sources.database)]
+        if not meant:
+            raise WrongCall(f"There is no database {name!r} in this stack. Known: {listed}.")
+        if len(meant) > 1:
+            raise WrongCall(f"{name!r} is in several clusters. Say which: {', '.join(one.name for one in meant)}.")
+        found[meant[0].name] = meant[0]
+    return list(found.values()) if names else known
+
+
+def _refuse_url_options(options: Namespace) -> None:
+    given = [f"--{name}" for name in ("folder", "placeholders") if getattr(options, name, None)]
+    if given:
+        raise WrongCall(f"{given[0].removesuffix('s')} belongs to a database without a stack: give --url too.")
+
+
+def _single(options: Namespace) -> tuple[Sequence[Database], Sequence[str]]:
+    from psycopg.conninfo import conninfo_to_dict
+
+    from trellis.migrator import MigrationError, Target
+
+    if options.databases:
+        raise WrongCall(f"{options.databases[0]!r} names a database of a stack, and --url names one already.")
+    if getattr(options, "folder", None) is None and options.command != "baseline":
+        raise WrongCall("--url needs --folder, the folder of the database's SQL.")
+    try:
+        target = Target(options.url, schema=options.schema)
+    except MigrationError as error:
+        raise WrongCall(str(error)) from None
+    parameters = conninfo_to_dict(options.url)
+    name = str(parameters.get("dbname") or parameters.get("user") or "database")
+    warnings = (
+        ["The URL holds a password, which the list of processes shows to everybody. Set PGPASSWORD instead."]
+        if parameters.get("password")
+        else []
+    )
+    return [Database(sources=_local(options, name), target=target)], warnings
+
+
+def _local(options: Namespace, name: str) -> Sources:
+    if options.databases:
+        raise WrongCall(f"{options.databases[0]!r} names a database of a stack, and --folder names SQL without one.")
+    return Sources(
+        name=name,
+        database=name,
+        folder=getattr(options, "folder", None) or Path(),
+        placeholders=dict(getattr(options, "placeholders", ())),
+        schema=options.schema,
+    )
+
+
+def _sources(engine: Engine, options: Namespace) -> Sequence[Sources]:
+    loaded = _settings(engine, options)
+    return [
+        Sources(
+            name=f"{cluster.name}/{database.name}",
+            database=database.name,
+            folder=_relative(database.migrations),
+            placeholders=database.roles,
+            schema=options.schema,
+            postgresql=cluster.version,
+            seeds=_relative(database.seeds) if database.seeds else None,
+            production=loaded.production,
+        )
+        for cluster in loaded.clusters
+        for database in cluster.databases
+    ]
+
+
+def _settings(engine: Engine, options: Namespace) -> "Settings":
+    # Pulumi says what is wrong with the stack before the files are read.
+    config = engine.configuration()
+    from trellis import settings
+
+    try:
+        return settings.load(config, _root(), stack=options.stack)
+    except settings.SettingsError as error:
+        raise OperationError(str(error)) from None
+
+
+def _root() -> Path:
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "Pulumi.yaml").is_file()), here)
+
+
+def _relative(folder: Path) -> Path:
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
+def _reached(sources: Sources, outputs: Mapping[str, Mapping[str, object]], folder: Path, stack: str) -> Database:
+    from psycopg.conninfo import conninfo_to_dict
+
+    from trellis.migrator import Target
+
+    cluster, _, database = sources.name.partition("/")
+    uris = outputs.get("direct_uris", {}).get(cluster, {})
+    if not isinstance(uris, Mapping) or database not in uris:
+        raise OperationError(
+            f"The stack {stack!r} has no database {sources.name} yet: the system file names it, and its outputs do not."
+            f" Deploy it with `pulumi up --stack {stack}`."
+        )
+    authority = folder / f"{cluster}.crt"
+    # The folder is closed to others, and so is the file.
+    authority.touch(mode=0o600)
+    authority.write_text(str(outputs["ca_certificates"][cluster]))
+    parameters = conninfo_to_dict(str(uris[database]), sslrootcert=str(authority))
+    return Database(sources=sources, target=Target(parameters, schema=sources.schema))

@@ -1,0 +1,56 @@
+"""A run of the engine over a stack's resources, and what its events say of it."""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from trellis.operations.errors import OperationError
+from trellis.operations.processes import run
+from trellis.operations.terminal import tell
+
+NOT_INSTALLED = "pulumi is not on PATH. In a checkout, `. .trellis/env` puts it there."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """How a run ended. code: its exit code, which no error leaves at 0. failed: the steps of resources that failed."""
+
+    code: int
+    failed: tuple[Mapping[str, Any], ...]
+
+
+def deploy(command: str, *options: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Deployment:
+    """Runs `pulumi <command>`, its output shown as it comes.
+
+    Raises OperationError where there is no pulumi, and KeyboardInterrupt as processes.run does.
+    """
+    # pulumi knows --event-log only among its debugging commands.
+    environment = {**(os.environ if env is None else env), "PULUMI_DEBUG_COMMANDS": "true"}
+    with TemporaryDirectory(prefix="trellis-") as folder:
+        log = Path(folder, "events")
+        try:
+            done = run(("pulumi", command, "--event-log", str(log), *options), cwd=cwd, env=environment)
+        except FileNotFoundError as error:
+            raise OperationError(NOT_INSTALLED) from error
+        events = _events(log)
+    failed = tuple(event["resOpFailedEvent"]["metadata"] for event in events if event.get("resOpFailedEvent"))
+    errors = [event for event in events if (event.get("diagnosticEvent") or {}).get("severity") == "error"]
+    if done.returncode == 0 and (failed or errors):
+        # The engine settles its exit code before it ends its plugins. One that ended by itself is told after that.
+        tell(f"error: `pulumi {command}` told of an error, see above, and ended with exit code 0. It counts as failed.")
+        return Deployment(code=1, failed=failed)
+    return Deployment(code=done.returncode, failed=failed)
+
+
+def _events(log: Path) -> list[Mapping[str, Any]]:
+    events = []
+    for line in log.read_text().splitlines() if log.exists() else ():
+        # An engine that is killed leaves half a line.
+        with suppress(ValueError):
+            events.append(json.loads(line))
+    return events

@@ -1,0 +1,105 @@
+"""Runs the pulumi command for one stack."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+from trellis.operations.deployment import NOT_INSTALLED
+from trellis.operations.errors import OperationError
+from trellis.operations.processes import run
+
+
+class Engine:
+    """The pulumi program on PATH, for one stack of the project in the current folder."""
+
+    def __init__(self, stack: str, config_file: Path | None) -> None:
+        self._name = stack
+        self._stack = ["--stack", stack, "--non-interactive", "--color", "never"]
+        self._config_file = ["--config-file", str(config_file)] if config_file else []
+
+    def state(self) -> dict[str, Any]:
+        """The stack's deployment, secrets encrypted."""
+        return dict(json.loads(self._run("stack", "export"))["deployment"])
+
+    def config(self, key: str) -> str | None:
+        """One value of the stack's config, or None."""
+        values = json.loads(self._run("config", "--json", *self._config_file))
+        value = values.get(key, {}).get("value")
+        return None if value is None else str(value)
+
+    def set_config(self, key: str, value: str) -> None:
+        """Writes one plain value into the stack's config file."""
+        self._run("config", "set", key, value, *self._config_file)
+
+    def configuration(self) -> dict[str, str]:
+        """The stack's config, the project's defaults included: every key with its namespace, every value as text."""
+        values = json.loads(self._run("config", "--json", *self._config_file))
+        return {key: str(entry["value"]) for key, entry in values.items() if entry.get("value") is not None}
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets shown; they go nowhere but into the caller's memory."""
+        return dict(json.loads(self._run("stack", "output", "--json", "--show-secrets")))
+
+    def preview(self, *options: str) -> tuple[int, str, str]:
+        """A preview as the engine's events, a JSON object a line: exit code, stdout, stderr. Secrets are masked.
+
+        Policy packs run with this process's Python, whatever is first on PATH.
+        """
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+        done = _pulumi(
+            ("preview", "--json", *options, *self._stack, *self._config_file),
+            env={**os.environ, "PATH": path, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "1"},
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def adopt(self, found: Mapping[str, str]) -> None:
+        """Takes resources that exist into the state, URN -> id, and drops every open create.
+
+        A found resource gets the inputs that its create was asked with; a refresh then reads what it really is.
+        """
+        exported = json.loads(self._run("stack", "export"))
+        deployment = exported["deployment"]
+        open_operations = deployment.pop("pending_operations")
+        for resource in (operation["resource"] for operation in open_operations):
+            if resource["urn"] in found:
+                deployment["resources"].append(
+                    {**resource, "id": found[resource["urn"]], "custom": True, "outputs": resource["inputs"]}
+                )
+        deployment["pending_operations"] = [
+            operation for operation in open_operations if operation["type"] != "creating"
+        ]
+        self._run("stack", "import", input_text=json.dumps(exported))
+        if found:
+            targets = [f"--target={urn}" for urn in found]
+            self._run("refresh", "--yes", "--skip-preview", *targets, *self._config_file)
+
+    def _run(self, *arguments: str, input_text: str | None = None) -> str:
+        done = _pulumi((*arguments, *self._stack), input_text=input_text)
+        if done.returncode:
+            raise self._failure(arguments, done)
+        return done.stdout
+
+    def _failure(self, arguments: tuple[str, ...], done: "CompletedProcess[str]") -> OperationError:
+        # What was printed before a failure may hold the secrets that were asked for.
+        said = done.stderr if "--show-secrets" in arguments else done.stdout + done.stderr
+        if "no stack named" in said:
+            return OperationError(
+                f"There is no stack {self._name!r} in this backend; `pulumi stack ls` lists those there are. In a"
+                " checkout, `make up` makes the stack dev and `. .trellis/env` leads pulumi to it."
+            )
+        if "no Pulumi.yaml project file found" in said:
+            return OperationError("Neither this folder nor one above it holds a Pulumi.yaml. Change to the checkout.")
+        return OperationError(f"`pulumi {' '.join(arguments)}` failed:\n{said.strip()}")
+
+
+def _pulumi(
+    arguments: tuple[str, ...], *, env: Mapping[str, str] | None = None, input_text: str | None = None
+) -> "CompletedProcess[str]":
+    try:
+        return run(("pulumi", *arguments), env=env, capture=True, input_text=input_text)
+    except FileNotFoundError as error:
+        raise OperationError(NOT_INSTALLED) from error

@@ -1,0 +1,86 @@
+"""What happens to running connections when a resource changes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from policies.kinds import APP, CLUSTER, DATABASE, FIREWALL, MIGRATIONS, POOL, REPLICA, USER, VPC
+from trellis.operations.preview_report.preview import Step
+
+_NONE = "none"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a change means. properties: one of them must change; empty means any."""
+
+    type: str
+    operation: str
+    properties: frozenset[str]
+    text: str
+
+
+def _row(kind: str, operation: str, properties: str, text: str) -> Effect:
+    return Effect(kind, operation, frozenset(properties.split()), text)
+
+
+# The first row that fits counts, so a property that cuts connections stands above one that does not.
+EFFECTS = (
+    _row(CLUSTER, "replace", "", "the cluster and its data are deleted; every connection ends"),
+    _row(CLUSTER, "delete", "", "the cluster and its data are deleted; every connection ends"),
+    _row(CLUSTER, "update", "version", "upgrade: away while it runs, minutes; every client reconnects"),
+    _row(CLUSTER, "update", "region privateNetworkUuid", "moves: fail-over in the end, seconds; the hosts change"),
+    _row(CLUSTER, "update", "size", "resize: fail-over in the end, seconds; every client reconnects"),
+    _row(CLUSTER, "update", "nodeCount", "a standby is added or removed beside the primary: none"),
+    _row(CLUSTER, "update", "storageSizeMib", "storage grows in place: none"),
+    _row(CLUSTER, "update", "", _NONE),
+    _row(CLUSTER, "create", "", "new: nobody is connected yet"),
+    _row(DATABASE, "replace", "", "the database and its data are deleted; its connections end"),
+    _row(DATABASE, "delete", "", "the database and its data are deleted; its connections end"),
+    _row(USER, "replace", "", "a new password; its clients are refused until they have it"),
+    _row(USER, "delete", "", "its clients are refused"),
+    _row(USER, "update", "", _NONE),
+    _row(
+        POOL, "replace", "", "the pool is made anew: its clients reconnect, and meanwhile are told of no such database"
+    ),
+    _row(POOL, "delete", "", "its clients are refused"),
+    _row(REPLICA, "create", "", "copied from the primary: none"),
+    _row(REPLICA, "update", "size", "resize: its readers reconnect, seconds"),
+    _row(REPLICA, "replace", "", "its readers are cut off until the new one stands"),
+    _row(REPLICA, "delete", "", "its readers are cut off"),
+    _row(FIREWALL, "update", "", "new connections follow the new list"),
+    _row(FIREWALL, "replace", "", "the cluster is open to everybody until the new list stands"),
+    _row(FIREWALL, "delete", "", "the cluster is open to everybody"),
+    _row(APP, "update", "", "new deployment: the old one serves until the new one answers its health check"),
+    _row(APP, "replace", "", "away until the new one is deployed"),
+    _row(APP, "delete", "", "away"),
+    _row(VPC, "replace", "", "everything in it moves; private hosts change"),
+    _row(VPC, "delete", "", "private hosts are gone"),
+    _row(MIGRATIONS, "create", "", "the pending migrations below run"),
+    _row(MIGRATIONS, "update", "", "the pending migrations below run"),
+)
+# Without a row of its own a new thing touches nobody.
+_OTHERWISE = {"create": _NONE, "import": _NONE}
+
+
+def effect(step: Step) -> str | None:
+    """What happens to running connections; None where this table does not tell."""
+    for row in EFFECTS:
+        fits = not row.properties or row.properties & set(step.changed)
+        if row.type == step.type and row.operation == step.operation and fits:
+            return row.text
+    return _OTHERWISE.get(step.operation or "")
+
+
+def disturbances(steps: Iterable[Step]) -> Iterator[tuple[Step, str]]:
+    """The changes that somebody notices, or that nobody can vouch for."""
+    for step in steps:
+        text = effect(step)
+        if text is None and step.type.startswith("digitalocean:"):
+            yield step, "not known: look it up before merging"
+        elif text is not None and text != _NONE and step.operation != "create":
+            yield step, text
+
+
+def losses(steps: Iterable[Step]) -> list[Step]:
+    """The changes that delete data, or the network that data live in."""
+    return [step for step in steps if step.operation in ("delete", "replace") and step.type in (CLUSTER, DATABASE, VPC)]

@@ -1,0 +1,117 @@
+"""The report as Markdown for a comment."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from trellis.operations.check.rendering import as_markdown as reviews_as_markdown
+from trellis.operations.preview_report.connections import disturbances
+from trellis.operations.preview_report.report import Report
+
+# GitHub takes comments of 65,536 characters.
+LONGEST = 65_000
+
+
+def marker(stack: str) -> str:
+    """The first line of a stack's comment, by which the next run finds it."""
+    return f"<!-- trellis preview-report: {stack} -->"
+
+
+def as_markdown(report: Report) -> str:
+    """One comment. What holds the pull request up comes first."""
+    parts = [marker(report.stack), f"# Preview of `{report.stack}`", _verdict(report), *_resources(report)]
+    parts += [*_connections(report), *_policies(report)]
+    if report.reviews:
+        parts.append(reviews_as_markdown(report.reviews))
+    parts += _costs(report)
+    text = "\n\n".join(parts) + "\n"
+    if len(text) > LONGEST:
+        return text[:LONGEST] + "\n\nThe rest does not fit into a comment; `trellis preview-report` shows it.\n"
+    return text
+
+
+def _verdict(report: Report) -> str:
+    if report.failures:
+        return "\n\n".join(["**The preview is not complete.**", *map(_quoted, report.failures), *_objections(report)])
+    if report.objections:
+        return "\n\n".join(["**Not to be merged like this.**", *_objections(report)])
+    return "Nothing to object to."
+
+
+def _objections(report: Report) -> list[str]:
+    return ["\n".join(f"- {_cell(one)}" for one in report.objections)] if report.objections else []
+
+
+def _resources(report: Report) -> Iterator[str]:
+    yield "## Resources"
+    changes = report.preview.changes
+    if not changes:
+        yield "Nothing changes."
+        return
+    counts = Counter(step.operation for step in changes)
+    kept = len(report.preview.steps) - len(changes)
+    yield ", ".join([*(f"{number} to {operation}" for operation, number in counts.items()), f"{kept} unchanged"]) + "."
+    yield _table(
+        ("", "type", "name", "changes"),
+        [
+            (step.operation or "", f"`{step.type.rpartition(':')[2]}`", f"`{step.name}`", ", ".join(step.describe()))
+            for step in changes
+        ],
+    )
+
+
+def _connections(report: Report) -> Iterator[str]:
+    yield "## Running connections"
+    rows = [(f"`{step.name}`", text) for step, text in disturbances(report.preview.changes)]
+    yield _table(("resource", "what its clients notice"), rows) if rows else "Nobody who is connected notices."
+
+
+def _policies(report: Report) -> Iterator[str]:
+    yield "## Policies"
+    preview = report.preview
+    if not preview.findings:
+        yield "All kept."
+    for title, findings in (
+        ("Broken", preview.violations),
+        ("Advice", preview.advice),
+        ("Postponed to `up`, which will know the values", preview.postponed),
+    ):
+        if findings:
+            yield f"{title}:\n\n" + _table(("policy", "resource", "finding"), map(_finding, findings))
+
+
+def _finding(finding: Mapping[str, Any]) -> Sequence[str]:
+    level = finding.get("severity")
+    name = f"`{finding['policyName']}`" + (f" ({level})" if level else "")
+    return (
+        name,
+        f"`{finding.get('resourceUrn', '').rpartition('::')[2]}`",
+        finding["message"].strip().replace("\n", " "),
+    )
+
+
+def _costs(report: Report) -> Iterator[str]:
+    costs = report.costs
+    yield "## Monthly cost"
+    change = costs.after - costs.before
+    sign = "-" if change < 0 else "+"
+    yield f"${costs.before:g} before, ${costs.after:g} after" + (f" ({sign}${abs(change):g})." if change else ".")
+    if costs.changed:
+        rows = [(f"`{name}`", f"${before:g}", f"${after:g}") for name, (before, after) in costs.changed.items()]
+        yield _table(("resource", "before", "after"), rows)
+    if costs.unpriced:
+        yield f"Without a price, and left out: {', '.join(costs.unpriced)}."
+    yield "Databases, Droplets and volumes at the catalogue's prices; traffic and taxes are left out."
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,83 @@
+"""Everything that a reviewer needs, and what the pull request is held up for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trellis.operations.check.findings import Review
+from trellis.operations.preview_report.connections import disturbances, effect
+from trellis.operations.preview_report.costs import Costs
+from trellis.operations.preview_report.preview import Preview, Step
+
+NOTHING, FAILED, OBJECTION = 0, 1, 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """losses: changes that delete data that the stack's phase keeps. unread: why migrations were not reviewed."""
+
+    stack: str
+    preview: Preview
+    reviews: Sequence[tuple[str, Review]]
+    unread: str | None
+    costs: Costs
+    losses: Sequence[Step]
+
+    @property
+    def objections(self) -> list[str]:
+        """What must change before a merge, a line each."""
+        found = [f"{one['policyName']}: {_last_line(one['message'])}" for one in self.preview.violations]
+        found += [
+            f"{one.file}: {one.message}"
+            for _, review in self.reviews
+            for one in review.findings
+            if one.severity == "error"
+        ]
+        return found + [f"{step.name} is {step.operation}d: {effect(step)}" for step in self.losses]
+
+    @property
+    def failures(self) -> list[str]:
+        """What could not be found out."""
+        # A policy that objects ends the preview with an error of the engine's that says no more.
+        errors = [one for one in self.preview.errors if not (self.preview.violations and one == "preview failed")]
+        return errors + ([self.unread] if self.unread else [])
+
+    @property
+    def exit_code(self) -> int:
+        """FAILED when something could not be found out, else OBJECTION or NOTHING."""
+        if self.failures:
+            return FAILED
+        return OBJECTION if self.objections else NOTHING
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as values for JSON."""
+        return {
+            "command": "preview-report",
+            "stack": self.stack,
+            "ok": self.exit_code == NOTHING,
+            "objections": self.objections,
+            "failures": self.failures,
+            "resources": [step.to_dict() for step in self.preview.changes],
+            "policies": {
+                kind: [
+                    {"policy": one["policyName"], "urn": one.get("resourceUrn"), "message": one["message"].strip()}
+                    for one in findings
+                ]
+                for kind, findings in (
+                    ("violations", self.preview.violations),
+                    ("advice", self.preview.advice),
+                    ("postponed", self.preview.postponed),
+                )
+            },
+            "migrations": [{"database": name, **review.to_dict()} for name, review in self.reviews],
+            "connections": [{"urn": step.urn, "effect": text} for step, text in disturbances(self.preview.changes)],
+            "monthly_usd": {
+                "before": self.costs.before,
+                "after": self.costs.after,
+                "unpriced": list(self.costs.unpriced),
+            },
+        }
+
+
+def _last_line(message: str) -> str:
+    return message.strip().splitlines()[-1]

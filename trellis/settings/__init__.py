@@ -1,0 +1,28 @@
+"""What to build and how big: a system file and a stack's config become one frozen `Settings`.
+
+Reads those two files and nothing else: no call to a cloud, no look at a database.
+"""
+
+from trellis.settings.budget import ConnectionBudget
+from trellis.settings.catalogue import PLANS, REGIONS, Phase, Plan
+from trellis.settings.errors import SettingsError
+from trellis.settings.loader import load, refuse_local_shell
+from trellis.settings.resolved import AppSettings, CacheSettings, ClusterSettings, PoolSettings, Settings
+from trellis.settings.system import Mode
+
+__all__ = [
+    "PLANS",
+    "REGIONS",
+    "AppSettings",
+    "CacheSettings",
+    "ClusterSettings",
+    "ConnectionBudget",
+    "Mode",
+    "Phase",
+    "Plan",
+    "PoolSettings",
+    "Settings",
+    "SettingsError",
+    "load",
+    "refuse_local_shell",
+]

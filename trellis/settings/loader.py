@@ -1,0 +1,148 @@
+"""Reads a stack's config and its system file and checks one against the other."""
+
+import json
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from trellis.settings.catalogue import Phase
+from trellis.settings.errors import SettingsError
+from trellis.settings.explain import explain
+from trellis.settings.resolve import resolve
+from trellis.settings.resolved import Settings
+from trellis.settings.source import Location, Source, read
+from trellis.settings.stack import Copy, Environment, StackConfig
+from trellis.settings.system import Mode, System
+
+NAMESPACE = "trellis"
+LOCAL_CLOUD = "TRELLIS_LOCAL_CLOUD"
+"""The variable by which a shell is known to be the local cloud's: its token is none, its passphrase is public."""
+
+
+def refuse_local_shell(config: Mapping[str, str], environment: Mapping[str, str], *, stack: str) -> None:
+    """Raises SettingsError for a stack of DigitalOcean in a shell of the local cloud.
+
+    config: as for `load`. environment: the variables that the program was started with. There the real cloud would be
+    asked with a token that is none, and the state would lie in a folder that `make clean` deletes.
+    """
+    if LOCAL_CLOUD in environment and "digitalocean:apiEndpoint" not in config:
+        raise SettingsError(
+            f"Pulumi.{stack}.yaml has no digitalocean:apiEndpoint, so this stack is on DigitalOcean; but this shell is "
+            "the local cloud's: it has read .trellis/env. Nothing was changed. Take the stack out of the local state "
+            f"with `pulumi stack rm {stack}`, then deploy it from a new shell, as README.md says."
+        )
+
+
+def load(config: Mapping[str, str], root: Path, *, stack: str) -> Settings:
+    """The settings of one stack.
+
+    config: the stack's config as Pulumi hands it over: every key with its namespace, every value as text,
+        lists and mappings as JSON.
+    root: the folder that holds systems/, migrations/ and seeds/.
+    stack: the stack's name, for errors.
+
+    Raises SettingsError, with one line a complaint, before anything is built.
+    """
+    file = f"Pulumi.{stack}.yaml"
+    chosen = _stack_config(config, file)
+    source = read(_system_file(chosen.system, root, file), name=f"systems/{chosen.system}.yaml")
+    try:
+        system = System.model_validate(source.data)
+    except ValidationError as error:
+        raise SettingsError(explain(error, System, source.place)) from error
+    if system.name != chosen.system:
+        raise SettingsError(f"{source.place(('name',))}: {system.name!r}; a system is named like its file.")
+    for key, complaint in _disagreements(chosen, system, source, root):
+        raise SettingsError(f"{file}, {NAMESPACE}:{key}: {complaint}")
+    return resolve(system, chosen, source, root)
+
+
+def _stack_config(config: Mapping[str, str], file: str) -> StackConfig:
+    def place(location: Location) -> str:
+        key, *rest = (str(part) for part in location)
+        return f"{file}, {'.'.join([f'{NAMESPACE}:{key}', *rest])}"
+
+    values = {key.partition(":")[2]: _value(text) for key, text in config.items() if key.startswith(NAMESPACE + ":")}
+    try:
+        return StackConfig.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(explain(error, StackConfig, place)) from error
+
+
+def _value(text: str) -> Any:
+    # Pulumi hands lists, mappings, numbers and booleans over as JSON and strings as they are.
+    if text[:1] in ("[", "{") or text in ("true", "false"):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return text
+    return text
+
+
+def _system_file(name: str, root: Path, file: str) -> Path:
+    known = sorted(path.stem for path in (root / "systems").glob("*.yaml"))
+    if name not in known:
+        raise SettingsError(
+            f"{file}, {NAMESPACE}:system: there is no system {name!r}. "
+            f"Known: {', '.join(known) or 'none'} (the files in systems/)."
+        )
+    return root / "systems" / f"{name}.yaml"
+
+
+def _disagreements(chosen: StackConfig, system: System, source: Source, root: Path) -> list[tuple[str, str]]:
+    """Keys of the stack's config that the system file has no place for, each with the sentence for it."""
+    offered = f"Offered in {source.name}: {', '.join(system.modes)}."
+    found = [
+        (key, f"{system.name} does not offer {mode.value!r}. {offered}")
+        for key, mode in (("mode", chosen.mode), ("fallback", chosen.fallback))
+        if mode is not None and mode not in system.modes
+    ]
+    if chosen.phase is not Phase.LAUNCH:
+        found += [
+            (
+                "trustedSources",
+                f"{value} admits the whole internet, which the phase {chosen.phase} does not allow. "
+                "Name addresses or ranges.",
+            )
+            for value in chosen.trusted_sources
+            if IPv4Network(value).prefixlen == 0
+        ]
+    found += [
+        (f"imageTags.{name}", f"{system.name} has no such app. Known: {', '.join(system.apps) or 'none'}.")
+        for name in chosen.image_tags
+        if name not in system.apps
+    ]
+    optional = [key for key, cache in system.caches.items() if cache.optional]
+    found += [
+        ("caches", f"{name!r} is no optional cache of {system.name}. Known: {', '.join(optional) or 'none'}.")
+        for name in chosen.caches
+        if name not in optional
+    ]
+    if chosen.seed_data and chosen.environment is Environment.PRODUCTION:
+        found.append(
+            (
+                "seedData",
+                "test data does not go into production. Nothing was changed. Take the key out, or, where nobody's real "
+                f"data is at stake, set {NAMESPACE}:environment to development.",
+            )
+        )
+    if chosen.seed_data and not (root / "seeds" / system.name).is_dir():
+        found.append(("seedData", f"{system.name} has no test data. Put SQL into seeds/{system.name}/<database>/."))
+    if chosen.copy_to:
+        found += [("copyTo", complaint) for complaint in _no_copy(chosen.copy_to, chosen, system)]
+    return found
+
+
+def _no_copy(copy: Copy, chosen: StackConfig, system: System) -> list[str]:
+    here, there = chosen.ip_range or system.network.ip_range, copy.ip_range
+    complaints = []
+    if chosen.mode is Mode.SELF_HOSTED:
+        complaints.append("a self-hosted cluster has no replicas, so no copy in another region.")
+    if copy.region == (chosen.region or system.region):
+        complaints.append(f"{copy.region} is the system's own region. Name another.")
+    if IPv4Network(here).overlaps(IPv4Network(there)):
+        complaints.append(f"{there} overlaps {here}, the range of the system's VPC.")
+    return complaints

@@ -1,0 +1,205 @@
+"""Works out every figure of a system at one phase."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from trellis.settings.budget import ConnectionBudget, divide
+from trellis.settings.catalogue import DROPLETS, PLANS, RECOVERY_DAYS, Phase, Plan
+from trellis.settings.cluster import Cluster, Size
+from trellis.settings.errors import SettingsError
+from trellis.settings.resolved import (
+    AppSettings,
+    CacheSettings,
+    ClusterSettings,
+    DatabaseSettings,
+    PoolSettings,
+    Settings,
+)
+from trellis.settings.source import Source
+from trellis.settings.stack import Environment, Layout, Protect, StackConfig
+from trellis.settings.system import Mode, System
+
+
+def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> Settings:
+    """The settings that a valid system file and a stack's config that agrees with it give together.
+
+    Raises SettingsError for a pool that does not fit, a missing folder of SQL and the like.
+    """
+    return Settings(
+        system=system.name,
+        production=chosen.environment is Environment.PRODUCTION,
+        phase=chosen.phase,
+        mode=chosen.mode,
+        layout=chosen.layout,
+        region=chosen.region or system.region,
+        ip_range=chosen.ip_range or system.network.ip_range,
+        trusted_sources=chosen.trusted_sources,
+        migration_endpoint=chosen.migration_endpoint,
+        protect=_protected(chosen),
+        copy=chosen.copy_to,
+        connection_files=root / chosen.connection_files if chosen.connection_files else None,
+        ssh_keys=chosen.ssh_keys,
+        clusters=tuple(
+            _cluster(made_key, made, key, system, chosen, source, root)
+            for key, cluster in system.clusters.items()
+            for made_key, made in _laid_out(key, cluster, chosen.layout)
+        ),
+        caches=tuple(_caches(system, chosen)),
+        apps=tuple(_apps(system, chosen)),
+        droplets=system.droplets,
+        dns=system.dns,
+        alerts=system.alerts,
+    )
+
+
+def _protected(chosen: StackConfig) -> bool:
+    if chosen.protect is Protect.PHASE:
+        return chosen.phase is not Phase.LAUNCH
+    return chosen.protect is Protect.ALWAYS
+
+
+def _own_key(key: str, database: str) -> str:
+    return f"{key}-{database.replace('_', '-')}"
+
+
+def _laid_out(key: str, cluster: Cluster, layout: Layout) -> Iterator[tuple[str, Cluster]]:
+    """The clusters that one of the system file becomes: itself, or one for each of its databases."""
+    if layout is Layout.SHARED or len(cluster.databases) == 1:
+        yield key, cluster
+        return
+    for name, database in cluster.databases.items():
+        pools = {pool: made for pool, made in cluster.pools.items() if made.database == name}
+        used = {*database.roles.values(), *(pool.user for pool in pools.values())}
+        yield (
+            _own_key(key, name),
+            cluster.model_copy(
+                update={
+                    "name": _own_key(cluster.name, name),
+                    "databases": {name: database},
+                    "users": tuple(user for user in cluster.users if user in used),
+                    "pools": pools,
+                }
+            ),
+        )
+
+
+def _cluster(
+    made_key: str, cluster: Cluster, key: str, system: System, chosen: StackConfig, source: Source, root: Path
+) -> ClusterSettings:
+    managed = chosen.mode is Mode.MANAGED
+    size = cluster.size(chosen.phase) if managed else Size(plan=cluster.size(chosen.phase).plan)
+    plan = _plan(cluster, chosen.phase, chosen.mode)
+    _recoverable(cluster, key, chosen.mode, source)
+    budget = _budget(cluster, key, plan, chosen, source)
+    replicas = size.replicas + (1 if chosen.copy_to else 0)
+    return ClusterSettings(
+        key=made_key,
+        name=cluster.name,
+        engine=cluster.engine,
+        version=cluster.version,
+        plan=plan,
+        nodes=size.nodes,
+        replicas=size.replicas,
+        users=cluster.users,
+        databases=tuple(
+            DatabaseSettings(
+                name=name,
+                migrations=_folder(root, database.migrations or f"{system.name}/{name}", source, key, name),
+                roles=database.roles,
+                seeds=_seeds(root / "seeds" / system.name / name) if chosen.seed_data else None,
+            )
+            for name, database in cluster.databases.items()
+        ),
+        pools=tuple(
+            PoolSettings(name=name, database=pool.database, user=pool.user, mode=pool.mode, size=budget.pools[name])
+            for name, pool in cluster.pools.items()
+        ),
+        budget=budget,
+        maintenance=cluster.maintenance,
+        self_hosted=None if managed else cluster.self_hosted,
+        monthly_usd=size.nodes * chosen.prices.get(plan.slug, plan.monthly_usd) + replicas * plan.replica_monthly_usd,
+    )
+
+
+def _plan(cluster: Cluster, phase: Phase, mode: Mode) -> Plan:
+    if mode is Mode.MANAGED or cluster.self_hosted is None:
+        return PLANS[cluster.size(phase).plan]
+    machine = cluster.self_hosted.machine(phase)
+    return DROPLETS[machine.droplet].plan(machine.volume_gib)
+
+
+def _recoverable(cluster: Cluster, key: str, mode: Mode, source: Source) -> None:
+    asked = cluster.recovery_days or 0
+    if mode is Mode.MANAGED and asked > RECOVERY_DAYS:
+        raise SettingsError(
+            f"{source.place(('clusters', key, 'recovery_days'))}: {asked} days asked; DigitalOcean keeps "
+            f"{RECOVERY_DAYS} on every plan. Ask for {RECOVERY_DAYS} or less, and keep dumps for what is older."
+        )
+    if mode is Mode.SELF_HOSTED and asked:
+        raise SettingsError(
+            f"{source.place(('clusters', key, 'recovery_days'))}: a self-hosted cluster goes back to its nightly dumps "
+            "only, not to any second. Take the key out, or use the mode managed."
+        )
+
+
+def _budget(cluster: Cluster, key: str, plan: Plan, chosen: StackConfig, source: Source) -> ConnectionBudget:
+    later = ((phase, _plan(cluster, phase, chosen.mode)) for phase in Phase if phase.rank > chosen.phase.rank)
+    return divide(
+        where=source.place(("clusters", key)),
+        plan=plan,
+        phase=chosen.phase,
+        headroom=cluster.headroom.total,
+        asked={name: pool.size for name, pool in cluster.pools.items()},
+        fit={name for name, pool in cluster.pools.items() if pool.fit},
+        larger=next(((phase, other) for phase, other in later if other.connections > plan.connections), None),
+    )
+
+
+def _folder(root: Path, relative: str, source: Source, cluster: str, database: str) -> Path:
+    folder = root / "migrations" / relative
+    if not folder.is_dir():
+        raise SettingsError(
+            f"{source.place(('clusters', cluster, 'databases', database))}: there is no folder migrations/{relative}. "
+            "Make it, or name another with the key `migrations`."
+        )
+    return folder
+
+
+def _seeds(folder: Path) -> Path | None:
+    return folder if folder.is_dir() else None
+
+
+def _caches(system: System, chosen: StackConfig) -> Iterator[CacheSettings]:
+    for key, cache in system.caches.items():
+        if cache.optional and key not in chosen.caches:
+            continue
+        size = cache.size(chosen.phase)
+        plan = PLANS[size.plan]
+        yield CacheSettings(
+            key=key,
+            cache=cache,
+            plan=plan,
+            nodes=size.nodes,
+            monthly_usd=size.nodes * chosen.prices.get(plan.slug, plan.monthly_usd),
+        )
+
+
+def _apps(system: System, chosen: StackConfig) -> Iterator[AppSettings]:
+    records = system.dns.records if system.dns else {}
+    built: Mapping[str, bool] = {
+        key: not cache.optional or key in chosen.caches for key, cache in system.caches.items()
+    }
+    for name, app in system.apps.items():
+        key, _, pool = (app.pool or "").partition(".")
+        cluster = key
+        if pool and chosen.layout is Layout.PER_DATABASE and len(system.clusters[key].databases) > 1:
+            cluster = _own_key(key, system.clusters[key].pools[pool].database)
+        yield AppSettings(
+            name=name,
+            app=app,
+            tag=chosen.image_tags.get(name, app.image.tag),
+            cluster=cluster or None,
+            pool=pool or None,
+            cache=app.cache if app.cache and built[app.cache] else None,
+            domains=tuple(host for host, record in records.items() if record.app == name),
+        )

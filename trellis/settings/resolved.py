@@ -1,0 +1,133 @@
+"""What the program builds: a system at one phase in one place, with every figure worked out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trellis.settings.app import App, Dns, Droplet
+from trellis.settings.budget import ConnectionBudget
+from trellis.settings.catalogue import DROPLETS, SPACES_MONTHLY_USD, Phase, Plan
+from trellis.settings.cluster import Cache, Maintenance, PoolMode, SelfHosted
+from trellis.settings.stack import Copy, Layout
+from trellis.settings.system import Alerts, Mode
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseSettings:
+    """A database and the folder of its SQL. roles: placeholder -> user. seeds: the folder of test data, where asked."""
+
+    name: str
+    migrations: Path
+    roles: Mapping[str, str]
+    seeds: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSettings:
+    """A connection pool. size: server connections."""
+
+    name: str
+    database: str
+    user: str
+    mode: PoolMode
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterSettings:
+    """A cluster at one phase.
+
+    key: its name in the system file, with the database behind it where each has a cluster of its own.
+    name: its name at DigitalOcean.
+    plan: of a node; in the mode self-hosted the figures of the Droplet and its volume.
+    self_hosted: how the team runs it, in that mode.
+    monthly_usd: nodes, replicas and copies together, US dollars a month.
+    """
+
+    key: str
+    name: str
+    engine: str
+    version: str
+    plan: Plan
+    nodes: int
+    replicas: int
+    users: tuple[str, ...]
+    databases: tuple[DatabaseSettings, ...]
+    pools: tuple[PoolSettings, ...]
+    budget: ConnectionBudget
+    maintenance: Maintenance | None
+    self_hosted: SelfHosted | None
+    monthly_usd: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheSettings:
+    """A cache at one phase. key: its name in the system file. monthly_usd: its nodes, US dollars a month."""
+
+    key: str
+    cache: Cache
+    plan: Plan
+    nodes: int
+    monthly_usd: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppSettings:
+    """An app and the keys of the cluster, pool and cache it uses, if it uses them."""
+
+    name: str
+    app: App
+    tag: str
+    cluster: str | None
+    pool: str | None
+    cache: str | None
+    domains: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything the program needs to know before it registers the first resource.
+
+    migration_endpoint: "public" or "private", the host that this machine reaches; a runner inside the VPC has both.
+    copy: the region that holds a copy of every cluster, where one is asked for.
+    connection_files: the folder that connection strings and CA certificates are written to, where one is asked for.
+    ssh_keys: ids or fingerprints of the account's keys that may log in to Droplets.
+    """
+
+    system: str
+    production: bool
+    phase: Phase
+    mode: Mode
+    layout: Layout
+    region: str
+    ip_range: str
+    trusted_sources: tuple[str, ...]
+    migration_endpoint: str
+    protect: bool
+    copy: Copy | None
+    connection_files: Path | None
+    ssh_keys: tuple[str, ...]
+    clusters: tuple[ClusterSettings, ...]
+    caches: tuple[CacheSettings, ...]
+    apps: tuple[AppSettings, ...]
+    droplets: Mapping[str, Droplet]
+    dns: Dns | None
+    alerts: Alerts
+
+    @property
+    def monthly_usd(self) -> float:
+        """Clusters, caches, Droplets and dumps, US dollars a month. Apps are billed by their own size: not in it."""
+        dumps = any(cluster.self_hosted for cluster in self.clusters)
+        return sum(
+            (
+                *(cluster.monthly_usd for cluster in self.clusters),
+                *(cache.monthly_usd for cache in self.caches),
+                *(DROPLETS[droplet.size].monthly_usd for droplet in self.droplets.values()),
+                SPACES_MONTHLY_USD if dumps else 0,
+            )
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for whoever runs the program: what was asked for and could not be given in full."""
+        return tuple(note for cluster in self.clusters for note in cluster.budget.notes)

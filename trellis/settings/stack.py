@@ -1,0 +1,88 @@
+"""The stack's config: where a system runs and how big it is now."""
+
+from enum import StrEnum
+from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.alias_generators import to_camel
+
+from trellis.settings.catalogue import MAX_TRUSTED_SOURCES, Phase
+from trellis.settings.model import AppName, Model, PlanSlug, PrivateRange, Region, Slug
+from trellis.settings.system import Mode
+
+
+def _trusted_source(value: str) -> str:
+    if ":" in value:
+        raise ValueError(f"{value} is IPv6. DigitalOcean's trusted sources take IPv4 addresses and ranges only")
+    try:
+        IPv4Network(value)
+    except (AddressValueError, NetmaskValueError, ValueError) as error:
+        raise ValueError(
+            f"{value!r} is no IPv4 address or range such as 203.0.113.7 or 203.0.113.0/24: {error}"
+        ) from error
+    return value
+
+
+# Pulumi wants a default for every declared key, and a text has no other than this for "as the system file says".
+EmptyIsNone = BeforeValidator(lambda value: None if value == "" else value)
+
+
+class Protect(StrEnum):
+    """Whether clusters, databases and the VPC can be deleted. `phase` protects them in growth and scale."""
+
+    PHASE = "phase"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Environment(StrEnum):
+    """Whom a stack serves. Test data and `trellis reset` are refused in production."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+
+class Layout(StrEnum):
+    """Whether the databases that a system file puts into one cluster share it, or get one each."""
+
+    SHARED = "shared"
+    PER_DATABASE = "per-database"
+
+
+class Camel(Model):
+    """A model whose keys are written as Pulumi's config writes them."""
+
+    model_config = Model.model_config | {"alias_generator": to_camel}
+
+
+class Copy(Camel):
+    """A second region that holds a copy of every cluster: its slug, and the range of a VPC there."""
+
+    region: Region
+    ip_range: PrivateRange
+
+
+class StackConfig(Camel):
+    """The keys under `trellis:` of a stack file. Pulumi.yaml declares and describes the same keys."""
+
+    system: str
+    environment: Environment = Environment.PRODUCTION
+    phase: Phase = Phase.LAUNCH
+    mode: Mode = Mode.MANAGED
+    fallback: Annotated[Literal[Mode.SELF_HOSTED] | None, EmptyIsNone] = None
+    layout: Layout = Layout.SHARED
+    region: Annotated[Region | None, EmptyIsNone] = None
+    ip_range: Annotated[PrivateRange | None, EmptyIsNone] = None
+    trusted_sources: Annotated[
+        tuple[Annotated[str, AfterValidator(_trusted_source)], ...], Field(max_length=MAX_TRUSTED_SOURCES - 1)
+    ] = ()
+    migration_endpoint: Literal["public", "private"] = "public"
+    protect: Protect = Protect.PHASE
+    caches: tuple[Slug, ...] = ()
+    copy_to: Annotated[Copy | None, BeforeValidator(lambda value: value or None)] = None
+    seed_data: bool = False
+    connection_files: Annotated[str | None, EmptyIsNone] = None
+    ssh_keys: tuple[str, ...] = ()
+    prices: dict[PlanSlug, Annotated[float, Field(ge=0)]] = {}
+    image_tags: dict[AppName, str] = {}

@@ -1,0 +1,84 @@
+"""The system file: what a product is. Where it runs and how big it is now stands in the stack's config."""
+
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from trellis.settings.app import App, Dns, Droplet
+from trellis.settings.cluster import Cache, Cluster
+from trellis.settings.model import AppName, Email, Misfit, Model, PrivateRange, Region, Slug, unknown
+
+
+class Mode(StrEnum):
+    """Who runs PostgreSQL: DigitalOcean, or the team on a Droplet."""
+
+    MANAGED = "managed"
+    SELF_HOSTED = "self-hosted"
+
+
+class Network(Model):
+    """The system's VPC. `ip_range` must not overlap another VPC of the account."""
+
+    ip_range: PrivateRange
+
+
+class Alerts(Model):
+    """Thresholds that send a mail. Percentages of a node, except `load_15`: the load average of 15 minutes."""
+
+    emails: tuple[Email, ...] = Field(min_length=1)
+    window: Literal["5m", "10m", "30m", "1h"] = "5m"
+    cpu: float | None = Field(default=80, gt=0, le=100)
+    memory: float | None = Field(default=90, gt=0, le=100)
+    disk: float | None = Field(default=80, gt=0, le=100)
+    load_15: float | None = Field(default=4, gt=0)
+
+
+class System(Model):
+    """A product: clusters, caches, apps, Droplets, DNS names and alerts."""
+
+    name: Slug
+    description: str = ""
+    region: Region
+    modes: tuple[Mode, ...] = (Mode.MANAGED,)
+    network: Network
+    clusters: dict[Slug, Cluster] = Field(min_length=1)
+    caches: dict[Slug, Cache] = {}
+    apps: dict[AppName, App] = {}
+    droplets: dict[Slug, Droplet] = {}
+    dns: Dns | None = None
+    alerts: Alerts
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        named = [
+            *((("clusters", key), cluster.name) for key, cluster in self.clusters.items()),
+            *((("caches", key), cache.name) for key, cache in self.caches.items()),
+        ]
+        names = [name for _, name in named]
+        for location, name in named:
+            if names.count(name) > 1:
+                raise Misfit((*location, "name"), f"{name!r} is the name of another cluster or cache too")
+        pools = [f"{key}.{pool}" for key, cluster in self.clusters.items() for pool in cluster.pools]
+        for name, app in self.apps.items():
+            if app.pool is not None and app.pool not in pools:
+                raise Misfit(("apps", name, "pool"), unknown("pool", app.pool, pools))
+            if app.cache is not None and app.cache not in self.caches:
+                raise Misfit(("apps", name, "cache"), unknown("cache", app.cache, self.caches))
+        for host, record in (self.dns.records if self.dns else {}).items():
+            if record.app not in self.apps:
+                raise Misfit(("dns", "records", host, "app"), unknown("app", record.app, self.apps))
+        return self
+
+    @model_validator(mode="after")
+    def _self_hosted(self) -> Self:
+        if Mode.SELF_HOSTED not in self.modes:
+            return self
+        for key, cluster in self.clusters.items():
+            if cluster.self_hosted is None:
+                raise Misfit(("clusters", key), "the mode self-hosted needs the key `self_hosted` here")
+        for name, app in self.apps.items():
+            if app.pool is not None:
+                # App Platform binds credentials of managed clusters only; a literal one would stand in the app's spec.
+                raise Misfit(("apps", name, "pool"), "an app cannot use a pool in a system with the mode self-hosted")
+        return self
