@@ -1,6 +1,7 @@
 """The README as a newcomer follows it: an ordinary user, a login's environment, the oldest Python that is promised."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def stranger() -> Iterator[Person]:
     assert "git" in packages, line
     with open_folder() as folder:
         root = folder / "debian"
-        shutil.copytree(minimal_debian(packages), root, symlinks=True)
+        subprocess.run(("cp", "--archive", str(minimal_debian(packages)), str(root)), check=True)
         # What this machine's own network needs.
         for path in ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
             if Path(path).exists():
