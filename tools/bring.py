@@ -46,14 +46,21 @@ GO = debian.Programs(
     packages=("golang-1.24-go", "golang-1.24-src"),
     kept=("usr/lib/go-1.24", "usr/share/go-1.24"),
 )
-PYTHON = debian.Programs(
-    title="Python 3.13",
-    suite="trixie",
-    packages=("python3.13", "python3.13-venv"),
-    kept=("usr/bin/python3.13", "usr/lib/python3.13", "usr/share/python-wheels"),
-    # Where its `venv` finds pip.
-    rewritten=("usr/lib/python3.13/_sysconfigdata__linux_x86_64-linux-gnu.py", "/usr/share/python-wheels"),
-)
+
+
+def _python(version: str, suite: str) -> debian.Programs:
+    return debian.Programs(
+        title=f"Python {version}",
+        suite=suite,
+        packages=(f"python{version}", f"python{version}-venv"),
+        kept=(f"usr/bin/python{version}", f"usr/lib/python{version}", "usr/share/python-wheels"),
+        # Where its `venv` finds pip.
+        rewritten=(f"usr/lib/python{version}/_sysconfigdata__linux_x86_64-linux-gnu.py", "/usr/share/python-wheels"),
+    )
+
+
+# The oldest Python that is promised and the newest one.
+PYTHONS: Mapping[str, debian.Programs] = {"3.11": _python("3.11", "bookworm"), "3.13": _python("3.13", "trixie")}
 # PostgreSQL's major version -> the packages with its server.
 POSTGRESQL: Mapping[str, debian.Programs] = {"15": SERVER_15, "17": SERVERS}
 # Versions that no suite of Debian has -> release and SHA-256 of Maven Central's archive. Only for systems that ask.
@@ -127,9 +134,9 @@ def shellcheck() -> Path:
     return _program(LINTER, "usr/bin/shellcheck")
 
 
-def python() -> Path:
-    """Debian's newest Python, for the tests only: it makes virtual environments with pip. Raises Failure."""
-    return _program(PYTHON, "usr/bin/python3.13")
+def python(version: str) -> Path:
+    """A Python of PYTHONS, for the tests only: it makes virtual environments with pip. Raises Failure."""
+    return _program(PYTHONS[version], f"usr/bin/python{version}")
 
 
 def minimal_debian(packages: Sequence[str]) -> Path:

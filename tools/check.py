@@ -5,9 +5,10 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 
 from tools import command
-from tools.bring import bring, shellcheck
+from tools.bring import PYTHONS, bring, python, shellcheck
 from tools.workspace import ROOT
 from trellis.operations import processes
 
@@ -16,7 +17,11 @@ PACKAGES = "__main__.py components trellis localcloud policies tools bench tests
 SCRIPTS = ("components", "localcloud")
 # Test files that are stopped first stop their servers, and xdist gives a worker 10 s before it kills it.
 GRACE_SECONDS = 120.0
+# A file's tests share servers, so a file stays on one worker; the third worker fills the others' waiting times.
+SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 QUICK = ("tests/unit", "tests/settings", "tests/migrator/unit", "tests/policies/test_policies.py")
+# What every Python that is promised must pass. The newcomer's main job runs on the oldest.
+ON_EACH_PYTHON = ("tests/unit", "tests/settings", "tests/migrator", "tests/policies/test_policies.py")
 
 
 def main() -> int:
@@ -42,9 +47,19 @@ def main() -> int:
     return _run(
         ("shellcheck", (str(linter), *scripts)),
         *style,
-        # A file's tests share servers, so a file stays on one worker; the third worker fills the others' waiting times.
-        ("pytest", (*module, "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", *others)),
+        ("pytest", (*module, "pytest", *SIDE_BY_SIDE, *others)),
+        *_on_other_pythons(),
     )
+
+
+def _on_other_pythons() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Steps for the oldest and the newest Python that are promised, where this is not one of them."""
+    this = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for version in [version for version in PYTHONS if version != this]:
+        folder = f".venv/other/{version}"
+        make = ("make", "--silent", "venv", f"PYTHON={python(version)}", f"VENV={folder}", f"READY={folder}/.ready")
+        yield f"Python {version}", make
+        yield f"pytest, Python {version}", (f"{folder}/bin/python", "-m", "pytest", *SIDE_BY_SIDE, *ON_EACH_PYTHON)
 
 
 def _run(*steps: tuple[str, tuple[str, ...]]) -> int:
