@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python
-STACK ?= dev
+STACK ?= $(or $(TRELLIS_STACK),dev)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down preview test lint bench clean venv
@@ -13,22 +13,22 @@ help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 		printf '  make %-9s %s\n' "$$name" "$$text"; done
 
-up: $(READY) ## Bring what is missing, start the local cloud, deploy the stack (STACK=dev)
+up: $(READY) ## Bring what is missing, deploy the stack locally (STACK=dev)
 	@$(RUN) -m tools.dev --stack $(STACK) up
 
-preview: $(READY) ## Show what `make up` would change, pending migrations by name, and what policies say
+preview: $(READY) ## Show what `make up` would change and what policies say
 	@$(RUN) -m tools.dev --stack $(STACK) preview
 
-down: $(READY) ## Destroy the stack; stop the local cloud when no other uses it
+down: $(READY) ## Destroy the stack; stop the local cloud if it is the last
 	@$(RUN) -m tools.dev --stack $(STACK) down
 
-test: $(READY) ## Check style and types, then run every test on real servers
+test: $(READY) ## Check style and types, run every test on real servers
 	@$(RUN) -m tools.check
 
 bench: $(READY) ## Print timings as ratios, both sides from one run
 	@$(RUN) -m bench
 
-clean: ## Stop the local cloud; delete the virtual environment and everything `make up` made
+clean: ## Stop the local cloud; delete all that `make up` made
 	@if [ -d .trellis ] && [ ! -x $(RUN) ]; then \
 		echo "error: .trellis holds stacks, and their state can only be looked at with the virtual environment. Run: make venv" >&2; exit 1; fi
 	@if [ -d .trellis ]; then $(RUN) -m tools.clean; fi

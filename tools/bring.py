@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -24,8 +23,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tools import debian, droplet_image
+from tools import command, debian, droplet_image
 from tools.progress import Failure, step
+from trellis.operations import processes
 
 TOOLS = Path(__file__).resolve().parent
 
@@ -399,13 +399,13 @@ def _one_at_a_time(cache: Path) -> Iterator[None]:
         yield
 
 
-def _run(*command: str, at: Path | None = None, changed: Mapping[str, str] | None = None) -> str:
+def _run(*call: str, at: Path | None = None, changed: Mapping[str, str] | None = None) -> str:
     # The language of messages that are read here.
     environment = {**os.environ, "LC_ALL": "C", **(changed or {})}
-    done = subprocess.run(command, cwd=at, env=environment, capture_output=True, text=True, check=False)
+    done = processes.run(call, cwd=at, env=environment, capture=True)
     if done.returncode:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
-        raise Failure(f"`{' '.join(command)}` failed with exit code {done.returncode}:\n{last}")
+        raise Failure(f"`{' '.join(call)}` failed with exit code {done.returncode}:\n{last}")
     return done.stdout
 
 
@@ -437,21 +437,11 @@ def _origin(cache: Path, program: Path) -> str:
 
 def main() -> int:
     """Brings everything and prints where it is."""
-    argparse.ArgumentParser(prog="python -m tools.bring", description=__doc__).parse_args()
-    try:
-        for name, version, origin, place in describe(bring()):
-            print(f"{name:<15}{version:<16}{origin:<25}{place}")
-        sys.stdout.flush()
-    except Failure as failure:
-        print(f"error: {failure}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        # The reader has seen enough. Python would complain when it writes what is left at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        return 130
+    argparse.ArgumentParser(prog="python -m tools.bring", description=__doc__, epilog=command.EXIT_CODES).parse_args()
+    for name, version, origin, place in describe(bring()):
+        print(f"{name:<15}{version:<16}{origin:<25}{place}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)
