@@ -93,8 +93,6 @@ class Cluster(pulumi.ComponentResource):
         self.register_outputs({"id": self.id, "name": self.name})
 
 
-def windows(maintenance: Maintenance | None) -> list[digitalocean.DatabaseClusterMaintenanceWindowArgs] | None:
-    """The maintenance window in the plugin's form; None leaves the choice to DigitalOcean."""
-    if maintenance is None:
-        return None
+def windows(maintenance: Maintenance) -> list[digitalocean.DatabaseClusterMaintenanceWindowArgs]:
+    """The maintenance window in the plugin's form."""
     return [digitalocean.DatabaseClusterMaintenanceWindowArgs(day=maintenance.day, hour=f"{maintenance.hour}:00")]

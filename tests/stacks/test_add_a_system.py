@@ -21,7 +21,8 @@ def test_three_files_make_a_system(parts: Parts) -> None:
             assert not path.exists()
             path.write_text(text)
         with local_stack(parts, "notes", program) as stack:
-            stack.up()
+            # As `make up` does it, with the policies.
+            stack.stack.up()
             stack.must("preview", "--expect-no-changes")
             with stack.connect(stack.outputs()["pooled_uris"]["notes-db"]["notes-pool"]) as connection:
                 row = connection.execute(_insert(page)).fetchone()

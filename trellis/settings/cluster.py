@@ -66,6 +66,10 @@ class Maintenance(Model):
     hour: Hour
 
 
+# Without a window of its own a cluster is updated at any hour, also when it is in use.
+QUIET = Maintenance(day="sunday", hour="04:00")
+
+
 class Database(Model):
     """One database of a cluster.
 
@@ -131,7 +135,7 @@ class Cluster(Model):
     databases: dict[Identifier, Database] = Field(min_length=1)
     pools: dict[Slug | Identifier, Pool] = {}
     headroom: Headroom = Headroom()
-    maintenance: Maintenance | None = None
+    maintenance: Maintenance = QUIET
     recovery_days: int | None = Field(default=None, ge=1)
     phases: dict[Phase, Size] = {}
     self_hosted: SelfHosted | None = None
@@ -183,7 +187,7 @@ class Cache(Model):
     version: Annotated[str, one_of("Valkey version", VALKEY_VERSIONS)] = "8"
     eviction_policy: EvictionPolicy = EvictionPolicy.NOEVICTION
     persistence: Literal["rdb", "off"] = "rdb"
-    maintenance: Maintenance | None = None
+    maintenance: Maintenance = QUIET
     optional: bool = False
     phases: dict[Phase, Nodes] = {}
 

@@ -55,7 +55,7 @@ class ClusterSettings:
     databases: tuple[DatabaseSettings, ...]
     pools: tuple[PoolSettings, ...]
     budget: ConnectionBudget
-    maintenance: Maintenance | None
+    maintenance: Maintenance
     self_hosted: SelfHosted | None
     monthly_usd: float
 
