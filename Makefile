@@ -41,7 +41,7 @@ LOCAL := $(if $(filter up preview down test bench,$(MAKECMDGOALS)),--servers)
 
 # uv takes seconds where pip takes a minute; but only pip knows a mirror that pip.conf names.
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --retries 1 --require-hashes --requirement
-UV := $(VENV)/bin/uv --quiet --system-certs pip sync --python $(RUN) --require-hashes
+UV := $(VENV)/bin/uv --quiet --system-certs pip sync --python $(RUN) --require-hashes --compile-bytecode
 
 $(READY): requirements.txt
 	@$(PYTHON) tools/machine.py $(LOCAL)
