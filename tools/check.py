@@ -6,9 +6,8 @@
 import argparse
 import sys
 
-from tools import command
-from tools.bring import bring, shellcheck
-from tools.workspace import ROOT
+from tools import ROOT, command
+from trellis.development.bring import bring, shellcheck
 from trellis.operations import processes
 
 PACKAGES = "__main__.py components trellis localcloud policies tools bench tests".split()
