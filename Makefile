@@ -14,13 +14,13 @@ help: ## Show this help
 		printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 up: $(READY) ## Bring what is missing, deploy the stack locally (STACK=dev)
-	@$(RUN) -m tools.dev --stack $(STACK) up
+	@$(RUN) -m trellis dev up --stack $(STACK)
 
 preview: $(READY) ## Show what `make up` would change and what policies say
-	@$(RUN) -m tools.dev --stack $(STACK) preview
+	@$(RUN) -m trellis dev preview --stack $(STACK)
 
 down: $(READY) ## Destroy the stack; stop the local cloud if it is the last
-	@$(RUN) -m tools.dev --stack $(STACK) down
+	@$(RUN) -m trellis dev down --stack $(STACK)
 
 test: $(READY) ## Check style and types, run every test on real servers
 	@$(RUN) -m tools.check
@@ -31,7 +31,7 @@ bench: $(READY) ## Print timings as ratios, both sides from one run
 clean: ## Stop the local cloud; delete all that `make up` made
 	@if [ -d .trellis ] && [ ! -x $(RUN) ]; then \
 		echo "error: .trellis holds stacks, and their state can only be looked at with the virtual environment. Run: make venv" >&2; exit 1; fi
-	@if [ -d .trellis ]; then $(RUN) -m tools.clean; fi
+	@if [ -d .trellis ]; then $(RUN) -m trellis dev clean; fi
 	@rm -rf $(VENV) .trellis .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 venv: $(READY)
@@ -44,7 +44,7 @@ PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --retries 1 -
 UV := $(VENV)/bin/uv --quiet --system-certs pip sync --python $(RUN) --require-hashes --compile-bytecode
 
 $(READY): requirements.txt
-	@$(PYTHON) tools/machine.py $(LOCAL)
+	@$(PYTHON) trellis/development/machine.py $(LOCAL)
 	@echo "Virtual environment from requirements.txt (some seconds) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > $(VENV)/uv.txt

@@ -5,7 +5,7 @@ import os
 
 from bench import databases, migrations, policies, preview, start
 from tools import command
-from tools.bring import bring
+from trellis.development.bring import bring
 from trellis.operations.processes import guard, sweep
 
 

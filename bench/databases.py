@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 
 from tests.stacks.harness import local_stack, program_copy
-from tools.bring import Parts
-from tools.progress import step
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development.bring import Parts
+from trellis.development.progress import step
 
 COUNTS = (1, 5, 20)
 TABLES = "CREATE TABLE item (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.delay import delayed
 from bench.rivals import Tool, environment, tools, written
 from tests.migrator.servers import PostgreSQL, server_folder
-from tools.progress import Failure
+from trellis.development.progress import Failure
 
 COUNTS = (200, 1000)
 ROUND_TRIP = 0.010

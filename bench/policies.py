@@ -6,8 +6,8 @@ from pathlib import Path
 from bench.timing import compare
 from tests.policies.engine import EXECUTABLE, Previews
 from tests.stacks.harness import open_folder
-from tools.bring import Parts
-from tools.progress import Failure
+from trellis.development.bring import Parts
+from trellis.development.progress import Failure
 
 PROJECT = Path(__file__).resolve().parent / "many"
 SIZES = (10, 300)

@@ -9,9 +9,9 @@ import yaml
 
 from bench.timing import compare
 from tests.stacks.harness import local_stack
-from tools.bring import Parts
-from tools.progress import Failure, step
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development.bring import Parts
+from trellis.development.progress import Failure, step
 
 BENCH = Path(__file__).resolve().parent
 

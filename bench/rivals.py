@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.migrator.servers import ADMIN, PASSWORD
-from tools.bring import cache_folder
-from tools.progress import Failure, step
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development.bring import cache_folder
+from trellis.development.progress import Failure, step
 
 _GO = Path(__file__).resolve().parent / "go"
 _FLYWAY = ROOT / "tests" / "migrator" / "flyway"

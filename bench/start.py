@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.timing import compare
 from tests.stacks.harness import local_stack, open_folder
-from tools.bring import Parts
+from trellis.development.bring import Parts
 
 
 def run(parts: Parts) -> None:

@@ -4,10 +4,10 @@
 import sys
 from pathlib import Path
 
-# The engine runs this file from a folder of its own choice; the packages it needs lie beside this folder.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# The engine runs this file from a folder of its own choice: a checkout is named here, an installed package is found.
+sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "trellis").is_dir())))
 
-from policies.pack import serve
+from trellis.policies.pack import serve
 
 if __name__ == "__main__":
     serve()

@@ -6,12 +6,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from pulumi_policy import Severity
 
-from policies.fields import Fields
-from policies.kinds import APP, POOL, REPLICA
-from policies.passwords import PASSWORD_IN_URI
-from policies.prices import APP_PARTS
-from policies.resources import Resource, Stack, postgresql
-from policies.rules import Config, Finding, ResourceRule, Rule, StackRule
+from .fields import Fields
+from .kinds import APP, POOL, REPLICA
+from .passwords import PASSWORD_IN_URI
+from .prices import APP_PARTS
+from .resources import Resource, Stack, postgresql
+from .rules import Config, Finding, ResourceRule, Rule, StackRule
 
 _APPS = "https://docs.digitalocean.com/products/app-platform/how-to"
 _DATABASES = "https://docs.digitalocean.com/products/databases/postgresql"

@@ -5,11 +5,12 @@ from datetime import date, timedelta
 
 from pulumi_policy import Severity
 
-from policies.fields import UNKNOWN
-from policies.kinds import CACHES, CLUSTER, DATABASE, REPLICA, VPC
-from policies.resources import Resource, Stack, postgresql
-from policies.rules import GROWN, Config, Finding, ResourceRule, Rule, StackRule
 from trellis.settings.catalogue import POSTGRESQL_VERSIONS, Phase
+
+from .fields import UNKNOWN
+from .kinds import CACHES, CLUSTER, DATABASE, REPLICA, VPC
+from .resources import Resource, Stack, postgresql
+from .rules import GROWN, Config, Finding, ResourceRule, Rule, StackRule
 
 _DOCS = "https://docs.digitalocean.com/products/databases/postgresql"
 _PULUMI = "https://www.pulumi.com/docs/iac/concepts/resources/options"

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
-from policies.prices import bill
-from policies.resources import Resource, Stack
-from policies.rules import Config, Finding, Rule, StackRule
 from trellis.settings.catalogue import Phase
+
+from .prices import bill
+from .resources import Resource, Stack
+from .rules import Config, Finding, Rule, StackRule
 
 _PRICING = "https://www.digitalocean.com/pricing/managed-databases"
 # Twice what the phase's own plans cost, with room for a second cluster or a cache. US dollars a month.

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
-from policies.fields import UNKNOWN
-from policies.kinds import CLUSTER, MONITOR_ALERT
-from policies.resources import Stack
-from policies.rules import Config, Finding, Rule, StackRule
+from .fields import UNKNOWN
+from .kinds import CLUSTER, MONITOR_ALERT
+from .resources import Stack
+from .rules import Config, Finding, Rule, StackRule
 
 # DigitalOcean's alert types for databases. It has none for connections.
 ALERTS = {

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
-from policies.kinds import APP, BUCKET, CLUSTER, DATABASE, DROPLET, POOL, REPLICA, USER, VPC
-from policies.resources import Resource
-from policies.rules import Config, ResourceRule, Rule
 from trellis.settings.catalogue import REGIONS
+
+from .kinds import APP, BUCKET, CLUSTER, DATABASE, DROPLET, POOL, REPLICA, USER, VPC
+from .resources import Resource
+from .rules import Config, ResourceRule, Rule
 
 # DigitalOcean's own limits, from its API's description; what they leave open is lower case.
 NAMES = {

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
-from policies.fields import UNKNOWN, Fields
-from policies.kinds import APP, CLUSTER, FIREWALL, REPLICA
-from policies.resources import Resource, Stack
-from policies.rules import Config, Finding, ResourceRule, Rule, StackRule
 from trellis.settings.catalogue import MAX_TRUSTED_SOURCES
+
+from .fields import UNKNOWN, Fields
+from .kinds import APP, CLUSTER, FIREWALL, REPLICA
+from .resources import Resource, Stack
+from .rules import Config, Finding, ResourceRule, Rule, StackRule
 
 _DOCS = "https://docs.digitalocean.com/products/databases/postgresql"
 _PRIVATE = tuple(

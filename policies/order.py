@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
-from policies.kinds import APP, CLUSTER, FIREWALL
-from policies.resources import Resource, Stack
-from policies.rules import Config, Finding, Rule, StackRule
+from .kinds import APP, CLUSTER, FIREWALL
+from .resources import Resource, Stack
+from .rules import Config, Finding, Rule, StackRule
 
 _DEPENDS_ON = "https://www.pulumi.com/docs/iac/concepts/resources/options/dependson/"
 _MIGRATIONS = {

@@ -21,10 +21,11 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from policies import apps, clusters, costs, monitoring, naming, network, order, passwords, pools, storage
-from policies.resources import Resource, Stack
-from policies.rules import ResourceRule, Rule, SecretRule, StackRule
 from trellis.settings.catalogue import Phase
+
+from . import apps, clusters, costs, monitoring, naming, network, order, passwords, pools, storage
+from .resources import Resource, Stack
+from .rules import ResourceRule, Rule, SecretRule, StackRule
 
 NAME = "digitalocean-databases"
 POSTPONED = "postponed-to-up"

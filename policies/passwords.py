@@ -6,7 +6,7 @@ from typing import Any
 
 from pulumi_policy import Secret, Severity, proxy
 
-from policies.rules import Rule, SecretRule
+from .rules import Rule, SecretRule
 
 _UNKNOWN = frozenset(value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_"))
 _SECRET_KEY = re.compile(r"(password|passwd|passphrase|secret|secretkey|apikey|privatekey|accesskey|token)$")

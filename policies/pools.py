@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
-from policies.kinds import POOL
-from policies.resources import Resource, Stack, postgresql
-from policies.rules import Config, Finding, ResourceRule, Rule, StackRule
 from trellis.settings.catalogue import CONNECTIONS_PER_GIB, PLANS, RESERVED_CONNECTIONS
+
+from .kinds import POOL
+from .resources import Resource, Stack, postgresql
+from .rules import Config, Finding, ResourceRule, Rule, StackRule
 
 _POOLS = "https://docs.digitalocean.com/products/databases/postgresql/how-to/manage-connection-pools/"
 _MEMORY = re.compile(r"-(\d+)gb$")

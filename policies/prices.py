@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from policies.fields import Fields
-from policies.kinds import APP, CLUSTER, DROPLET, REPLICA, VOLUME
 from trellis.settings.catalogue import DROPLETS, PLANS, VOLUME_GIB_MONTHLY_USD
+
+from .fields import Fields
+from .kinds import APP, CLUSTER, DROPLET, REPLICA, VOLUME
 
 # The lists of components in an app's spec.
 APP_PARTS = ("services", "workers", "jobs", "functions", "staticSites")

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 from pulumi_policy import PolicyResource, ResourceValidationArgs
 
-from policies.fields import UNKNOWN, Fields
-from policies.kinds import CLUSTER, PHASE
 from trellis.settings.catalogue import Phase
+
+from .fields import UNKNOWN, Fields
+from .kinds import CLUSTER, PHASE
 
 
 class Resource:

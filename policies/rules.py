@@ -6,8 +6,9 @@ from typing import Any
 
 from pulumi_policy import Severity
 
-from policies.resources import Resource, Stack
 from trellis.settings.catalogue import Phase
+
+from .resources import Resource, Stack
 
 Config = Mapping[str, Any]
 ALWAYS = frozenset(Phase)

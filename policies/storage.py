@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
-from policies.kinds import BUCKET
-from policies.resources import Resource, Stack
-from policies.rules import Config, Finding, ResourceRule, Rule, StackRule
+from .kinds import BUCKET
+from .resources import Resource, Stack
+from .rules import Config, Finding, ResourceRule, Rule, StackRule
 
 _DOCS = "https://docs.digitalocean.com/products/spaces/how-to"
 _BACKUPS = {

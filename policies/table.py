@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from policies.pack import RULES
-from policies.rules import ALWAYS, Rule, StackRule
 from trellis.settings.catalogue import Phase
+
+from .pack import RULES
+from .rules import ALWAYS, Rule, StackRule
 
 
 def as_markdown() -> str:

@@ -1,1 +1,6 @@
-"""What brings the parts of a working machine together: not imported by the program."""
+"""What a checkout needs beside the program: its checks, and what its workflows run. Not imported by the program."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout."""

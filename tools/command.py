@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from tools.progress import Failure
 from trellis.operations.errors import OperationError
 from trellis.operations.processes import exit_code, heed_termination
 
@@ -20,7 +19,7 @@ def run(main: Callable[[], int]) -> NoReturn:
             code = main()
         finally:
             sys.stdout.flush()
-    except (Failure, OperationError) as failure:
+    except OperationError as failure:
         print(f"error: {failure}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt as stopped:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import command
-from tools.progress import Failure
+from trellis.development.progress import Failure
 
 PAGE = 100
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from tools import command
-from tools.workspace import ROOT
+from tools import ROOT, command
 
 # A change of these may change every stack.
 SHARED = tuple("__main__.py Pulumi.yaml requirements.txt components/ trellis/ policies/".split())

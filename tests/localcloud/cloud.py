@@ -18,7 +18,7 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from tests.localcloud.contract import Contract
-from tools.bring import Parts, bring
+from trellis.development.bring import Parts, bring
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 180.0

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.stacks.harness import Finished
-from tools.workspace import ROOT
+from tools import ROOT
 
 NAME = "trellis-newcomer"
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -51,7 +51,7 @@ class Person:
             if (ROOT / name).exists():
                 target = checkout / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, target)
+                shutil.copy(ROOT / name, target, follow_symlinks=False)
         subprocess.run(("chown", "-R", f"{self._uid}:{self._uid}", str(self.home)), check=True)
 
     def types(self, script: str, *, umask: int = 0o022, seconds: float = 900) -> Finished:

@@ -2,7 +2,7 @@
 
 import re
 
-from tools.workspace import ROOT
+from tools import ROOT
 
 
 def commands(heading: str) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from tests.machine.person import Person, ordinary_user
 from tests.machine.readme import commands
 from tests.stacks.harness import open_folder
-from tools.bring import bring, cache_folder, minimal_debian
+from trellis.development.bring import bring, cache_folder, minimal_debian
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from tools.bring import Parts, bring
+from trellis.development.bring import Parts, bring
 
 ADMIN = "admin"
 PASSWORD = "a very secret password"

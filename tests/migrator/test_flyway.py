@@ -11,7 +11,7 @@ import pytest
 
 from tests.migrator.conftest import Write
 from tests.migrator.servers import ADMIN, PASSWORD, Database, PostgreSQL
-from tools.bring import cache_folder
+from trellis.development.bring import cache_folder
 from trellis.migrator import MigrationError, Options, Target, baseline, info, migrate, repair, validate
 
 pytestmark = pytest.mark.flyway

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.migrator.conftest import Write
-from tools.bring import POSTGRESQL
+from trellis.development.bring import POSTGRESQL
 from trellis.migrator import discover
 from trellis.operations.check import Servers
 from trellis.operations.check.locks import ACTIONS, ALTER_TABLE, STATEMENTS, Level, Risk, Work, risks

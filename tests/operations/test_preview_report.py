@@ -11,7 +11,7 @@ from policies.kinds import CLUSTER, DATABASE, FIREWALL, POOL, VPC
 from tests.operations.conftest import Finished
 from tests.operations.test_stack import Command
 from tests.stacks.harness import local_stack
-from tools.bring import bring
+from trellis.development.bring import bring
 from trellis.operations.check.findings import Finding, Review, Severity
 from trellis.operations.preview_report.connections import EFFECTS, disturbances, effect, losses
 from trellis.operations.preview_report.costs import costs

@@ -10,7 +10,7 @@ import pytest
 
 from tests.operations.conftest import Finished
 from tests.stacks.harness import LocalStack, local_stack, open_folder, program_copy
-from tools.bring import bring
+from trellis.development.bring import bring
 
 
 class Command:

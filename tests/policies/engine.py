@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.bring import Parts
-from tools.workspace import ROOT, Workspace
+from tools import ROOT
+from trellis.development.bring import Parts
+from trellis.development.workspace import Workspace
 
 EXECUTABLE = ROOT / "policies" / "__main__.py"
 STACKS = Path(__file__).resolve().parent / "stacks"

@@ -16,7 +16,7 @@ from policies.rules import Config, ResourceRule, Rule
 from policies.table import as_markdown
 from tests.policies import cases_apps, cases_clusters, cases_stacks
 from tests.policies.judging import UNKNOWN, Case, arguments, judge, made, raw
-from tools.workspace import ROOT
+from tools import ROOT
 
 CASES = (*cases_clusters.CASES, *cases_apps.CASES, *cases_stacks.CASES)
 

@@ -12,7 +12,7 @@ import pytest
 from policies.pack import POSTPONED, RULES
 from tests.policies.engine import STACKS, Previewed, Previews
 from tests.stacks.harness import open_folder
-from tools.bring import bring
+from trellis.development.bring import bring
 
 MANDATORY = {rule.name for rule in RULES if rule.mandatory}
 # Programs that are no policy's: the parts all share, and those of other tests.

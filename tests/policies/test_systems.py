@@ -9,8 +9,8 @@ import pytest
 
 from tests.policies.engine import EXECUTABLE, NOWHERE
 from tests.stacks.harness import Finished, local_stack
-from tools.bring import bring
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development.bring import bring
 from trellis.settings.catalogue import Phase
 
 SYSTEMS = sorted(path.stem for path in (ROOT / "systems").glob("*.yaml"))

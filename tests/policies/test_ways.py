@@ -15,7 +15,7 @@ import pytest
 from policies.kinds import FIREWALL
 from tests.policies.engine import EXECUTABLE, STACKS, Previews
 from tests.stacks.harness import open_folder, wait_for
-from tools.bring import Parts, bring
+from trellis.development.bring import Parts, bring
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.providers import install
-from tools.bring import bring
+from trellis.development.bring import bring
 
 
 def engine_path() -> str:

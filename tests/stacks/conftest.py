@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stacks.harness import LocalStack, local_stack
-from tools.bring import Parts, bring
+from trellis.development.bring import Parts, bring
 
 
 @pytest.fixture(scope="session")

@@ -19,9 +19,10 @@ from typing import Any
 import psycopg
 import yaml
 
-from tools.bring import Parts
-from tools.dev import Stack, zones
-from tools.workspace import ROOT, Workspace
+from tools import ROOT
+from trellis.development.bring import Parts
+from trellis.development.dev import Stack, zones
+from trellis.development.workspace import Workspace
 
 STACK = "dev"
 PROGRAM = "components trellis localcloud systems migrations seeds".split()
@@ -56,7 +57,7 @@ class LocalStack:
 
     def start(self) -> None:
         """Starts the local cloud and makes the stack."""
-        self.stack.run("python", "-m", "localcloud", "start", *(f"--zone={zone}" for zone in zones()))
+        self.stack.run("python", "-m", "localcloud", "start", *(f"--zone={zone}" for zone in zones(self.root)))
         self.stack.prepare()
 
     def stop(self) -> None:

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from tests.stacks.harness import local_stack, program_copy
-from tools.bring import Parts
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development.bring import Parts
 
 BLOCK = re.compile(r"^`(?P<file>[^`]+)`:\n\n```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.stacks.harness import LocalStack, local_stack, program_copy
-from tools.bring import Parts
+from trellis.development.bring import Parts
 
 
 @pytest.fixture(scope="module")

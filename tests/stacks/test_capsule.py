@@ -3,7 +3,7 @@
 import json
 
 from tests.stacks.harness import LocalStack, local_stack, program_copy
-from tools.bring import Parts
+from trellis.development.bring import Parts
 
 SERVICES = ("auth", "billing", "deploy", "monitor")
 BROKEN = ("auth", "deploy")

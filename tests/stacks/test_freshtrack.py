@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.stacks.harness import LocalStack, local_stack, wait_for
-from tools.bring import Parts
+from trellis.development.bring import Parts
 
 pytestmark = pytest.mark.droplets
 

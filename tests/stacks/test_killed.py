@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.stacks.harness import STACK, LocalStack, local_stack, wait_for
-from tools.bring import Parts
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development.bring import Parts
 
 # The moment: the first request of this kind has reached the cloud. Its answer may or may not be in the state.
 MOMENTS = [

@@ -16,10 +16,10 @@ import pytest
 
 from localcloud import daemon
 from tests.stacks.harness import LocalStack, local_stack, program_copy, wait_for
-from tools.bring import Parts
-from tools.dev import schema
-from tools.progress import Failure
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development.bring import Parts
+from trellis.development.dev import schema
+from trellis.development.progress import Failure
 from trellis.operations.processes import MARKS
 
 ORDINARY = ("HOME", "PATH", "USER", "LANG", "TERM", "TRELLIS_CACHE", MARKS)
@@ -29,9 +29,9 @@ UP = """
 import sys
 from pathlib import Path
 from tools import command
-from tools.bring import bring
-from tools.dev import Stack
-from tools.workspace import Workspace
+from trellis.development.bring import bring
+from trellis.development.dev import Stack
+from trellis.development.workspace import Workspace
 
 def up():
     folder, port, program = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])

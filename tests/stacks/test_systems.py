@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from tests.stacks.harness import LocalStack, local_stack, servers_of
-from tools.bring import Parts
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development.bring import Parts
 
 SYSTEMS = sorted(path.stem for path in (ROOT / "systems").glob("*.yaml") if path.stem != "villa")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.stacks.harness import LocalStack, local_stack
 from tests.states.checkpoint import Deployment
-from tools.bring import Parts
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development.bring import Parts
 
 FOLDER = Path(__file__).parent
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tests.states.checkpoint import recorded
 from tests.states.layouts import FOLDER, brought_up, deployment
-from tools.bring import bring
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development.bring import bring
 
 
 def main() -> None:

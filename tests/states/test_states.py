@@ -7,7 +7,7 @@ import pytest
 from tests.stacks.harness import LocalStack
 from tests.states.checkpoint import Deployment, transplanted
 from tests.states.layouts import brought_up, cases, deployment, load
-from tools.bring import bring
+from trellis.development.bring import bring
 from trellis.providers.base import Provider
 from trellis.providers.contents import ContentsProvider
 from trellis.providers.files import FileProvider

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tools import bring, debian
-from tools.progress import Failure
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development import bring, debian
+from trellis.development.progress import Failure
 
 SERVERS = ("LOCALCLOUD_POSTGRESQL", "LOCALCLOUD_PGBOUNCER", "LOCALCLOUD_VALKEY")
 
@@ -135,7 +135,7 @@ def test_the_mirror_of_the_machine_is_taken(
 @pytest.mark.parametrize("arguments", [(), ("--servers",)])
 def test_a_machine_says_everything_it_lacks(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = subprocess.run(
-        [sys.executable, "-S", ROOT / "tools" / "machine.py", *arguments],
+        [sys.executable, "-S", ROOT / "trellis" / "development" / "machine.py", *arguments],
         env={"PATH": str(tmp_path), "HOME": str(tmp_path), "SSL_CERT_FILE": "any"},
         capture_output=True,
         text=True,
@@ -149,9 +149,12 @@ def test_a_machine_says_everything_it_lacks(tmp_path: Path, arguments: tuple[str
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    program = "from tools import bring; bring.bring = list; bring.describe = lambda _: [('x', '', '', '')] * 99999;"
+    program = (
+        "from trellis.development import dev; from trellis.operations.cli import main;"
+        "dev.bring = list; dev.describe = lambda _: [('x', '', '', '')] * 99999; main(['dev', 'parts'])"
+    )
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", '"$0" -c "$1" 2>&1 | head -c 1', sys.executable, f"{program} bring.main()"],
+        ["bash", "-o", "pipefail", "-c", '"$0" -c "$1" 2>&1 | head -c 1', sys.executable, program],
         cwd=ROOT,
         capture_output=True,
         text=True,

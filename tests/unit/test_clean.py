@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.clean import refuse_foreign_states
-from tools.progress import Failure
+from trellis.development.clean import refuse_foreign_states
+from trellis.development.progress import Failure
 
 LOCAL = "config:\n  digitalocean:apiEndpoint: http://127.0.0.1:7080\n"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tools import connect
+from trellis.development import connect
 
 OUTPUTS: dict[str, Any] = {
     "ca_certificates": {"shop-db": "-----BEGIN CERTIFICATE-----\n"},

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from localcloud import cli
-from tools.workspace import ROOT
+from tools import ROOT
 from trellis.operations import arguments
 
 # Commands whose parser is made where they run.
@@ -67,8 +67,7 @@ def test_help_fits_the_terminal(parser: argparse.ArgumentParser, monkeypatch: py
 
 @pytest.mark.parametrize("parser", ALL, ids=lambda parser: parser.prog)
 def test_help_lists_exit_codes(parser: argparse.ArgumentParser) -> None:
-    below_dev = parser.prog.startswith("python -m tools.dev ")
-    if not below_dev and parser.prog not in ("python -m tools.bring", "python -m localcloud.providers.install"):
+    if parser.prog != "python -m localcloud.providers.install":
         assert "xit codes:" in parser.format_help()
 
 
@@ -79,7 +78,7 @@ def test_a_stack_has_one_default(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv("TRELLIS_STACK", named)
         found = [
             action.default
-            for parser in (*walk(arguments.parser()), *parsers_of("tools.dev"))
+            for parser in walk(arguments.parser())
             for action in parser._actions
             if action.dest == "stack"
         ]
@@ -87,7 +86,7 @@ def test_a_stack_has_one_default(monkeypatch: pytest.MonkeyPatch) -> None:
         assert set(found) == {expected}
 
 
-@pytest.mark.parametrize("module", ["trellis", "localcloud", "tools.dev", "tools.check", "bench"])
+@pytest.mark.parametrize("module", ["trellis", "localcloud", "tools.check", "bench"])
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 def test_a_closed_pipe_is_no_traceback(module: str, unbuffered: str) -> None:
     reader, writer = os.pipe()

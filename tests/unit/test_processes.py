@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.stacks.harness import wait_for
-from tools.workspace import ROOT
+from tools import ROOT
 from trellis.operations import processes
 
 # Starts a command that notes each interrupt in a file, and tells how it ended.

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools import dev
-from tools.progress import Failure
+from trellis.development import dev
+from trellis.development.progress import Failure
 
 SYSTEM = """\
 clusters:
@@ -39,9 +39,8 @@ def test_only_what_the_system_names_is_brought(
 
     (tmp_path / "systems").mkdir()
     (tmp_path / "systems" / "shop.yaml").write_text(text)
-    monkeypatch.setattr(dev, "ROOT", tmp_path)
     monkeypatch.setattr(dev, "bring", bring)
-    dev._parts({"trellis:system": "shop"})
+    dev._parts({"trellis:system": "shop"}, tmp_path)
     assert asked == [(versions, droplets)]
 
 
@@ -61,11 +60,10 @@ def test_who_is_not_root_is_told_before_anything_is_deployed(
     (tmp_path / "systems" / "shop.yaml").write_text(system)
     config |= {"trellis:system": "shop", "digitalocean:apiEndpoint": "http://127.0.0.1:7080"}
     (tmp_path / "Pulumi.shop.yaml").write_text(yaml.safe_dump({"config": config}))
-    monkeypatch.setattr(dev, "ROOT", tmp_path)
-    monkeypatch.setattr(dev, "_parts", lambda _: None)
+    monkeypatch.setattr(dev, "_parts", lambda *_: None)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     if droplets:
         with pytest.raises(Failure, match=r"'shop' has Droplets.*only root can start"):
-            dev._workspace("shop")
+            dev._workspace("shop", tmp_path)
     else:
-        assert dev._workspace("shop").port == 7080
+        assert dev._workspace("shop", tmp_path).port == 7080

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tools import ROOT
 from tools.touched import touched
-from tools.workspace import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")

@@ -25,6 +25,18 @@ class Formatter(argparse.HelpFormatter):
         )
 
 
+class _Version(argparse.Action):
+    """Looks the versions up when they are asked for, and not before."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from trellis.operations.versions import describe
+
+        parser.exit(message=f"{describe()}\n")
+
+
 def add_stack(command: "Group") -> None:
     """The option that names the stack: one default for every command."""
     command.add_argument(
@@ -41,6 +53,9 @@ def parser() -> argparse.ArgumentParser:
         description="Day-2 work on a Trellis stack: its databases' migrations, and what a killed deployment left open.",
         epilog=f"`trellis COMMAND --help` shows a command's options and examples.\n\n{exit_codes()}",
         formatter_class=Formatter,
+    )
+    root.add_argument(
+        "--version", action=_Version, help="show the versions of this program, the engine and its packages"
     )
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (summary, description, add) in _COMMANDS.items():
@@ -150,6 +165,20 @@ def _recover(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--config-file", type=Path, help="the stack's config file, where it is not Pulumi.<stack>.yaml"
     )
+
+
+def _new(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "what", nargs="+", metavar="NAME", help="a repository's name; or `system` and a name; or `migration` and a text"
+    )
+    command.add_argument("--folder", type=Path, metavar="DIR", help="where the repository goes (default: its name)")
+    command.add_argument("--system", metavar="NAME", help="the system of a migration (default: the only one)")
+    command.add_argument("--database", metavar="NAME", help="the database of a migration (default: the only one)")
+
+
+def _dev(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("up", "preview", "down", "clean", "parts"), metavar="ACTION")
+    add_stack(command)
 
 
 def _which(command: argparse.ArgumentParser, *, folder: bool = True, single: bool = True) -> None:
@@ -290,5 +319,23 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "Takes what an interrupted `pulumi up` had created, but not yet recorded, into the stack's state.\n"
         "Does nothing when nothing is open. Needs the credentials that `pulumi up` needs.",
         _recover,
+    ),
+    "new": (
+        "write a repository, a system or a migration",
+        "Writes files to begin with, and never over one that is there:\n\n"
+        "  trellis new NAME               a repository of your own\n"
+        "  trellis new system NAME        one more system in it\n"
+        "  trellis new migration TEXT     an empty migration with the next version",
+        _new,
+    ),
+    "dev": (
+        "run a stack on the local cloud",
+        "Runs a stack on the local cloud of this machine, as `make` does:\n\n"
+        "  up       bring what is missing, start the local cloud, deploy the stack\n"
+        "  preview  show what up would change\n"
+        "  down     destroy the stack; stop the local cloud when no other uses it\n"
+        "  clean    stop the local cloud and delete its data\n"
+        "  parts    bring Pulumi and the servers; show where each is",
+        _dev,
     ),
 }

@@ -18,6 +18,8 @@ WRONG_CALL = 2
 
 _OURS = ("trellis", "policies")
 _MODULES = {
+    "new": "trellis.operations.new",
+    "dev": "trellis.development.dev",
     "recover": "trellis.operations.recover",
     "up": "trellis.operations.up",
     "check": "trellis.operations.check",

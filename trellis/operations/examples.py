@@ -72,4 +72,13 @@ examples:
     "recover": """\
 example:
   trellis recover --stack prod""",
+    "new": """\
+examples:
+  trellis new shop
+  trellis new system billing
+  trellis new migration Orders --system shop --database shop""",
+    "dev": """\
+examples:
+  trellis dev up                               the stack dev
+  trellis dev down --stack tudao""",
 }

@@ -7,7 +7,7 @@ import pytest
 
 from localcloud.servers import Cluster, NotFound, NotRunning, StartFailed
 from tests.localcloud.servers.clients import Place, Session, spec, value
-from tools.bring import POSTGRESQL
+from trellis.development.bring import POSTGRESQL
 
 NEW_PASSWORD = "password of the copy"
 

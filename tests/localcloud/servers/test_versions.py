@@ -4,7 +4,7 @@ import pytest
 
 from localcloud.servers import PoolSpec, ToolMissing, Tools
 from tests.localcloud.servers.clients import Place, eventually, value
-from tools.bring import POSTGRESQL
+from trellis.development.bring import POSTGRESQL
 
 
 @pytest.mark.parametrize("version", POSTGRESQL)

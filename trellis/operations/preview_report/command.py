@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from policies.rules import GROWN
 from trellis.operations.check.findings import Review
 from trellis.operations.check.gate import review_chain, review_pending
 from trellis.operations.check.shadow.server import Servers
@@ -20,6 +19,7 @@ from trellis.operations.preview_report.preview import Preview, preview
 from trellis.operations.preview_report.rendering import as_markdown
 from trellis.operations.preview_report.report import Report
 from trellis.operations.terminal import say, tell
+from trellis.policies.rules import GROWN
 
 
 def run(options: Namespace) -> int:

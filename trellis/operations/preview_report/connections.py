@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from policies.kinds import APP, CLUSTER, DATABASE, FIREWALL, MIGRATIONS, POOL, REPLICA, USER, VPC
 from trellis.operations.preview_report.preview import Step
+from trellis.policies.kinds import APP, CLUSTER, DATABASE, FIREWALL, MIGRATIONS, POOL, REPLICA, USER, VPC
 
 _NONE = "none"
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policies.fields import of_inputs
-from policies.prices import bill
 from trellis.operations.preview_report.preview import Step
+from trellis.policies.fields import of_inputs
+from trellis.policies.prices import bill
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import policies
-from policies.fields import UNKNOWN, of_inputs
+from trellis import policies
 from trellis.operations.engine import Engine
+from trellis.policies.fields import UNKNOWN, of_inputs
 
 PACK = Path(policies.__file__).resolve().parent / "__main__.py"
 POSTPONED = "postponed-to-up"

@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from trellis.operations.errors import OperationError
 
-class Failure(Exception):
+
+class Failure(OperationError):
     """A step that cannot go on. The text says what is wrong and what to do."""
 
 

@@ -1,11 +1,11 @@
 """A stack on the local cloud, from nothing to a migrated database and back: `make up`, `preview` and `down`."""
 
-import argparse
 import json
 import os
 import re
 import shlex
 import sys
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,23 +14,24 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from tools import command, connect
-from tools.bring import Parts, bring
-from tools.progress import Failure, bold, step
-from tools.workspace import DEFAULT_PORT, ROOT, Workspace
+from trellis import policies
+from trellis.development import connect
+from trellis.development.bring import Parts, bring, describe
+from trellis.development.clean import clean
+from trellis.development.progress import Failure, bold, step
+from trellis.development.workspace import DEFAULT_PORT, Workspace, project
 from trellis.operations import processes
-from trellis.operations.arguments import add_stack
 from trellis.operations.deployment import deploy
 
-_POLICIES = ("--policy-pack", str(ROOT / "policies" / "__main__.py"))
+_POLICIES = ("--policy-pack", str(Path(policies.__file__).resolve().parent / "__main__.py"))
 
 
 class Stack:
     """One stack on the local cloud. Every method runs the real engine and raises Failure when it fails."""
 
-    def __init__(self, workspace: Workspace, name: str, config_file: Path | None = None, root: Path = ROOT) -> None:
+    def __init__(self, workspace: Workspace, name: str, config_file: Path | None, root: Path) -> None:
         self.workspace = workspace
-        self._root = root
+        self.root = root
         self.name = name
         self._config = [] if config_file is None else ["--config-file", str(config_file)]
         self.environment = {**os.environ, **workspace.variables()}
@@ -83,7 +84,7 @@ class Stack:
 
     def run(self, *command: str, show: bool = False) -> str:
         """Runs a command in the program's folder with the workspace's environment; its output, unless it is shown."""
-        done = processes.run(command, cwd=self._root, env=self.environment, capture=not show)
+        done = processes.run(command, cwd=self.root, env=self.environment, capture=not show)
         if done.returncode:
             reason = "" if show else f":\n{(done.stdout + done.stderr).strip()}"
             raise Failure(f"`{shlex.join(command)}` failed with exit code {done.returncode}{reason}")
@@ -92,7 +93,7 @@ class Stack:
     def _deploy(self, command: str, *options: str) -> None:
         color = "always" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
         own = ("--stack", self.name, "--non-interactive", "--color", color)
-        done = deploy(command, *own, *options, cwd=self._root, env=self.environment)
+        done = deploy(command, *own, *options, cwd=self.root, env=self.environment)
         if done.code:
             raise Failure(f"`pulumi {command}` failed with exit code {done.code}")
 
@@ -113,10 +114,10 @@ def _alive(pid: int) -> bool:
     return "pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
 
 
-def _workspace(stack: str) -> Workspace:
-    file = ROOT / f"Pulumi.{stack}.yaml"
+def _workspace(stack: str, root: Path) -> Workspace:
+    file = root / f"Pulumi.{stack}.yaml"
     if not file.is_file():
-        known = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
+        known = sorted(path.name.split(".")[1] for path in root.glob("Pulumi.*.yaml"))
         raise Failure(f"there is no stack {stack!r}: no file {file.name}. Known: {', '.join(known)}.")
     config = yaml.safe_load(file.read_text())["config"]
     if "digitalocean:apiEndpoint" not in config:
@@ -125,42 +126,42 @@ def _workspace(stack: str) -> Workspace:
             f"Deploy it with `pulumi up --stack {stack}`; README.md names the credentials."
         )
     port = urlsplit(config["digitalocean:apiEndpoint"]).port or DEFAULT_PORT
-    if os.geteuid() != 0 and _starts_droplets(config):
+    if os.geteuid() != 0 and _starts_droplets(config, root):
         raise Failure(
             f"the stack {stack!r} has Droplets. On the local cloud they are machines in Linux namespaces, which only "
             "root can start. Run the same command as root, or take another stack."
         )
-    parts = _parts(config)
-    return Workspace(folder=ROOT / ".trellis", port=port, parts=parts, python=Path(sys.executable))
+    parts = _parts(config, root)
+    return Workspace(folder=root / ".trellis", port=port, parts=parts, python=Path(sys.executable))
 
 
-def zones() -> list[str]:
+def zones(root: Path) -> list[str]:
     """The DNS zones that the systems name. At Cloudflare they exist before a program runs, so here too."""
-    files = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "systems").glob("*.yaml"))]
+    files = [yaml.safe_load(path.read_text()) for path in sorted((root / "systems").glob("*.yaml"))]
     return sorted({file["dns"]["zone"] for file in files if file and file.get("dns")})
 
 
-def _starts_droplets(config: Mapping[str, Any]) -> bool:
+def _starts_droplets(config: Mapping[str, Any], root: Path) -> bool:
     """Whether a stack with this config deploys a Droplet, or may do so when its cluster is refused."""
     modes = {config.get("trellis:mode"), config.get("trellis:fallback")}
-    return "self-hosted" in modes or bool(re.search(r"^droplets:", _system(config), re.MULTILINE))
+    return "self-hosted" in modes or bool(re.search(r"^droplets:", _system(config, root), re.MULTILINE))
 
 
-def _system(config: Mapping[str, Any]) -> str:
+def _system(config: Mapping[str, Any], root: Path) -> str:
     # Read as text: what is wrong in a system file is the program's to say.
-    file = ROOT / "systems" / f"{config.get('trellis:system')}.yaml"
+    file = root / "systems" / f"{config.get('trellis:system')}.yaml"
     return file.read_text() if file.is_file() else ""
 
 
-def _parts(config: Mapping[str, Any]) -> Parts:
-    text = _system(config)
+def _parts(config: Mapping[str, Any], root: Path) -> Parts:
+    text = _system(config, root)
     versions = set(re.findall(r"^ *version: *[\"']?(\d+)", text, re.MULTILINE))
     return bring(versions, droplets=bool(re.search(r"^ *(droplets|self_hosted):", text, re.MULTILINE)))
 
 
 def _up(stack: Stack) -> None:
     with step("Local cloud"):
-        stack.start_cloud(zones())
+        stack.start_cloud(zones(stack.root))
     with step("Pulumi's plugins and stack"):
         stack.prepare()
     started = datetime.now(UTC)
@@ -194,7 +195,7 @@ def _tell(stack: Stack, started: datetime) -> None:
         print(f"  {app}: {url} (its spec is deployed; the local cloud runs no containers)")
     print(f"  databases: ${outputs['monthly_cost_usd']:g} a month on DigitalOcean, $0 here")
     print(f"\n{bold('Try next')}")
-    service = os.path.relpath(folder / "pg_service.conf", ROOT)
+    service = os.path.relpath(folder / "pg_service.conf", stack.root)
     print(f"  PGSERVICEFILE={service} .venv/bin/psql service={services[0]} -c '\\dt'")
     options = "" if stack.name == "dev" else f" STACK={stack.name}"
     print(f"  make preview{options}")
@@ -218,7 +219,7 @@ def _write_environment(stack: Stack) -> None:
 def _down(stack: Stack) -> None:
     if (stack.workspace.backend / ".pulumi" / "stacks").exists():
         with step("Local cloud"):
-            stack.start_cloud(zones())
+            stack.start_cloud(zones(stack.root))
         with step(f"pulumi destroy, stack {stack.name}"):
             stack.prepare()
             stack.destroy()
@@ -229,17 +230,18 @@ def _down(stack: Stack) -> None:
     stack.stop_cloud()
 
 
-def main() -> int:
-    """Runs one command; exit code 1 and a plain error when it fails."""
-    parser = argparse.ArgumentParser(prog="python -m tools.dev", description=__doc__, epilog=command.EXIT_CODES)
-    add_stack(parser)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start the local cloud and deploy the stack")
-    commands.add_parser("preview", help="show what `up` would change")
-    commands.add_parser("down", help="destroy the stack, and stop the local cloud when no other one uses it")
-    arguments = parser.parse_args()
-    stack = Stack(_workspace(arguments.stack), arguments.stack)
-    match arguments.command:
+def run(options: Namespace) -> int:
+    """The subcommand `dev`; exit code 0, or a Failure."""
+    match options.action:
+        case "parts":
+            for name, version, origin, place in describe(bring()):
+                print(f"{name:<15}{version:<16}{origin:<25}{place}")
+            return 0
+        case "clean":
+            return clean(project())
+    root = project()
+    stack = Stack(_workspace(options.stack, root), options.stack, None, root)
+    match options.action:
         case "up":
             _up(stack)
         case "preview":
@@ -247,7 +249,3 @@ def main() -> int:
         case "down":
             _down(stack)
     return 0
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -7,7 +7,6 @@ beside its place and moved there when it is whole, so that an interrupted run le
 has everything is only read.
 """
 
-import argparse
 import fcntl
 import hashlib
 import os
@@ -23,11 +22,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tools import command, debian, droplet_image
-from tools.progress import Failure, step
+from trellis.development import debian, droplet_image
+from trellis.development.progress import Failure, step
 from trellis.operations import processes
 
-TOOLS = Path(__file__).resolve().parent
+MODULES = Path(__file__).resolve().parent
 
 PULUMI = "3.259.0"
 
@@ -246,7 +245,7 @@ def _usable_go() -> str | None:
     """The Go on PATH if it builds Pulumi: it is new enough, or it fetches a newer one by itself."""
     if shutil.which("go") is None:
         return None
-    needed = max(_go_line(TOOLS / name / "go.mod") for name in ("pulumi", "language-python"))
+    needed = max(_go_line(MODULES / name / "go.mod") for name in ("pulumi", "language-python"))
     said = subprocess.run(
         ("go", "env", "GOVERSION", "GOTOOLCHAIN"), cwd="/", capture_output=True, text=True, check=False
     ).stdout.split()
@@ -279,11 +278,11 @@ def _build_pulumi(folder: Path, go: str | None) -> None:
             )
         )
         go, changed["GOTOOLCHAIN"] = str(toolchain / "usr/lib/go-1.24/bin/go"), "auto"
-    host = TOOLS / "language-python"
+    host = MODULES / "language-python"
     version = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={PULUMI}"
     for module, package, name in (
         (host, "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python", "pulumi-language-python"),
-        (TOOLS / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi"),
+        (MODULES / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi"),
     ):
         with step(f"  go build {name}"):
             options = ("-mod=readonly", "-modcacherw", "-trimpath", "-ldflags", f"-s -w {version}")
@@ -433,15 +432,3 @@ def _origin(cache: Path, program: Path) -> str:
     if kind == "debian":
         return f"Debian's suite {name.partition('-')[0]}"
     return {"maven": "Maven Central", "pulumi": "built from source"}[kind]
-
-
-def main() -> int:
-    """Brings everything and prints where it is."""
-    argparse.ArgumentParser(prog="python -m tools.bring", description=__doc__, epilog=command.EXIT_CODES).parse_args()
-    for name, version, origin, place in describe(bring()):
-        print(f"{name:<15}{version:<16}{origin:<25}{place}")
-    return 0
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -1,4 +1,4 @@
-"""Where a checkout keeps what it makes, and the environment that Pulumi runs in."""
+"""Where a repository keeps what `trellis dev` makes, and the environment that Pulumi runs in."""
 
 import hashlib
 import os
@@ -8,13 +8,22 @@ from pathlib import Path
 
 from localcloud.spaces.addresses import ENDPOINT_TEMPLATE
 from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET
-from tools.bring import Parts
+from trellis.development.bring import Parts
+from trellis.development.progress import Failure
 from trellis.settings.loader import LOCAL_CLOUD
 
-ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_PORT = 7080
 # The passphrase of stacks on the local cloud. Their state stays on this machine and opens nothing beyond it.
 LOCAL_PASSPHRASE = "trellis-local"  # noqa: S105
+
+
+def project() -> Path:
+    """The folder of the repository: the current one, or the nearest above it, with a Pulumi.yaml. Raises Failure."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "Pulumi.yaml").is_file():
+            return folder
+    raise Failure(f"Neither {here} nor a folder above it holds a Pulumi.yaml. Change to your repository.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
-"""Stops the local cloud of this checkout and deletes its data, for `make clean`."""
+"""Stops the local cloud of a repository and deletes its data, for `make clean`."""
 
-import argparse
 import os
 import shutil
 import sys
@@ -8,24 +7,22 @@ from pathlib import Path
 
 import yaml
 
-from tools import command
-from tools.bring import Parts, cache_folder
-from tools.progress import Failure
-from tools.workspace import DEFAULT_PORT, ROOT, Workspace
+from trellis.development.bring import Parts, cache_folder
+from trellis.development.progress import Failure
+from trellis.development.workspace import DEFAULT_PORT, Workspace
 from trellis.operations import processes
 
 
-def main() -> int:
-    """Deletes what lies outside the checkout too. The cache of built parts is shared with other checkouts and stays."""
-    argparse.ArgumentParser(prog="python -m tools.clean", description=__doc__, epilog=command.EXIT_CODES).parse_args()
+def clean(root: Path) -> int:
+    """Deletes what lies outside the repository too. The cache of parts is shared with other ones and stays."""
     cache = cache_folder()
     parts = Parts(pulumi=cache / "pulumi", postgresql=cache / "postgresql", pgbouncer=cache / "pgbouncer")
-    workspace = Workspace(folder=ROOT / ".trellis", port=DEFAULT_PORT, parts=parts, python=Path(sys.executable))
-    refuse_foreign_states(workspace.backend, ROOT)
+    workspace = Workspace(folder=root / ".trellis", port=DEFAULT_PORT, parts=parts, python=Path(sys.executable))
+    refuse_foreign_states(workspace.backend, root)
     if not workspace.cloud_state.exists():
         return 0
     code = processes.run(
-        (sys.executable, "-m", "localcloud", "reset", "--yes"), cwd=ROOT, env={**os.environ, **workspace.variables()}
+        (sys.executable, "-m", "localcloud", "reset", "--yes"), cwd=root, env={**os.environ, **workspace.variables()}
     ).returncode
     shutil.rmtree(workspace.cloud_state, ignore_errors=True)
     return code
@@ -54,7 +51,3 @@ def refuse_foreign_states(backend: Path, root: Path) -> None:
 def _is_local(file: Path) -> bool:
     content = yaml.safe_load(file.read_text()) if file.is_file() else None
     return "digitalocean:apiEndpoint" in ((content or {}).get("config") or {})
-
-
-if __name__ == "__main__":
-    command.run(main)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.progress import Failure
+from trellis.development.progress import Failure
 
 REVISION = "2026-11-26"
 """Moved to fetch every package anew, in the version that the suite has then: security updates arrive by this line."""

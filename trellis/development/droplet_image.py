@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from tools import debian
+from trellis.development import debian
 
 SUITE = "bookworm"
 SLUG = "debian-12-x64"
@@ -54,8 +54,9 @@ chroot "$1" apt-get -qq --yes --option APT::Install-Recommends=true --download-o
 
 
 def revision() -> str:
-    """A name for what this file would make: another one when it changes."""
-    return hashlib.sha256(Path(__file__).read_bytes() + debian.REVISION.encode()).hexdigest()[:12]
+    """A name for what this makes: another one when any of it changes."""
+    text = "\n".join((debian.REVISION, SUITE, *INSTALLED, "", *DOWNLOADED, _FINISH))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def build(folder: Path, run: debian.Run) -> None:

@@ -1,0 +1,31 @@
+"""The whole program of a repository: from its files to a system's outputs."""
+
+import os
+import sys
+from pathlib import Path
+
+import pulumi
+from pulumi.runtime.config import CONFIG
+
+from trellis import settings
+from trellis.migrator import MigrationError
+
+from .system import System, SystemArgs
+
+
+def deploy(root: Path) -> None:
+    """Builds the system that the stack's config names, at the phase it names, and exports its outputs.
+
+    root: the folder that holds systems/ and migrations/. Raises pulumi.RunError with a plain text for a mistake in it.
+    """
+    # The engine interrupts the program when a deployment fails. Its own error says why; a traceback would not.
+    sys.excepthook = lambda kind, *rest: None if kind is KeyboardInterrupt else sys.__excepthook__(kind, *rest)
+    stack = pulumi.get_stack()
+    try:
+        settings.refuse_local_shell(CONFIG.get(), os.environ, stack=stack)
+        chosen = settings.load(CONFIG.get(), root, stack=stack)
+        system = System(chosen.system, SystemArgs(settings=chosen, root=root, stack=stack))
+    except (settings.SettingsError, MigrationError) as error:
+        raise pulumi.RunError(str(error)) from None
+    for name, value in system.outputs.items():
+        pulumi.export(name, value)

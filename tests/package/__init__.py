@@ -1,0 +1,1 @@
+"""The distributions as others install them."""
