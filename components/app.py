@@ -9,7 +9,6 @@ import pulumi_digitalocean as digitalocean
 from trellis.fingerprint import fingerprint
 from trellis.settings import AppSettings
 from trellis.settings.app import REFERENCE, REFERENCES
-from trellis.settings.app import App as AppFile
 
 from .endpoint import SSLMODE, Endpoint, Login
 
@@ -42,13 +41,18 @@ class AppCache:
 
 @dataclass(frozen=True, kw_only=True)
 class AppArgs:
-    """region: DigitalOcean region slug of the system. network_id: the VPC the app joins."""
+    """name: the app's, which no other of the account has. region: DigitalOcean region slug of the system.
 
+    network_id: the VPC the app joins. hosts: app -> its host, of those that the environment refers to.
+    """
+
+    name: str
     app: AppSettings
     region: str
     network_id: pulumi.Input[str]
     database: AppDatabase | None
     cache: AppCache | None
+    hosts: Mapping[str, pulumi.Input[str]]
 
 
 class App(pulumi.ComponentResource):
@@ -69,7 +73,7 @@ class App(pulumi.ComponentResource):
         app = digitalocean.App(
             name,
             spec=digitalocean.AppSpecArgs(
-                name=args.app.name,
+                name=args.name,
                 region=args.region.rstrip("0123456789"),
                 vpcs=[digitalocean.AppSpecVpcArgs(id=args.network_id)],
                 domain_names=[
@@ -90,7 +94,7 @@ class App(pulumi.ComponentResource):
                         instance_count=wanted.instances,
                         instance_size_slug=wanted.size,
                         health_check=digitalocean.AppSpecServiceHealthCheckArgs(http_path=wanted.health_check),
-                        envs=_environment(wanted, args.database, args.cache),
+                        envs=_environment(args),
                     )
                 ],
             ),
@@ -129,12 +133,12 @@ def _attached(database: AppDatabase | None, cache: AppCache | None) -> list[digi
     return attached
 
 
-def _environment(
-    app: AppFile, database: AppDatabase | None, cache: AppCache | None
-) -> Sequence[digitalocean.AppSpecServiceEnvArgs]:
-    references = _database_references(database) | _cache_references(cache)
+def _environment(args: AppArgs) -> Sequence[digitalocean.AppSpecServiceEnvArgs]:
+    database, cache = args.database, args.cache
+    references = _database_references(database) | _cache_references(cache) | _app_references(args.hosts)
     values: dict[str, pulumi.Input[str]] = {
-        key: _filled(text, references) if REFERENCE.search(text) else text for key, text in app.environment.items()
+        key: _filled(text, references) if REFERENCE.search(text) else text
+        for key, text in args.app.app.environment.items()
     }
     for used, name in ((database and database.login.password, "DATABASE"), (cache and cache.password, "CACHE")):
         if used:
@@ -185,6 +189,12 @@ def _cache_references(cache: AppCache | None) -> dict[str, pulumi.Input[str]]:
         "cache.user": user,
         "cache.password": password,
         "cache.ca": ca,
+    }
+
+
+def _app_references(hosts: Mapping[str, pulumi.Input[str]]) -> dict[str, pulumi.Input[str]]:
+    return {f"apps.{app}.host": host for app, host in hosts.items()} | {
+        f"apps.{app}.url": pulumi.Output.concat("https://", host) for app, host in hosts.items()
     }
 
 

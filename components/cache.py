@@ -42,7 +42,7 @@ class Cache(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self)
         cluster = digitalocean.DatabaseCluster(
             name,
-            name=wanted.cache.name,
+            name=settings.physical(wanted.cache.name),
             engine="valkey",
             version=wanted.cache.version,
             size=wanted.plan.slug,
@@ -69,7 +69,9 @@ class Cache(pulumi.ComponentResource):
         )
         ClusterAlerts(
             f"{name}-alerts",
-            ClusterAlertsArgs(cluster_id=cluster.id, cluster_name=wanted.cache.name, alerts=settings.alerts),
+            ClusterAlertsArgs(
+                cluster_id=cluster.id, cluster_name=settings.physical(wanted.cache.name), alerts=settings.alerts
+            ),
             inside,
         )
         self.for_app = AppCache(

@@ -18,9 +18,11 @@ MIB_PER_GIB = 1024
 class ClusterArgs:
     """What to create and where.
 
+    name: the cluster's, which no other of the account has.
     network_id: the VPC it joins. tags: labels for bills and searches. protect: refuse to delete data.
     """
 
+    name: str
     cluster: ClusterSettings
     region: str
     network_id: pulumi.Input[str]
@@ -49,7 +51,7 @@ class Cluster(pulumi.ComponentResource):
         wanted = args.cluster
         cluster = digitalocean.DatabaseCluster(
             name,
-            name=wanted.name,
+            name=args.name,
             engine=wanted.engine,
             version=wanted.version,
             size=wanted.plan.slug,

@@ -58,6 +58,7 @@ class DatabasePlatform(pulumi.ComponentResource):
         cluster = Cluster(
             wanted.name,
             ClusterArgs(
+                name=settings.physical(wanted.name),
                 cluster=wanted,
                 region=settings.region,
                 network_id=network.id,
@@ -98,7 +99,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                 f"{wanted.name}-{number}",
                 ReplicaArgs(
                     cluster_id=cluster.id,
-                    name=f"{wanted.name}-{number}",
+                    name=settings.physical(f"{wanted.name}-{number}"),
                     plan=wanted.plan,
                     region=home.region,
                     network_id=home.id,
@@ -110,7 +111,9 @@ class DatabasePlatform(pulumi.ComponentResource):
         }
         ClusterAlerts(
             f"{wanted.name}-alerts",
-            ClusterAlertsArgs(cluster_id=cluster.id, cluster_name=wanted.name, alerts=settings.alerts),
+            ClusterAlertsArgs(
+                cluster_id=cluster.id, cluster_name=settings.physical(wanted.name), alerts=settings.alerts
+            ),
             inside,
         )
         self._cluster, self._wanted = cluster, wanted

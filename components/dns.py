@@ -11,15 +11,16 @@ AUTOMATIC_TTL = 1
 
 @dataclass(frozen=True, kw_only=True)
 class RecordArgs:
-    """target: the host a name leads to. proxied: whether Cloudflare stands in between."""
+    """host: the full name. target: where it leads. proxied: whether Cloudflare stands in between."""
 
+    host: str
     target: pulumi.Input[str]
     proxied: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class DnsArgs:
-    """zone: its name, which must exist at Cloudflare. records: full name -> target."""
+    """zone: its name, which must exist at Cloudflare. records: what the resource is called -> a name and its target."""
 
     zone: str
     records: Mapping[str, RecordArgs]
@@ -34,11 +35,11 @@ class Dns(pulumi.ComponentResource):
             filter=cloudflare.GetZoneFilterArgs(match="all", name=args.zone),
             opts=pulumi.InvokeOutputOptions(parent=self),
         )
-        for host, record in args.records.items():
+        for key, record in args.records.items():
             cloudflare.DnsRecord(
-                f"{name}-{host}",
+                f"{name}-{key}",
                 zone_id=zone.zone_id,
-                name=host,
+                name=record.host,
                 type="CNAME",
                 content=record.target,
                 proxied=record.proxied,

@@ -11,8 +11,12 @@ from trellis.settings.app import Droplet as DropletSettings
 
 @dataclass(frozen=True, kw_only=True)
 class DropletArgs:
-    """network_id: the VPC it joins. ssh_keys: ids or fingerprints of keys that may log in as root."""
+    """name: its host name. network_id: the VPC it joins.
 
+    ssh_keys: ids or fingerprints of keys that may log in as root.
+    """
+
+    name: str
     droplet: DropletSettings
     region: str
     network_id: pulumi.Input[str]
@@ -31,7 +35,7 @@ class Droplet(pulumi.ComponentResource):
         super().__init__("trellis:droplet:Droplet", name, None, opts)
         droplet = digitalocean.Droplet(
             name,
-            name=name,
+            name=args.name,
             image=args.droplet.image,
             size=args.droplet.size,
             region=args.region,

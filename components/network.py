@@ -11,11 +11,13 @@ import pulumi_digitalocean as digitalocean
 class NetworkArgs:
     """Where a system lives.
 
+    name: the VPC's, which no other of the account has.
     region: DigitalOcean region slug, for example "nyc1".
     ip_range: RFC 1918 range, /16 to /28, that no other VPC of the account overlaps.
     protect: refuse to delete it. after: what has to stand first.
     """
 
+    name: str
     region: str
     ip_range: str
     protect: bool
@@ -36,7 +38,7 @@ class Network(pulumi.ComponentResource):
         super().__init__("trellis:network:Network", name, None, opts)
         vpc = digitalocean.Vpc(
             name,
-            name=f"{name}-vpc",
+            name=args.name,
             region=args.region,
             ip_range=args.ip_range,
             opts=pulumi.ResourceOptions(parent=self, depends_on=args.after, protect=args.protect),

@@ -54,14 +54,24 @@ class System(pulumi.ComponentResource):
         first = [Phase(f"{name}-phase", settings, inside)]
         network = Network(
             name,
-            NetworkArgs(region=settings.region, ip_range=settings.ip_range, protect=settings.protect, after=first),
+            NetworkArgs(
+                name=settings.physical(f"{name}-vpc"),
+                region=settings.region,
+                ip_range=settings.ip_range,
+                protect=settings.protect,
+                after=first,
+            ),
             inside,
         )
         copy = (
             Network(
                 f"{name}-copy",
                 NetworkArgs(
-                    region=settings.copy.region, ip_range=settings.copy.ip_range, protect=settings.protect, after=first
+                    name=settings.physical(f"{name}-copy-vpc"),
+                    region=settings.copy.region,
+                    ip_range=settings.copy.ip_range,
+                    protect=settings.protect,
+                    after=first,
                 ),
                 inside,
             )
@@ -72,6 +82,7 @@ class System(pulumi.ComponentResource):
             key: Droplet(
                 key,
                 DropletArgs(
+                    name=settings.physical(key),
                     droplet=droplet,
                     region=settings.region,
                     network_id=network.id,
@@ -109,20 +120,24 @@ class System(pulumi.ComponentResource):
             )
             for cache in settings.caches
         }
-        apps = {
-            app.name: App(
+        apps: dict[str, App] = {}
+        # An app with a DNS name is known by it before it is made. The others come in the order of their needs.
+        hosts: dict[str, pulumi.Input[str]] = {app.name: app.domains[0] for app in settings.apps if app.domains}
+        for app in settings.apps:
+            apps[app.name] = App(
                 app.name,
                 AppArgs(
+                    name=settings.physical(app.name),
                     app=app,
                     region=settings.region,
                     network_id=network.id,
                     database=_pool(app, platforms),
                     cache=caches[app.cache].for_app if app.cache else None,
+                    hosts={**hosts},
                 ),
                 inside,
             )
-            for app in settings.apps
-        }
+            hosts.setdefault(app.name, apps[app.name].host)
         if settings.dns:
             # pulumi_cloudflare takes seconds to import, and only a stack with DNS needs it.
             from .dns import Dns, DnsArgs, RecordArgs
@@ -132,8 +147,8 @@ class System(pulumi.ComponentResource):
                 DnsArgs(
                     zone=settings.dns.zone,
                     records={
-                        host: RecordArgs(target=apps[record.app].host, proxied=record.proxied)
-                        for host, record in settings.dns.records.items()
+                        record.key: RecordArgs(host=record.host, target=apps[record.app].host, proxied=record.proxied)
+                        for record in settings.dns.records
                     },
                 ),
                 inside,
@@ -194,6 +209,7 @@ def _outputs(
         "system": settings.system,
         "phase": settings.phase.value,
         "mode": settings.mode.value,
+        **({"name_suffix": settings.name_suffix} if settings.name_suffix else {}),
         "plans": {name: cluster.plan.slug for name, (cluster, _) in made.items()},
         "connection_budgets": {
             name: {

@@ -14,11 +14,12 @@ from ..self_hosted.user_data import Dumps
 
 @dataclass(frozen=True, kw_only=True)
 class DumpStoreArgs:
-    """region: the system's; the bucket is in the nearest with Spaces. protect: refuse to delete it.
+    """name: the key's. region: the system's; the bucket is in the nearest with Spaces. protect: refuse to delete it.
 
     after: what has to stand first.
     """
 
+    name: str
     region: str
     dump: Dump
     protect: bool
@@ -58,7 +59,7 @@ class DumpStore(pulumi.ComponentResource):
         )
         key = digitalocean.SpacesKey(
             name,
-            name=name,
+            name=args.name,
             grants=[digitalocean.SpacesKeyGrantArgs(bucket=bucket.name, permission="readwrite")],
             opts=inside,
         )

@@ -47,7 +47,10 @@ class SelfHostedPlatform(pulumi.ComponentResource):
         ClusterAlerts(
             f"{wanted.name}-alerts",
             ClusterAlertsArgs(
-                cluster_id=server.machine, cluster_name=wanted.name, alerts=settings.alerts, kinds=DROPLET_ALERTS
+                cluster_id=server.machine,
+                cluster_name=settings.physical(wanted.name),
+                alerts=settings.alerts,
+                kinds=DROPLET_ALERTS,
             ),
             inside,
         )

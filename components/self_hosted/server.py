@@ -65,13 +65,17 @@ class SelfHostedServer(pulumi.ComponentResource):
         store = DumpStore(
             f"{name}-dumps",
             DumpStoreArgs(
-                region=settings.region, dump=wanted.self_hosted.dump, protect=settings.protect, after=[network]
+                name=settings.physical(f"{name}-dumps"),
+                region=settings.region,
+                dump=wanted.self_hosted.dump,
+                protect=settings.protect,
+                after=[network],
             ),
             pulumi.ResourceOptions(parent=self),
         )
         volume = digitalocean.Volume(
             f"{name}-data",
-            name=f"{name}-data",
+            name=settings.physical(f"{name}-data"),
             region=settings.region,
             size=wanted.plan.storage_gib,
             initial_filesystem_type="ext4",
@@ -80,7 +84,7 @@ class SelfHostedServer(pulumi.ComponentResource):
         )
         droplet = digitalocean.Droplet(
             name,
-            name=wanted.name,
+            name=settings.physical(wanted.name),
             image=wanted.self_hosted.image,
             size=wanted.plan.slug,
             # The data lie on the volume: the Droplet's own disk stays, and so a smaller size stays possible.
@@ -162,7 +166,7 @@ def _firewall(
     everywhere = ["0.0.0.0/0", "::/0"]
     return digitalocean.Firewall(
         f"{name}-firewall",
-        name=f"{name}-firewall",
+        name=settings.physical(f"{name}-firewall"),
         droplet_ids=[droplet.id.apply(int)],
         inbound_rules=[
             inbound(f"{PORT}-{POOL_PORT}", network.ip_range, *trusted),

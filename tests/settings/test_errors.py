@@ -47,6 +47,17 @@ FILE = [
         id="unknown reference",
     ),
     pytest.param(
+        ("${pool.url}", "${apps.shop-ap.url}"),
+        "systems/shop.yaml:20, apps.shop-api.environment.DATABASE_URL: nobody defines the app 'shop-ap'. "
+        "Known: shop-api.",
+        id="reference to a missing app",
+    ),
+    pytest.param(
+        ("${pool.url}", "${apps.shop-api.uri}"),
+        "nobody defines the reference 'apps.shop-api.uri'. Known: pool.url,",
+        id="unknown part of an app",
+    ),
+    pytest.param(
         ("{app: shop-api}", "{app: shop-web}"),
         "systems/shop.yaml:24, dns.records.api.shop.example.app: nobody defines the app 'shop-web'. Known: shop-api.",
         id="DNS name of a missing app",
@@ -161,6 +172,19 @@ def test_a_mistake_in_the_system_file(load: Load, change: tuple[str, str], messa
             "trellis:copyTo: 10.20.128.0/20 overlaps 10.20.0.0/16, the range of the system's VPC",
         ),
         ("copyTo", '{"region": "sfo3"}', "trellis:copyTo.ipRange: this key is needed and missing"),
+        ("nameSuffix", "Staging", "trellis:nameSuffix: 'Staging' does not have the form"),
+        ("nameSuffix", "-staging", "trellis:nameSuffix: '-staging' does not have the form"),
+        ("dnsZone", "shop", "trellis:dnsZone: 'shop' does not have the form"),
+        (
+            "hosts",
+            '{"www.shop.example": "www-staging.shop.example"}',
+            "trellis:hosts.www.shop.example: shop has no such DNS name. Known: api.shop.example",
+        ),
+        (
+            "hosts",
+            '{"api.shop.example": "api.store.example"}',
+            "trellis:hosts.api.shop.example: api.store.example is not in the zone shop.example. trellis:dnsZone names",
+        ),
     ],
 )
 def test_a_mistake_in_the_stack_config(load: Load, key: str, value: str, message: str) -> None:
@@ -168,6 +192,63 @@ def test_a_mistake_in_the_stack_config(load: Load, key: str, value: str, message
         load(**{key: value})
     assert str(raised.value).startswith("Pulumi.dev.yaml, ")
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "suffix", "message"),
+    [
+        (
+            ("name: shop-db", f"name: {'d' * 50}"),
+            "staging",
+            f"the read replica {'d' * 50}-replica-1 becomes {'d' * 50}-replica-1-staging, 68 characters. "
+            "DigitalOcean takes 63: shorten the suffix or the name by 5.",
+        ),
+        (
+            ("  shop-api:\n", "  shop-api: {image: {repository: x}}\n  shop-api-of-our-partners:\n"),
+            "qualification",
+            "the app shop-api-of-our-partners becomes shop-api-of-our-partners-qualification, 38 characters. "
+            "DigitalOcean takes 32: shorten the suffix or the name by 6.",
+        ),
+    ],
+)
+def test_a_suffix_that_makes_a_name_too_long(load: Load, change: tuple[str, str], suffix: str, message: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(change, nameSuffix=suffix)
+    assert str(raised.value) == f"Pulumi.dev.yaml, trellis:nameSuffix: {message}"
+
+
+def test_two_names_of_the_file_that_become_one(load: Load) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(
+            (
+                "    api.shop.example: {app: shop-api}",
+                "    api.shop.example: {app: shop-api}\n    shop.example: {app: shop-api}",
+            ),
+            hosts='{"api.shop.example": "shop.example"}',
+        )
+    assert "trellis:hosts.api.shop.example: shop.example is what api.shop.example and shop.example become." in str(
+        raised.value
+    )
+
+
+def test_a_zone_for_a_system_without_dns_names(load: Load) -> None:
+    with pytest.raises(SettingsError, match="trellis:dnsZone: shop has no DNS names"):
+        load(
+            ("dns:\n  zone: shop.example\n  records:\n    api.shop.example: {app: shop-api}\n", ""),
+            dnsZone="shop.example",
+        )
+
+
+def test_apps_without_dns_names_that_need_each_other(load: Load) -> None:
+    web = "  shop-web:\n    image: {repository: web}\n    environment: {API: '${apps.shop-api.host}'}\n"
+    with pytest.raises(SettingsError) as raised:
+        load(
+            ("apps:\n", "apps:\n" + web),
+            ("${pool.url}", "${apps.shop-web.url}"),
+            ("dns:\n  zone: shop.example\n  records:\n    api.shop.example: {app: shop-api}\n", ""),
+        )
+    assert "needs the address of shop-web" in str(raised.value)
+    assert "Give one of them a DNS name" in str(raised.value)
 
 
 @pytest.mark.parametrize("phase", ["growth", "scale"])

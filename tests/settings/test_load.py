@@ -1,5 +1,6 @@
 """What a system file and a stack's config become."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,31 @@ def test_the_stack_overrides_region_range_price_and_tag(load: Load) -> None:
 def test_an_app_knows_its_pool_and_its_domains(load: Load) -> None:
     app = load().apps[0]
     assert (app.cluster, app.pool, app.domains) == ("main", "web", ("api.shop.example",))
+
+
+def test_dns_names_are_the_files_unless_the_stack_has_its_own(load: Load) -> None:
+    def hosts(**config: str) -> tuple[str, list[tuple[str, str]]]:
+        dns = load(**config).dns
+        assert dns
+        return dns.zone, [(record.key, record.host) for record in dns.records]
+
+    key = "api.shop.example"
+    assert hosts(hosts="{}", dnsZone="") == ("shop.example", [(key, key)])
+    assert hosts(dnsZone="shop.dev") == ("shop.dev", [(key, "api.shop.dev")])
+    own = json.dumps({key: "api-staging.shop.example"})
+    assert hosts(hosts=own) == ("shop.example", [(key, "api-staging.shop.example")])
+    assert load(hosts=own).apps[0].domains == ("api-staging.shop.example",)
+
+
+def test_an_app_comes_after_those_whose_address_it_needs(load: Load) -> None:
+    web = "  a-web:\n    image: {repository: web}\n    environment: {API: '${apps.shop-api.host}'}\n"
+    with_names = load(("apps:\n", "apps:\n" + web))
+    assert [app.name for app in with_names.apps] == ["a-web", "shop-api"]
+    without = load(
+        ("apps:\n", "apps:\n" + web),
+        ("dns:\n  zone: shop.example\n  records:\n    api.shop.example: {app: shop-api}\n", ""),
+    )
+    assert [app.name for app in without.apps] == ["shop-api", "a-web"]
 
 
 def test_a_fitted_pool_takes_what_is_left_and_says_so(load: Load) -> None:

@@ -31,12 +31,14 @@ PROGRAM = "components trellis localcloud systems migrations seeds".split()
 class LocalStack:
     """A stack in a workspace of its own. `config` holds the keys that differ from the file in the program's folder."""
 
-    def __init__(self, folder: Path, parts: Parts, name: str = STACK, root: Path = ROOT, **config: Any) -> None:
+    def __init__(
+        self, folder: Path, parts: Parts, name: str = STACK, root: Path = ROOT, port: int | None = None, **config: Any
+    ) -> None:
         self.name = name
         self.root = root
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         folder.chmod(0o711)
-        self.workspace = Workspace(folder=folder, port=free_port(), parts=parts, python=Path(sys.executable))
+        self.workspace = Workspace(folder=folder, port=port or free_port(), parts=parts, python=Path(sys.executable))
         self.config_file = folder / f"Pulumi.{name}.yaml"
         self.stack = Stack(self.workspace, name, self.config_file, root)
         self._committed = yaml.safe_load((root / f"Pulumi.{name}.yaml").read_text())
@@ -59,6 +61,13 @@ class LocalStack:
         """Starts the local cloud and makes the stack."""
         self.stack.run("python", "-m", "localcloud", "start", *(f"--zone={zone}" for zone in zones(self.root)))
         self.stack.prepare()
+
+    def beside(self, name: str, **config: Any) -> "LocalStack":
+        """Another stack of the same workspace, on the same local cloud, made and not yet deployed."""
+        workspace = self.workspace
+        other = LocalStack(workspace.folder, workspace.parts, name, self.root, workspace.port, **config)
+        other.stack.prepare()
+        return other
 
     def stop(self) -> None:
         """Stops the local cloud and deletes the workspace."""

@@ -136,9 +136,13 @@ def _workspace(stack: str, root: Path) -> Workspace:
 
 
 def zones(root: Path) -> list[str]:
-    """The DNS zones that the systems name. At Cloudflare they exist before a program runs, so here too."""
-    files = [yaml.safe_load(path.read_text()) for path in sorted((root / "systems").glob("*.yaml"))]
-    return sorted({file["dns"]["zone"] for file in files if file and file.get("dns")})
+    """The DNS zones that systems and stacks name. At Cloudflare they exist before a program runs, so here too."""
+    systems = [yaml.safe_load(path.read_text()) for path in (root / "systems").glob("*.yaml")]
+    stacks = [yaml.safe_load(path.read_text()) for path in root.glob("Pulumi.*.yaml")]
+    return sorted(
+        {file["dns"]["zone"] for file in systems if file and file.get("dns")}
+        | {zone for file in stacks if file and (zone := (file.get("config") or {}).get("trellis:dnsZone"))}
+    )
 
 
 def _starts_droplets(config: Mapping[str, Any], root: Path) -> bool:
@@ -184,6 +188,8 @@ def _tell(stack: Stack, started: datetime) -> None:
     folder = stack.workspace.folder / "connect" / stack.name
     services = connect.write(folder, outputs)
     print(f"\n{bold('What there is')}")
+    if suffix := outputs.get("name_suffix"):
+        print(f"  in the account every name ends in -{suffix}")
     for cluster, plan in outputs["plans"].items():
         budget = outputs["connection_budgets"][cluster]
         pools = ", ".join(f"pool {name} {size}" for name, size in budget["pools"].items())

@@ -11,7 +11,7 @@ class PhaseProvider(Provider):
     """Remembers what is deployed in the stack's state and refuses what would lose data, in a preview too."""
 
     version = "1"
-    compared = ("phase", "rank", "mode", "layout")
+    compared = ("phase", "rank", "mode", "layout", "name_suffix")
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         failures = []
@@ -34,6 +34,18 @@ class PhaseProvider(Provider):
                         "dump the data first, set trellis:protect to never, and restore into the new clusters.",
                     )
                 )
+        # A stack whose names have no suffix does not record one.
+        suffix, deployed = (props.get("name_suffix") or "" for props in (news, _olds))
+        if _olds and suffix != deployed:
+            failures.append(
+                dynamic.CheckFailure(
+                    "name_suffix",
+                    f"trellis:nameSuffix is {suffix or 'empty'}, but {deployed or 'none'} is deployed. With other "
+                    "names the clusters would be made anew, without their data. Nothing was changed. "
+                    f"{f'Set it back to {deployed}' if deployed else 'Take the key out'}; another environment is "
+                    "another stack.",
+                )
+            )
         return dynamic.CheckResult(news, failures)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:

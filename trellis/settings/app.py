@@ -1,6 +1,7 @@
 """What uses the databases: apps on App Platform, Droplets, and the DNS names that lead to apps."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -29,6 +30,8 @@ REFERENCES = {
     "cache": tuple(f"cache.{field}" for field in ("url", "host", "port", "user", "password", "ca")),
 }
 
+_OTHER_APP = re.compile(r"apps\.([^.]+)\.(?:url|host)")
+
 
 class App(Model):
     """One App Platform app with one service.
@@ -36,7 +39,8 @@ class App(Model):
     pool: "<cluster>.<pool>", the pool that `${pool.…}` in its environment stands for; `${replica.…}` is the same
         database on the cluster's first replica.
     cache: the cache that `${cache.…}` stands for.
-    environment: variables of the service. `${pool.url}`, `${cache.url}` and their like are filled in.
+    environment: variables of the service. `${pool.url}`, `${cache.url}` and their like are filled in, and
+        `${apps.<app>.url}` and `${apps.<app>.host}` lead to an app of the system.
     """
 
     image: Image
@@ -52,13 +56,26 @@ class App(Model):
     def _references(self) -> Self:
         for name, value in self.environment.items():
             for reference in REFERENCE.findall(value):
+                if _OTHER_APP.fullmatch(reference):
+                    continue
                 key = next((key for key, names in REFERENCES.items() if reference in names), None)
                 if key is None:
                     known = (name for names in REFERENCES.values() for name in names)
-                    raise Misfit(("environment", name), unknown("reference", reference, known))
+                    others = ("apps.<app>.url", "apps.<app>.host")
+                    raise Misfit(("environment", name), unknown("reference", reference, (*known, *others)))
                 if getattr(self, key) is None:
                     raise Misfit(("environment", name), f"${{{reference}}} needs the key `{key}` in this app")
         return self
+
+    @property
+    def apps(self) -> Mapping[str, str]:
+        """The apps that the environment refers to, each with the variable that does."""
+        return {
+            found.group(1): name
+            for name, value in self.environment.items()
+            for reference in REFERENCE.findall(value)
+            if (found := _OTHER_APP.fullmatch(reference))
+        }
 
 
 class Droplet(Model):

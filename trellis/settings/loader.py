@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from trellis.settings import names
 from trellis.settings.catalogue import Phase
 from trellis.settings.errors import SettingsError
 from trellis.settings.explain import explain
@@ -57,7 +58,10 @@ def load(config: Mapping[str, str], root: Path, *, stack: str) -> Settings:
         raise SettingsError(f"{source.place(('name',))}: {system.name!r}; a system is named like its file.")
     for key, complaint in _disagreements(chosen, system, source, root):
         raise SettingsError(f"{file}, {NAMESPACE}:{key}: {complaint}")
-    return resolve(system, chosen, source, root)
+    settings = resolve(system, chosen, source, root)
+    for key, complaint in names.misfits(settings):
+        raise SettingsError(f"{file}, {NAMESPACE}:{key}: {complaint}")
+    return settings
 
 
 def _stack_config(config: Mapping[str, str], file: str) -> StackConfig:
@@ -115,6 +119,14 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
         for name in chosen.image_tags
         if name not in system.apps
     ]
+    records = system.dns.records if system.dns else {}
+    found += [
+        (f"hosts.{host}", f"{system.name} has no such DNS name. Known: {', '.join(records) or 'none'}.")
+        for host in chosen.hosts
+        if host not in records
+    ]
+    if chosen.dns_zone and not records:
+        found.append(("dnsZone", f"{system.name} has no DNS names. Put them under `dns` in {source.name}."))
     optional = [key for key, cache in system.caches.items() if cache.optional]
     found += [
         ("caches", f"{name!r} is no optional cache of {system.name}. Known: {', '.join(optional) or 'none'}.")

@@ -12,7 +12,9 @@ from trellis.settings.resolved import (
     CacheSettings,
     ClusterSettings,
     DatabaseSettings,
+    DnsSettings,
     PoolSettings,
+    RecordSettings,
     Settings,
 )
 from trellis.settings.source import Source
@@ -25,9 +27,11 @@ def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> 
 
     Raises SettingsError for a pool that does not fit, a missing folder of SQL and the like.
     """
+    dns = _dns(system, chosen)
     return Settings(
         system=system.name,
         production=chosen.environment is Environment.PRODUCTION,
+        name_suffix=chosen.name_suffix,
         phase=chosen.phase,
         mode=chosen.mode,
         layout=chosen.layout,
@@ -45,9 +49,9 @@ def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> 
             for made_key, made in _laid_out(key, cluster, chosen.layout)
         ),
         caches=tuple(_caches(system, chosen)),
-        apps=tuple(_apps(system, chosen)),
+        apps=tuple(_apps(system, chosen, dns)),
         droplets=system.droplets,
-        dns=system.dns,
+        dns=dns,
         alerts=system.alerts,
     )
 
@@ -184,12 +188,31 @@ def _caches(system: System, chosen: StackConfig) -> Iterator[CacheSettings]:
         )
 
 
-def _apps(system: System, chosen: StackConfig) -> Iterator[AppSettings]:
-    records = system.dns.records if system.dns else {}
+def _dns(system: System, chosen: StackConfig) -> DnsSettings | None:
+    if system.dns is None:
+        return None
+    zone = chosen.dns_zone or system.dns.zone
+    return DnsSettings(
+        zone=zone,
+        records=tuple(
+            RecordSettings(
+                key=host,
+                host=chosen.hosts.get(host, host.removesuffix(system.dns.zone) + zone),
+                app=record.app,
+                proxied=record.proxied,
+            )
+            for host, record in system.dns.records.items()
+        ),
+    )
+
+
+def _apps(system: System, chosen: StackConfig, dns: DnsSettings | None) -> Iterator[AppSettings]:
+    records = dns.records if dns else ()
     built: Mapping[str, bool] = {
         key: not cache.optional or key in chosen.caches for key, cache in system.caches.items()
     }
-    for name, app in system.apps.items():
+    for name in system.apps_in_order():
+        app = system.apps[name]
         key, _, pool = (app.pool or "").partition(".")
         cluster = key
         if pool and chosen.layout is Layout.PER_DATABASE and len(system.clusters[key].databases) > 1:
@@ -201,5 +224,5 @@ def _apps(system: System, chosen: StackConfig) -> Iterator[AppSettings]:
             cluster=cluster or None,
             pool=pool or None,
             cache=app.cache if app.cache and built[app.cache] else None,
-            domains=tuple(host for host, record in records.items() if record.app == name),
+            domains=tuple(record.host for record in records if record.app == name),
         )

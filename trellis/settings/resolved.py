@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trellis.settings.app import App, Dns, Droplet
+from trellis.settings.app import App, Droplet
 from trellis.settings.budget import ConnectionBudget
 from trellis.settings.catalogue import DROPLETS, SPACES_MONTHLY_USD, Phase, Plan
 from trellis.settings.cluster import Cache, Maintenance, PoolMode, SelfHosted
@@ -38,7 +38,7 @@ class ClusterSettings:
     """A cluster at one phase.
 
     key: its name in the system file, with the database behind it where each has a cluster of its own.
-    name: its name at DigitalOcean.
+    name: its name in every stack; `Settings.physical` gives the one at DigitalOcean.
     plan: of a node; in the mode self-hosted the figures of the Droplet and its volume.
     self_hosted: how the team runs it, in that mode.
     monthly_usd: nodes, replicas and copies together, US dollars a month.
@@ -73,7 +73,7 @@ class CacheSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class AppSettings:
-    """An app and the keys of the cluster, pool and cache it uses, if it uses them."""
+    """An app, the keys of the cluster, pool and cache it uses, if it uses them, and its DNS names in this stack."""
 
     name: str
     app: App
@@ -85,17 +85,38 @@ class AppSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordSettings:
+    """A DNS name that leads to an app. key: its name in the system file. host: its name in this stack."""
+
+    key: str
+    host: str
+    app: str
+    proxied: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DnsSettings:
+    """The DNS names of a stack. zone: at Cloudflare."""
+
+    zone: str
+    records: tuple[RecordSettings, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything the program needs to know before it registers the first resource.
 
+    name_suffix: what ends the names at DigitalOcean; empty adds nothing.
     migration_endpoint: "public" or "private", the host that this machine reaches; a runner inside the VPC has both.
     copy: the region that holds a copy of every cluster, where one is asked for.
     connection_files: the folder that connection strings and CA certificates are written to, where one is asked for.
     ssh_keys: ids or fingerprints of the account's keys that may log in to Droplets.
+    apps: each after those whose address its environment needs.
     """
 
     system: str
     production: bool
+    name_suffix: str
     phase: Phase
     mode: Mode
     layout: Layout
@@ -111,8 +132,12 @@ class Settings:
     caches: tuple[CacheSettings, ...]
     apps: tuple[AppSettings, ...]
     droplets: Mapping[str, Droplet]
-    dns: Dns | None
+    dns: DnsSettings | None
     alerts: Alerts
+
+    def physical(self, name: str) -> str:
+        """What something of this name is called at DigitalOcean, where two stacks of a system must not clash."""
+        return f"{name}-{self.name_suffix}" if self.name_suffix else name
 
     @property
     def monthly_usd(self) -> float:

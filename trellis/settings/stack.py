@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.alias_generators import to_camel
 
 from trellis.settings.catalogue import MAX_TRUSTED_SOURCES, Phase
-from trellis.settings.model import AppName, Model, PlanSlug, PrivateRange, Region, Slug
+from trellis.settings.model import AppName, Hostname, Model, NameSuffix, PlanSlug, PrivateRange, Region, Slug
 from trellis.settings.system import Mode
 
 
@@ -72,8 +72,11 @@ class StackConfig(Camel):
     mode: Mode = Mode.MANAGED
     fallback: Annotated[Literal[Mode.SELF_HOSTED] | None, EmptyIsNone] = None
     layout: Layout = Layout.SHARED
+    name_suffix: NameSuffix = ""
     region: Annotated[Region | None, EmptyIsNone] = None
     ip_range: Annotated[PrivateRange | None, EmptyIsNone] = None
+    dns_zone: Annotated[Hostname | None, EmptyIsNone] = None
+    hosts: dict[Hostname, Hostname] = {}
     trusted_sources: Annotated[
         tuple[Annotated[str, AfterValidator(_trusted_source)], ...], Field(max_length=MAX_TRUSTED_SOURCES - 1)
     ] = ()

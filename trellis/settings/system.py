@@ -1,6 +1,7 @@
 """The system file: what a product is. Where it runs and how big it is now stands in the stack's config."""
 
 from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -69,6 +70,30 @@ class System(Model):
             if record.app not in self.apps:
                 raise Misfit(("dns", "records", host, "app"), unknown("app", record.app, self.apps))
         return self
+
+    @model_validator(mode="after")
+    def _apps_lead_to_apps(self) -> Self:
+        for name, app in self.apps.items():
+            for other, variable in app.apps.items():
+                if other not in self.apps:
+                    raise Misfit(("apps", name, "environment", variable), unknown("app", other, self.apps))
+        try:
+            self.apps_in_order()
+        except CycleError as error:
+            # graphlib lists each before the one that needs it.
+            name, *rest = reversed(error.args[1])
+            raise Misfit(
+                ("apps", name, "environment", self.apps[name].apps[rest[0]]),
+                f"{' needs the address of '.join((name, *rest))}. Give one of them a DNS name, which is known before "
+                "any app is made",
+            ) from error
+        return self
+
+    def apps_in_order(self) -> tuple[str, ...]:
+        """The apps, each after those whose address is known only once they are made. Raises CycleError."""
+        named = {record.app for record in self.dns.records.values()} if self.dns else set()
+        needed = {name: [other for other in app.apps if other not in named] for name, app in self.apps.items()}
+        return tuple(TopologicalSorter(needed).static_order())
 
     @model_validator(mode="after")
     def _self_hosted(self) -> Self:
