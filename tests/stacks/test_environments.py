@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tools.bring import Parts
-from tools.workspace import ROOT
 
 from tests.stacks.harness import LocalStack, local_stack, program_copy
+from trellis.development.bring import Parts
+from trellis.development.workspace import ROOT
 
 LOCAL = {"trustedSources": ["127.0.0.1"], "protect": "never"}
 PROFILE = "INSERT INTO profiles (address, nickname, nickname_normalized) VALUES (%s, %s, %s)"
