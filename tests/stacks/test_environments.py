@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from tests.stacks.harness import LocalStack, local_stack, program_copy
+from tools import ROOT
 from trellis.development.bring import Parts
-from trellis.development.workspace import ROOT
 
 LOCAL = {"trustedSources": ["127.0.0.1"], "protect": "never"}
 PROFILE = "INSERT INTO profiles (address, nickname, nickname_normalized) VALUES (%s, %s, %s)"
