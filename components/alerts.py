@@ -33,10 +33,13 @@ DROPLET_ALERTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterAlertsArgs:
-    """cluster_name: how a mail calls the cluster. kinds: alert types of a managed cluster, or of a Droplet."""
+    """cluster_name: how a mail calls the cluster. alerts: who gets the mails, and the thresholds.
+
+    kinds: threshold -> alert type, of a managed cluster or of a Droplet (DROPLET_ALERTS).
+    """
 
     cluster_id: pulumi.Input[str]
-    cluster_name: str
+    cluster_name: pulumi.Input[str]
     alerts: Alerts
     kinds: Mapping[str, str] = field(default_factory=lambda: CLUSTER_ALERTS)
 
@@ -57,9 +60,11 @@ class ClusterAlerts(pulumi.ComponentResource):
                 value=threshold,
                 window=args.alerts.window,
                 entities=[args.cluster_id],
-                description=f"{args.cluster_name}: {sentence.format(f'{threshold:g}')} for {args.alerts.window}",
+                description=pulumi.Output.concat(
+                    args.cluster_name, f": {sentence.format(f'{threshold:g}')} for {args.alerts.window}"
+                ),
                 alerts=digitalocean.MonitorAlertAlertsArgs(emails=list(args.alerts.emails)),
                 enabled=True,
                 opts=pulumi.ResourceOptions(parent=self),
             )
-        self.register_outputs({})
+        self.register_outputs({"cluster_id": args.cluster_id})

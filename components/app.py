@@ -1,13 +1,12 @@
 """A program on App Platform that uses a pool."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_digitalocean as digitalocean
 
 from trellis.fingerprint import fingerprint
-from trellis.settings import AppSettings
 from trellis.settings.app import REFERENCE, REFERENCES
 
 from .endpoint import SSLMODE, Endpoint, Login
@@ -21,12 +20,12 @@ class AppDatabase:
     """
 
     cluster: pulumi.Output[str]
-    version: str
-    database: pulumi.Output[str]
+    version: pulumi.Input[str]
+    database: pulumi.Input[str]
     pool: pulumi.Output[str]
     endpoint: Endpoint
     login: Login
-    replica: Endpoint | None
+    replica: Endpoint | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,25 +33,41 @@ class AppCache:
     """The cache an app uses."""
 
     cluster: pulumi.Output[str]
-    version: str
+    version: pulumi.Input[str]
     endpoint: Endpoint
     password: pulumi.Output[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppArgs:
-    """name: the app's, which no other of the account has. region: DigitalOcean region slug of the system.
+    """What runs where, and what it uses.
 
-    network_id: the VPC the app joins. hosts: app -> its host, of those that the environment refers to.
+    region: DigitalOcean region slug of the system. network_id: the VPC the app joins.
+    repository, tag: of the container image, in the registry of `registry_type` ("DOCR", "DOCKER_HUB", "GHCR");
+    `registry`: its owner there, empty for DigitalOcean's own.
+    name: the app's, which no other of the account has; by default the component's.
+    port: where the container listens. health_check: path of a request that it answers. size: slug. instances: how many.
+    domains: its DNS names, the first one first. database, cache: what it uses.
+    environment: variables; `${pool.url}` and the like in them are filled in, see docs/system-files.md.
+    hosts: app -> its host, for `${apps.<app>.url}`.
     """
 
-    name: str
-    app: AppSettings
-    region: str
+    region: pulumi.Input[str]
     network_id: pulumi.Input[str]
-    database: AppDatabase | None
-    cache: AppCache | None
-    hosts: Mapping[str, pulumi.Input[str]]
+    repository: pulumi.Input[str]
+    tag: pulumi.Input[str] = "latest"
+    registry_type: pulumi.Input[str] = "DOCR"
+    registry: pulumi.Input[str] | None = None
+    name: pulumi.Input[str] | None = None
+    port: pulumi.Input[int] = 8080
+    health_check: pulumi.Input[str] = "/"
+    size: pulumi.Input[str] = "apps-s-1vcpu-0.5gb"
+    instances: pulumi.Input[int] = 1
+    domains: Sequence[pulumi.Input[str]] = ()
+    database: AppDatabase | None = None
+    cache: AppCache | None = None
+    environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    hosts: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
 
 class App(pulumi.ComponentResource):
@@ -62,6 +77,8 @@ class App(pulumi.ComponentResource):
     App Platform's bindable variables, which are filled in when a deployment starts: DigitalOcean gives values of type
     SECRET back encrypted, and a spec that holds them differs from the program for ever. A fingerprint of the password
     in the environment makes a changed password a changed spec, and so a new deployment.
+
+    Raises ValueError for a reference in the environment that nothing stands behind.
     """
 
     url: pulumi.Output[str]
@@ -69,32 +86,31 @@ class App(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:app:App", name, None, opts)
-        wanted = args.app.app
         app = digitalocean.App(
             name,
             spec=digitalocean.AppSpecArgs(
-                name=args.name,
-                region=args.region.rstrip("0123456789"),
+                name=args.name or name,
+                region=pulumi.Output.from_input(args.region).apply(lambda region: region.rstrip("0123456789")),
                 vpcs=[digitalocean.AppSpecVpcArgs(id=args.network_id)],
                 domain_names=[
                     digitalocean.AppSpecDomainNameArgs(name=domain, type="ALIAS" if position else "PRIMARY")
-                    for position, domain in enumerate(args.app.domains)
+                    for position, domain in enumerate(args.domains)
                 ],
                 databases=_attached(args.database, args.cache),
                 services=[
                     digitalocean.AppSpecServiceArgs(
-                        name=args.app.name,
+                        name=name,
                         image=digitalocean.AppSpecServiceImageArgs(
-                            registry_type=wanted.image.registry_type,
-                            registry=wanted.image.registry,
-                            repository=wanted.image.repository,
-                            tag=args.app.tag,
+                            registry_type=args.registry_type,
+                            registry=args.registry,
+                            repository=args.repository,
+                            tag=args.tag,
                         ),
-                        http_port=wanted.port,
-                        instance_count=wanted.instances,
-                        instance_size_slug=wanted.size,
-                        health_check=digitalocean.AppSpecServiceHealthCheckArgs(http_path=wanted.health_check),
-                        envs=_environment(args),
+                        http_port=args.port,
+                        instance_count=args.instances,
+                        instance_size_slug=args.size,
+                        health_check=digitalocean.AppSpecServiceHealthCheckArgs(http_path=args.health_check),
+                        envs=_environment(name, args),
                     )
                 ],
             ),
@@ -102,7 +118,7 @@ class App(pulumi.ComponentResource):
         )
         self.url = app.live_url
         self.host = app.default_ingress.apply(lambda url: url.removeprefix("https://").rstrip("/"))
-        self.register_outputs({"url": self.url})
+        self.register_outputs({"url": self.url, "host": self.host})
 
 
 # What an attached cluster is called in the app's spec, and so in its bindable variables.
@@ -133,12 +149,14 @@ def _attached(database: AppDatabase | None, cache: AppCache | None) -> list[digi
     return attached
 
 
-def _environment(args: AppArgs) -> Sequence[digitalocean.AppSpecServiceEnvArgs]:
+def _environment(app: str, args: AppArgs) -> Sequence[digitalocean.AppSpecServiceEnvArgs]:
     database, cache = args.database, args.cache
     references = _database_references(database) | _cache_references(cache) | _app_references(args.hosts)
     values: dict[str, pulumi.Input[str]] = {
-        key: _filled(text, references) if REFERENCE.search(text) else text
-        for key, text in args.app.app.environment.items()
+        key: _filled(f"{app}, {key}", value, references)
+        if isinstance(value, str) and REFERENCE.search(value)
+        else value
+        for key, value in args.environment.items()
     }
     for used, name in ((database and database.login.password, "DATABASE"), (cache and cache.password, "CACHE")):
         if used:
@@ -202,10 +220,12 @@ def _number(port: pulumi.Output[int]) -> pulumi.Output[str]:
     return port.apply(lambda number: str(int(number)))
 
 
-def _filled(text: str, references: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+def _filled(where: str, text: str, references: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
     parts: list[pulumi.Input[str]] = []
     end = 0
     for match in REFERENCE.finditer(text):
+        if match.group(1) not in references:
+            raise ValueError(f"{where}: {match.group()} is not known. Known: {', '.join(references)}")
         parts += [text[end : match.start()], references[match.group(1)]]
         end = match.end()
     return pulumi.Output.concat(*parts, text[end:])

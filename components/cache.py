@@ -6,25 +6,43 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from trellis.settings import CacheSettings, Settings
+from trellis.settings.cluster import Maintenance
+from trellis.settings.system import Alerts
 
 from .alerts import ClusterAlerts, ClusterAlertsArgs
 from .app import AppCache
 from .cluster import windows
 from .endpoint import Endpoint
-from .network import Network
 from .trusted_sources import TrustedSources, TrustedSourcesArgs
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheArgs:
-    """network: the VPC it joins. tags: labels for bills and searches."""
+    """What to create, where, and who may connect.
 
-    cache: CacheSettings
-    settings: Settings
-    network: Network
-    droplets: Sequence[pulumi.Input[str]]
-    tags: Sequence[str]
+    region: DigitalOcean region slug. network_id: the VPC it joins. ranges, addresses, droplets: as TrustedSourcesArgs.
+    name: the cluster's, which no other of the account has; by default the component's.
+    version: of Valkey. plan: slug of a node's. nodes: 1, or up to 3 with standbys.
+    eviction_policy: what a full cache forgets. persistence: "rdb", or "off", which starts empty.
+    alerts: who gets mails when it runs hot; by default nobody. maintenance: when DigitalOcean may update it.
+    tags: labels for bills and searches. private: whether `uri` is to lead to the host inside the VPC.
+    """
+
+    region: pulumi.Input[str]
+    network_id: pulumi.Input[str]
+    ranges: Sequence[pulumi.Input[str]]
+    addresses: Sequence[pulumi.Input[str]] = ()
+    droplets: Sequence[pulumi.Input[str]] = ()
+    name: pulumi.Input[str] | None = None
+    version: pulumi.Input[str] = "8"
+    plan: pulumi.Input[str] = "db-s-1vcpu-1gb"
+    nodes: pulumi.Input[int] = 1
+    eviction_policy: pulumi.Input[str] = "noeviction"
+    persistence: pulumi.Input[str] = "rdb"
+    maintenance: Maintenance | None = None
+    alerts: Alerts | None = None
+    tags: Sequence[pulumi.Input[str]] = ()
+    private: bool = False
 
 
 class Cache(pulumi.ComponentResource):
@@ -38,47 +56,45 @@ class Cache(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CacheArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:cache:Cache", name, None, opts)
-        wanted, settings = args.cache, args.settings
         inside = pulumi.ResourceOptions(parent=self)
         cluster = digitalocean.DatabaseCluster(
             name,
-            name=settings.physical(wanted.cache.name),
+            name=args.name or name,
             engine="valkey",
-            version=wanted.cache.version,
-            size=wanted.plan.slug,
-            node_count=wanted.nodes,
-            region=settings.region,
-            private_network_uuid=args.network.id,
-            maintenance_windows=windows(wanted.cache.maintenance),
-            eviction_policy=wanted.cache.eviction_policy.value,
-            tags=list(args.tags),
+            version=args.version,
+            size=args.plan,
+            node_count=args.nodes,
+            region=args.region,
+            private_network_uuid=args.network_id,
+            maintenance_windows=windows(args.maintenance),
+            eviction_policy=args.eviction_policy,
+            tags=list(args.tags) or None,
             opts=inside,
         )
         digitalocean.DatabaseValkeyConfig(
-            f"{name}-config", cluster_id=cluster.id, persistence=wanted.cache.persistence, opts=inside
+            f"{name}-config", cluster_id=cluster.id, persistence=args.persistence, opts=inside
         )
         TrustedSources(
             f"{name}-trusted-sources",
             TrustedSourcesArgs(
                 cluster_id=cluster.id,
-                ranges=[args.network.ip_range],
-                addresses=settings.trusted_sources,
+                ranges=args.ranges,
+                addresses=args.addresses,
                 droplets=args.droplets,
             ),
             inside,
         )
-        ClusterAlerts(
-            f"{name}-alerts",
-            ClusterAlertsArgs(
-                cluster_id=cluster.id, cluster_name=settings.physical(wanted.cache.name), alerts=settings.alerts
-            ),
-            inside,
-        )
+        if args.alerts:
+            ClusterAlerts(
+                f"{name}-alerts",
+                ClusterAlertsArgs(cluster_id=cluster.id, cluster_name=args.name or name, alerts=args.alerts),
+                inside,
+            )
         self.for_app = AppCache(
             cluster=cluster.name,
-            version=wanted.cache.version,
+            version=args.version,
             endpoint=Endpoint(private_host=cluster.private_host, public_host=cluster.host, port=cluster.port),
             password=cluster.password,
         )
-        self.uri = cluster.private_uri if settings.migration_endpoint == "private" else cluster.uri
-        self.register_outputs({"name": cluster.name})
+        self.uri = cluster.private_uri if args.private else cluster.uri
+        self.register_outputs({"name": cluster.name, "uri": self.uri})

@@ -6,28 +6,38 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from trellis.settings import ClusterSettings
+from trellis.settings import PLANS
 from trellis.settings.cluster import Maintenance
 
 from .endpoint import Endpoint, Login
 
-MIB_PER_GIB = 1024
+_MIB_PER_GIB = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterArgs:
     """What to create and where.
 
-    name: the cluster's, which no other of the account has.
-    network_id: the VPC it joins. tags: labels for bills and searches. protect: refuse to delete data.
+    region: DigitalOcean region slug. network_id: the VPC it joins.
+    name: the cluster's, which no other of the account has; by default the component's.
+    version: of PostgreSQL. plan: slug of a node's. storage_gib: a node's disk; by default the plan's.
+    nodes: 1, or up to 3 with standbys that take over. databases, users: their names.
+    maintenance: when DigitalOcean may update it; by default DigitalOcean chooses.
+    tags: labels for bills and searches. protect: refuse to delete it and its databases.
     """
 
-    name: str
-    cluster: ClusterSettings
-    region: str
+    region: pulumi.Input[str]
     network_id: pulumi.Input[str]
-    tags: Sequence[str]
-    protect: bool
+    name: pulumi.Input[str] | None = None
+    version: pulumi.Input[str] = "17"
+    plan: pulumi.Input[str] = "db-s-1vcpu-1gb"
+    storage_gib: pulumi.Input[int] | None = None
+    nodes: pulumi.Input[int] = 1
+    databases: Sequence[str] = ()
+    users: Sequence[str] = ()
+    maintenance: Maintenance | None = None
+    tags: Sequence[pulumi.Input[str]] = ()
+    protect: bool = False
 
 
 class Cluster(pulumi.ComponentResource):
@@ -39,6 +49,7 @@ class Cluster(pulumi.ComponentResource):
 
     id: pulumi.Output[str]
     name: pulumi.Output[str]
+    version: pulumi.Input[str]
     endpoint: Endpoint
     admin: Login
     ca_certificate: pulumi.Output[str]
@@ -48,29 +59,28 @@ class Cluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:database:Cluster", name, None, opts)
-        wanted = args.cluster
         cluster = digitalocean.DatabaseCluster(
             name,
-            name=args.name,
-            engine=wanted.engine,
-            version=wanted.version,
-            size=wanted.plan.slug,
-            storage_size_mib=str(wanted.plan.storage_gib * MIB_PER_GIB),
-            node_count=wanted.nodes,
+            name=args.name or name,
+            engine="pg",
+            version=args.version,
+            size=args.plan,
+            storage_size_mib=storage_mib(args.plan, args.storage_gib),
+            node_count=args.nodes,
             region=args.region,
             private_network_uuid=args.network_id,
-            maintenance_windows=windows(wanted.maintenance),
-            tags=list(args.tags),
+            maintenance_windows=windows(args.maintenance),
+            tags=list(args.tags) or None,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         databases = {
-            database.name: digitalocean.DatabaseDb(
-                f"{name}-{database.name}",
-                name=database.name,
+            database: digitalocean.DatabaseDb(
+                f"{name}-{database}",
+                name=database,
                 cluster_id=cluster.id,
                 opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
             )
-            for database in wanted.databases
+            for database in args.databases
         }
         users = {
             user: digitalocean.DatabaseUser(
@@ -80,10 +90,11 @@ class Cluster(pulumi.ComponentResource):
                 # The name is taken while the old one stands.
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
-            for user in wanted.users
+            for user in args.users
         }
         self.id = cluster.id
         self.name = cluster.name
+        self.version = args.version
         self.endpoint = Endpoint(private_host=cluster.private_host, public_host=cluster.host, port=cluster.port)
         self.admin = Login(user=cluster.user, password=cluster.password)
         self.ca_certificate = digitalocean.get_database_ca_output(
@@ -92,7 +103,29 @@ class Cluster(pulumi.ComponentResource):
         self.users = {user: Login(user=made.name, password=made.password) for user, made in users.items()}
         self.databases = {name: database.name for name, database in databases.items()}
         self.members = [cluster, *databases.values(), *users.values()]
-        self.register_outputs({"id": self.id, "name": self.name})
+        self.register_outputs(
+            {
+                "id": self.id,
+                "name": self.name,
+                "host": self.endpoint.public_host,
+                "private_host": self.endpoint.private_host,
+                "port": self.endpoint.port,
+                "ca_certificate": self.ca_certificate,
+            }
+        )
+
+
+def storage_mib(plan: pulumi.Input[str], storage_gib: pulumi.Input[int] | None) -> pulumi.Output[str]:
+    """The disk of a node in the plugin's form. Raises ValueError where nobody says how large it is."""
+    return pulumi.Output.all(plan, storage_gib).apply(lambda known: str(_gib(*known) * _MIB_PER_GIB))
+
+
+def _gib(plan: str, storage_gib: int | None) -> int:
+    if storage_gib is not None:
+        return int(storage_gib)
+    if plan not in PLANS:
+        raise ValueError(f"the plan {plan!r} is not in the catalogue: say how large its disk is with storage_gib")
+    return PLANS[plan].storage_gib
 
 
 def windows(maintenance: Maintenance) -> list[digitalocean.DatabaseClusterMaintenanceWindowArgs]:

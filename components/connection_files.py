@@ -42,4 +42,4 @@ class ConnectionFiles(pulumi.ComponentResource):
                 },
                 pulumi.ResourceOptions(parent=self),
             )
-        self.register_outputs({})
+        self.register_outputs({"paths": [str(args.folder / below) for below in args.texts]})

@@ -1,13 +1,15 @@
 """One cluster of a system with everything that belongs to it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
-from trellis.settings import ClusterSettings, Settings
+from trellis.settings.cluster import Maintenance
+from trellis.settings.resolved import DatabaseSettings, PoolSettings, physical
+from trellis.settings.system import Alerts
 
 from .alerts import ClusterAlerts, ClusterAlertsArgs
 from .app import AppDatabase
@@ -21,20 +23,49 @@ from .trusted_sources import TrustedSources, TrustedSourcesArgs
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatabasePlatformArgs:
-    """files: folder of SQL -> what it holds. root: the folder of the program.
+class PlatformArgs:
+    """What a cluster holds and who uses it, whoever runs it.
 
-    copy: the network in another region that gets a copy of the cluster. droplets: ids of those that use it.
+    cluster: its name, with which the names of everything inside begin. name_suffix: what ends the names in the account.
+    network: the VPC it joins. version: of PostgreSQL.
+    databases: each with the folder of its SQL. users: their names. pools: each with its database, user, mode and size.
+    trusted_sources: IPv4 addresses and ranges outside the VPC that may connect.
+    private: whether this machine is inside it.
+    alerts: who gets mails when it runs hot; by default nobody.
+    files: folder of SQL -> what it holds, where it was read before. root: the folder of the program.
+    tags: labels for bills and searches. protect: refuse to delete data.
     """
 
-    cluster: ClusterSettings
-    settings: Settings
+    cluster: str
     network: Network
-    copy: Network | None
-    droplets: Sequence[pulumi.Input[str]]
-    files: Files
-    tags: Sequence[str]
-    root: Path
+    databases: Sequence[DatabaseSettings]
+    users: Sequence[str]
+    pools: Sequence[PoolSettings] = ()
+    version: str = "17"
+    name_suffix: str = ""
+    trusted_sources: Sequence[str] = ()
+    private: bool = False
+    alerts: Alerts | None = None
+    files: Files = field(default_factory=dict)
+    root: Path = field(default_factory=Path.cwd)
+    tags: Sequence[str] = ()
+    protect: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabasePlatformArgs(PlatformArgs):
+    """plan: slug of a node's. nodes: 1, or more with standbys. replicas: how many read-only ones beside the cluster.
+
+    copy: the network in another region that gets a replica too. droplets: ids of those that use the cluster.
+    maintenance: when DigitalOcean may update it; by default DigitalOcean chooses.
+    """
+
+    plan: str = "db-s-1vcpu-1gb"
+    nodes: int = 1
+    replicas: int = 0
+    copy: Network | None = None
+    droplets: Sequence[pulumi.Input[str]] = ()
+    maintenance: Maintenance | None = None
 
 
 class DatabasePlatform(pulumi.ComponentResource):
@@ -52,39 +83,47 @@ class DatabasePlatform(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DatabasePlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:database:DatabasePlatform", name, None, opts)
-        wanted, settings, network = args.cluster, args.settings, args.network
-        private = settings.migration_endpoint == "private"
+        named, network, private = args.cluster, args.network, args.private
         inside = pulumi.ResourceOptions(parent=self)
         cluster = Cluster(
-            wanted.name,
+            named,
             ClusterArgs(
-                name=settings.physical(wanted.name),
-                cluster=wanted,
-                region=settings.region,
+                name=physical(named, args.name_suffix),
+                region=network.region,
                 network_id=network.id,
+                version=args.version,
+                plan=args.plan,
+                nodes=args.nodes,
+                databases=[database.name for database in args.databases],
+                users=args.users,
+                maintenance=args.maintenance,
                 tags=args.tags,
-                protect=settings.protect,
+                protect=args.protect,
             ),
             inside,
         )
         trusted = TrustedSources(
-            f"{wanted.name}-trusted-sources",
+            f"{named}-trusted-sources",
             TrustedSourcesArgs(
                 cluster_id=cluster.id,
                 # Replicas have the primary's list, so the network of a copy stands in it too.
                 ranges=[member.ip_range for member in (network, args.copy) if member],
-                addresses=settings.trusted_sources,
+                addresses=args.trusted_sources,
                 droplets=args.droplets,
             ),
             inside,
         )
         guarded = [*cluster.members, trusted.firewall]
-        migrations = migrated(wanted, cluster, args.files, args.root, private=private, after=guarded, opts=inside)
+        migrations = migrated(
+            named, args.databases, cluster, args.files, args.root, private=private, after=guarded, opts=inside
+        )
         self._pools = {
             pool.name: Pool(
-                f"{wanted.name}-{pool.name}",
+                f"{named}-{pool.name}",
                 PoolArgs(
-                    pool=pool,
+                    name=pool.name,
+                    mode=pool.mode.value,
+                    size=pool.size,
                     cluster_id=cluster.id,
                     database=cluster.databases[pool.database],
                     login=cluster.users[pool.user],
@@ -92,41 +131,39 @@ class DatabasePlatform(pulumi.ComponentResource):
                 ),
                 inside,
             )
-            for pool in wanted.pools
+            for pool in args.pools
         }
         self._replicas = {
             number: Replica(
-                f"{wanted.name}-{number}",
+                f"{named}-{number}",
                 ReplicaArgs(
                     cluster_id=cluster.id,
-                    name=settings.physical(f"{wanted.name}-{number}"),
-                    plan=wanted.plan,
+                    name=physical(f"{named}-{number}", args.name_suffix),
+                    plan=args.plan,
                     region=home.region,
                     network_id=home.id,
                     after=guarded,
                 ),
                 inside,
             )
-            for number, home in _homes(wanted, network, args.copy)
+            for number, home in _homes(args)
         }
-        ClusterAlerts(
-            f"{wanted.name}-alerts",
-            ClusterAlertsArgs(
-                cluster_id=cluster.id, cluster_name=settings.physical(wanted.name), alerts=settings.alerts
-            ),
-            inside,
-        )
-        self._cluster, self._wanted = cluster, wanted
+        if args.alerts:
+            ClusterAlerts(
+                f"{named}-alerts",
+                ClusterAlertsArgs(
+                    cluster_id=cluster.id, cluster_name=physical(named, args.name_suffix), alerts=args.alerts
+                ),
+                inside,
+            )
+        self._cluster = cluster
         self.ca_certificate = cluster.ca_certificate
         self.direct_uris = {
             database: postgresql_uri(cluster.endpoint, cluster.admin, made, private=private)
             for database, made in cluster.databases.items()
         }
         self.pooled_uris, self.private_uris = (
-            {
-                pool: postgresql_uri(made.endpoint, made.login, made.name, private=inside_the_network)
-                for pool, made in self._pools.items()
-            }
+            {pool: made.uri(private=inside_the_network) for pool, made in self._pools.items()}
             for inside_the_network in (private, True)
         )
         self.replica_uris = {
@@ -134,32 +171,22 @@ class DatabasePlatform(pulumi.ComponentResource):
                 replica.endpoint, cluster.users[pool.user], cluster.databases[pool.database], private=private
             )
             for number, replica in self._replicas.items()
-            for pool in wanted.pools
+            for pool in args.pools
         }
         self.reports = {database: migration.report for database, migration in migrations.items()}
-        self.register_outputs({})
+        self.register_outputs({"ca_certificate": self.ca_certificate, "reports": self.reports})
 
     def for_app(self, pool: str) -> AppDatabase:
         """What an app needs to know to use one of the pools."""
-        wanted = next(candidate for candidate in self._wanted.pools if candidate.name == pool)
-        made = self._pools[pool]
-        return AppDatabase(
-            cluster=self._cluster.name,
-            version=self._wanted.version,
-            database=self._cluster.databases[wanted.database],
-            pool=made.name,
-            endpoint=made.endpoint,
-            login=made.login,
-            replica=self._nearest_replica(),
-        )
+        return self._pools[pool].for_app(self._cluster, self._nearest_replica())
 
     def _nearest_replica(self) -> Endpoint | None:
         # A copy in another region is for the day that this region is lost, not for an app's reads.
         return next((made.endpoint for name, made in self._replicas.items() if name != "copy"), None)
 
 
-def _homes(cluster: ClusterSettings, network: Network, copy: Network | None) -> Iterator[tuple[str, Network]]:
-    for number in range(1, cluster.replicas + 1):
-        yield f"replica-{number}", network
-    if copy:
-        yield "copy", copy
+def _homes(args: DatabasePlatformArgs) -> Iterator[tuple[str, Network]]:
+    for number in range(1, args.replicas + 1):
+        yield f"replica-{number}", args.network
+    if args.copy:
+        yield "copy", args.copy

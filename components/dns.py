@@ -11,11 +11,11 @@ AUTOMATIC_TTL = 1
 
 @dataclass(frozen=True, kw_only=True)
 class RecordArgs:
-    """host: the full name. target: where it leads. proxied: whether Cloudflare stands in between."""
+    """target: where it leads. host: the full name, by default the key. proxied: whether Cloudflare stands in front."""
 
-    host: str
     target: pulumi.Input[str]
-    proxied: bool
+    host: pulumi.Input[str] | None = None
+    proxied: pulumi.Input[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +39,11 @@ class Dns(pulumi.ComponentResource):
             cloudflare.DnsRecord(
                 f"{name}-{key}",
                 zone_id=zone.zone_id,
-                name=record.host,
+                name=record.host or key,
                 type="CNAME",
                 content=record.target,
                 proxied=record.proxied,
                 ttl=AUTOMATIC_TTL,
                 opts=pulumi.ResourceOptions(parent=self),
             )
-        self.register_outputs({})
+        self.register_outputs({"zone_id": zone.zone_id})

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from trellis.settings.app import Droplet as DropletSettings
-
 
 @dataclass(frozen=True, kw_only=True)
 class DropletArgs:
-    """name: its host name. network_id: the VPC it joins.
+    """size: slug. region: DigitalOcean region slug. network_id: the VPC it joins.
 
-    ssh_keys: ids or fingerprints of keys that may log in as root.
+    name: its host name; by default the component's. image: slug. ssh_keys: ids or fingerprints of keys that may log in
+    as root. tags: labels for bills and searches.
     """
 
-    name: str
-    droplet: DropletSettings
-    region: str
+    size: pulumi.Input[str]
+    region: pulumi.Input[str]
     network_id: pulumi.Input[str]
-    ssh_keys: Sequence[str]
-    tags: Sequence[str]
+    name: pulumi.Input[str] | None = None
+    image: pulumi.Input[str] = "debian-12-x64"
+    ssh_keys: Sequence[pulumi.Input[str]] = ()
+    tags: Sequence[pulumi.Input[str]] = ()
 
 
 class Droplet(pulumi.ComponentResource):
@@ -35,9 +35,9 @@ class Droplet(pulumi.ComponentResource):
         super().__init__("trellis:droplet:Droplet", name, None, opts)
         droplet = digitalocean.Droplet(
             name,
-            name=args.name,
-            image=args.droplet.image,
-            size=args.droplet.size,
+            name=args.name or name,
+            image=args.image,
+            size=args.size,
             region=args.region,
             vpc_uuid=args.network_id,
             ssh_keys=list(args.ssh_keys),
@@ -48,4 +48,6 @@ class Droplet(pulumi.ComponentResource):
         self.id = droplet.id
         self.private_address = droplet.ipv4_address_private
         self.public_address = droplet.ipv4_address
-        self.register_outputs({"id": self.id})
+        self.register_outputs(
+            {"id": self.id, "private_address": self.private_address, "public_address": self.public_address}
+        )

@@ -1,7 +1,7 @@
 """The schema of a database, brought up to date after the deployment. The one place where Pulumi meets the migrator."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pulumi
 from pulumi import dynamic
 
 from trellis.fingerprint import fingerprint
-from trellis.migrator import MigrationFile
+from trellis.migrator import MigrationFile, discover
 from trellis.providers.migrations import MigrationsProvider
 
 from .endpoint import SSLMODE, Server
@@ -39,20 +39,20 @@ class MigrationsArgs:
     """What to migrate and how to reach it: on the direct port, as the user that owns the schema, never through a pool,
     where session state and advisory locks do not hold.
 
-    folder: of the SQL, relative to the program. files: what `migrator.discover` found there.
+    folder: of the SQL, relative to the program. files: what `migrator.discover` found there, where it was asked before.
     placeholders: name -> value in the SQL.
-    roles: the users that the SQL grants to, and to one that is made anew again.
-    private: whether this machine is inside the VPC. after: what has to stand first.
+    roles: the users that the SQL grants to, and to one that is made anew again; by default those in `placeholders`.
+    private: whether this machine is inside the VPC. after: what has to stand first. history: where it is recorded.
     """
 
     server: Server
     database: str
     folder: Path
-    files: Sequence[MigrationFile]
-    placeholders: Mapping[str, str]
-    roles: Collection[str]
-    private: bool
-    after: Sequence[pulumi.Resource]
+    files: Sequence[MigrationFile] | None = None
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+    roles: Collection[str] | None = None
+    private: bool = False
+    after: Sequence[pulumi.Resource] = ()
     history: History = MIGRATIONS
 
 
@@ -63,7 +63,7 @@ class _Migrated(dynamic.Resource, module="migrations", name="Migrations"):
 class Migrations(pulumi.ComponentResource):
     """Applies the pending files of one database. A preview lists them by name under `pending`.
 
-    A destroy leaves the schema alone.
+    A destroy leaves the schema alone. Raises MigrationError for a file that cannot be used.
     """
 
     report: pulumi.Output[Mapping[str, Any]]
@@ -71,16 +71,18 @@ class Migrations(pulumi.ComponentResource):
     def __init__(self, name: str, args: MigrationsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:database:Migrations", name, None, opts)
         server, database = args.server, args.server.databases[args.database]
+        files = discover(args.folder) if args.files is None else args.files
+        roles = sorted(server.users.keys() & args.placeholders.values()) if args.roles is None else args.roles
         made = _Migrated(
             MigrationsProvider(),
             name,
             {
                 "provider_version": MigrationsProvider.version,
                 "folder": args.folder.as_posix(),
-                "files": {file.script: str(file.checksum) for file in args.files},
+                "files": {file.script: str(file.checksum) for file in files},
                 "placeholders": dict(args.placeholders),
                 "logins": {
-                    role: pulumi.Output.unsecret(server.users[role].password.apply(fingerprint)) for role in args.roles
+                    role: pulumi.Output.unsecret(server.users[role].password.apply(fingerprint)) for role in roles
                 },
                 "table": args.history.table,
                 "baseline_version": args.history.baseline_version,

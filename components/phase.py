@@ -1,15 +1,29 @@
 """What a stack has become: its phase, which only grows, and who runs its clusters."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 from pulumi import dynamic
 
 from trellis.providers.phase import PhaseProvider
-from trellis.settings import Settings
+from trellis.settings import Mode
+from trellis.settings import Phase as Phases
+from trellis.settings.stack import Layout
 
 # States of before hold the provider by this module and this name, and load it from here to refresh and to destroy.
 _PhaseProvider = PhaseProvider
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseArgs:
+    """name_suffix: what ends the names in the account. protect: whether another mode or layout is refused."""
+
+    phase: Phases
+    mode: Mode = Mode.MANAGED
+    layout: Layout = Layout.SHARED
+    name_suffix: str = ""
+    protect: bool = True
 
 
 class Phase(dynamic.Resource, module="phase", name="Phase"):
@@ -19,15 +33,15 @@ class Phase(dynamic.Resource, module="phase", name="Phase"):
     before anything changes. Nothing is created at DigitalOcean. What is built first depends on this resource.
     """
 
-    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: PhaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props: dict[str, Any] = {
-            "phase": settings.phase.value,
-            "rank": settings.phase.rank,
-            "mode": settings.mode.value,
-            "layout": settings.layout.value,
-            "protect": settings.protect,
+            "phase": args.phase.value,
+            "rank": args.phase.rank,
+            "mode": args.mode.value,
+            "layout": args.layout.value,
+            "protect": args.protect,
             "provider_version": PhaseProvider.version,
         }
-        if settings.name_suffix:
-            props["name_suffix"] = settings.name_suffix
+        if args.name_suffix:
+            props["name_suffix"] = args.name_suffix
         super().__init__(PhaseProvider(), name, props, opts)

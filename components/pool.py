@@ -6,23 +6,26 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from trellis.settings import PoolSettings
-
-from .endpoint import Endpoint, Login
+from .app import AppDatabase
+from .cluster import Cluster
+from .endpoint import Endpoint, Login, postgresql_uri
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolArgs:
     """database, login: outputs of the resources that made them, so that a replacement of those carries on here.
 
-    after: what has to stand first.
+    size: server connections. name: the pool's, which its clients name as their database; by default the component's.
+    mode: "transaction", "session" or "statement". after: what has to stand first.
     """
 
-    pool: PoolSettings
     cluster_id: pulumi.Input[str]
     database: pulumi.Input[str]
     login: Login
-    after: Sequence[pulumi.Resource]
+    size: pulumi.Input[int]
+    name: pulumi.Input[str] | None = None
+    mode: pulumi.Input[str] = "transaction"
+    after: Sequence[pulumi.Resource] = ()
 
 
 class Pool(pulumi.ComponentResource):
@@ -40,15 +43,39 @@ class Pool(pulumi.ComponentResource):
         super().__init__("trellis:database:Pool", name, None, opts)
         pool = digitalocean.DatabaseConnectionPool(
             name,
-            name=args.pool.name,
+            name=args.name or name,
             cluster_id=args.cluster_id,
             db_name=args.database,
             user=args.login.user,
-            mode=args.pool.mode.value,
-            size=args.pool.size,
+            mode=args.mode,
+            size=args.size,
             opts=pulumi.ResourceOptions(parent=self, depends_on=args.after, delete_before_replace=True),
         )
         self.name = pool.name
         self.endpoint = Endpoint(private_host=pool.private_host, public_host=pool.host, port=pool.port)
         self.login = args.login
-        self.register_outputs({"name": self.name})
+        self._database = args.database
+        self.register_outputs(
+            {
+                "name": self.name,
+                "host": self.endpoint.public_host,
+                "private_host": self.endpoint.private_host,
+                "port": self.endpoint.port,
+            }
+        )
+
+    def uri(self, *, private: bool = False) -> pulumi.Output[str]:
+        """A secret URI of the pool, on its host inside the VPC or on the one outside."""
+        return postgresql_uri(self.endpoint, self.login, self.name, private=private)
+
+    def for_app(self, cluster: Cluster, replica: Endpoint | None = None) -> AppDatabase:
+        """What an app needs to know to use this pool of that cluster. replica: where it reads, if there is one."""
+        return AppDatabase(
+            cluster=cluster.name,
+            version=cluster.version,
+            database=self._database,
+            pool=self.name,
+            endpoint=self.endpoint,
+            login=self.login,
+            replica=replica,
+        )

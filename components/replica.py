@@ -6,25 +6,25 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from trellis.settings import Plan
-
-from .cluster import MIB_PER_GIB
+from .cluster import storage_mib
 from .endpoint import Endpoint
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaArgs:
-    """plan: the primary's or a larger one. network_id: the VPC, which a replica does not take over by itself.
+    """region: DigitalOcean region slug. network_id: the VPC, which a replica does not take over by itself.
 
-    after: what has to stand first.
+    name: the replica's; by default the component's. plan: the primary's or a larger one. storage_gib: its disk, by
+    default the plan's. after: what has to stand first.
     """
 
     cluster_id: pulumi.Input[str]
-    name: str
-    plan: Plan
-    region: str
+    region: pulumi.Input[str]
     network_id: pulumi.Input[str]
-    after: Sequence[pulumi.Resource]
+    name: pulumi.Input[str] | None = None
+    plan: pulumi.Input[str] = "db-s-1vcpu-1gb"
+    storage_gib: pulumi.Input[int] | None = None
+    after: Sequence[pulumi.Resource] = ()
 
 
 class Replica(pulumi.ComponentResource):
@@ -36,13 +36,19 @@ class Replica(pulumi.ComponentResource):
         super().__init__("trellis:database:Replica", name, None, opts)
         replica = digitalocean.DatabaseReplica(
             name,
-            name=args.name,
+            name=args.name or name,
             cluster_id=args.cluster_id,
-            size=args.plan.slug,
-            storage_size_mib=str(args.plan.storage_gib * MIB_PER_GIB),
+            size=args.plan,
+            storage_size_mib=storage_mib(args.plan, args.storage_gib),
             region=args.region,
             private_network_uuid=args.network_id,
             opts=pulumi.ResourceOptions(parent=self, depends_on=args.after),
         )
         self.endpoint = Endpoint(private_host=replica.private_host, public_host=replica.host, port=replica.port)
-        self.register_outputs({})
+        self.register_outputs(
+            {
+                "host": self.endpoint.public_host,
+                "private_host": self.endpoint.private_host,
+                "port": self.endpoint.port,
+            }
+        )

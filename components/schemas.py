@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 
 from trellis.migrator import MigrationFile
-from trellis.settings import ClusterSettings
+from trellis.settings.resolved import DatabaseSettings
 
 from .endpoint import Server
 from .migrations import MIGRATIONS, TEST_DATA, Migrations, MigrationsArgs
@@ -15,7 +15,8 @@ Files = Mapping[Path, Sequence[MigrationFile]]
 
 
 def migrated(
-    cluster: ClusterSettings,
+    cluster: str,
+    databases: Sequence[DatabaseSettings],
     server: Server,
     files: Files,
     root: Path,
@@ -24,24 +25,25 @@ def migrated(
     after: Sequence[pulumi.Resource],
     opts: pulumi.ResourceOptions,
 ) -> Mapping[str, Migrations]:
-    """Migrates every database of the cluster side by side, and puts its test data in where that is asked for.
+    """Migrates the databases side by side, and puts its test data in where that is asked for.
 
-    files: folder of SQL -> what it holds. root: the folder of the program. after: what has to stand first.
+    cluster: begins the names of what is made. files: folder of SQL -> what it holds, where it was read before.
+    root: the folder of the program. after: what has to stand first.
     Returns the migrations by database.
     """
     made: dict[str, Migrations] = {}
-    for database in cluster.databases:
+    for database in databases:
         before = after
         for folder, history in ((database.migrations, MIGRATIONS), (database.seeds, TEST_DATA)):
             if folder is None:
                 continue
             applied = Migrations(
-                f"{cluster.name}-{database.name}-{'migrations' if history is MIGRATIONS else 'test-data'}",
+                f"{cluster}-{database.name}-{'migrations' if history is MIGRATIONS else 'test-data'}",
                 MigrationsArgs(
                     server=server,
                     database=database.name,
                     folder=folder.relative_to(root),
-                    files=files[folder],
+                    files=files.get(folder),
                     placeholders=database.roles,
                     # Test data grants nothing.
                     roles=sorted(set(database.roles.values())) if history is MIGRATIONS else (),

@@ -1,6 +1,6 @@
 """A whole system at one phase."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from trellis import migrator
-from trellis.settings import AppSettings, Mode, Settings
+from trellis.settings import AppSettings, ClusterSettings, Settings
 
 from .app import App, AppArgs, AppDatabase
 from .cache import Cache, CacheArgs
 from .connection_files import ConnectionFiles, ConnectionFilesArgs
-from .database import DatabasePlatform, DatabasePlatformArgs
+from .database import DatabasePlatform, DatabasePlatformArgs, PlatformArgs
 from .droplet import Droplet, DropletArgs
 from .network import Network, NetworkArgs
-from .phase import Phase
+from .phase import Phase, PhaseArgs
 from .schemas import Files
 
 if TYPE_CHECKING:
@@ -51,7 +51,19 @@ class System(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self)
         tags = ["trellis", f"system:{settings.system}", f"stack:{args.stack}"]
         # The phase is checked before the first thing is touched; the rest waits for the network.
-        first = [Phase(f"{name}-phase", settings, inside)]
+        first = [
+            Phase(
+                f"{name}-phase",
+                PhaseArgs(
+                    phase=settings.phase,
+                    mode=settings.mode,
+                    layout=settings.layout,
+                    name_suffix=settings.name_suffix,
+                    protect=settings.protect,
+                ),
+                inside,
+            )
+        ]
         network = Network(
             name,
             NetworkArgs(
@@ -83,7 +95,8 @@ class System(pulumi.ComponentResource):
                 key,
                 DropletArgs(
                     name=settings.physical(key),
-                    droplet=droplet,
+                    image=droplet.image,
+                    size=droplet.size,
                     region=settings.region,
                     network_id=network.id,
                     ssh_keys=settings.ssh_keys,
@@ -94,20 +107,12 @@ class System(pulumi.ComponentResource):
             for key, droplet in settings.droplets.items()
         }
         trusted = [droplet.id for droplet in droplets.values()]
-        platform = _platform(settings.mode)
         platforms = {
-            cluster.key: platform(
+            cluster.key: _platform(
                 f"{name}-{cluster.key}",
-                DatabasePlatformArgs(
-                    cluster=cluster,
-                    settings=settings,
-                    network=network,
-                    copy=copy,
-                    droplets=trusted,
-                    files=files,
-                    tags=tags,
-                    root=args.root,
-                ),
+                cluster,
+                settings,
+                _Surroundings(network=network, copy=copy, droplets=trusted, files=files, root=args.root, tags=tags),
                 inside,
             )
             for cluster in settings.clusters
@@ -115,7 +120,23 @@ class System(pulumi.ComponentResource):
         caches = {
             cache.key: Cache(
                 cache.cache.name,
-                CacheArgs(cache=cache, settings=settings, network=network, droplets=trusted, tags=tags),
+                CacheArgs(
+                    name=settings.physical(cache.cache.name),
+                    region=settings.region,
+                    network_id=network.id,
+                    ranges=[network.ip_range],
+                    addresses=settings.trusted_sources,
+                    droplets=trusted,
+                    version=cache.cache.version,
+                    plan=cache.plan.slug,
+                    nodes=cache.nodes,
+                    eviction_policy=cache.cache.eviction_policy.value,
+                    persistence=cache.cache.persistence,
+                    maintenance=cache.cache.maintenance,
+                    alerts=settings.alerts,
+                    tags=tags,
+                    private=settings.migration_endpoint == "private",
+                ),
                 inside,
             )
             for cache in settings.caches
@@ -128,9 +149,18 @@ class System(pulumi.ComponentResource):
                 app.name,
                 AppArgs(
                     name=settings.physical(app.name),
-                    app=app,
                     region=settings.region,
                     network_id=network.id,
+                    repository=app.app.image.repository,
+                    tag=app.tag,
+                    registry_type=app.app.image.registry_type,
+                    registry=app.app.image.registry,
+                    port=app.app.port,
+                    health_check=app.app.health_check,
+                    size=app.app.size,
+                    instances=app.app.instances,
+                    domains=app.domains,
+                    environment=app.app.environment,
                     database=_pool(app, platforms),
                     cache=caches[app.cache].for_app if app.cache else None,
                     hosts={**hosts},
@@ -163,13 +193,60 @@ class System(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _platform(mode: Mode) -> "type[Platform]":
-    if mode is Mode.MANAGED:
-        return DatabasePlatform
-    # A managed stack does not pay for the import of pulumi_random.
-    from .self_hosted.platform import SelfHostedPlatform
+@dataclass(frozen=True, kw_only=True)
+class _Surroundings:
+    """What every cluster of the system has around it."""
 
-    return SelfHostedPlatform
+    network: Network
+    copy: Network | None
+    droplets: Sequence[pulumi.Input[str]]
+    files: Files
+    root: Path
+    tags: Sequence[str]
+
+
+def _platform(
+    name: str, cluster: ClusterSettings, settings: Settings, around: _Surroundings, opts: pulumi.ResourceOptions
+) -> "Platform":
+    common = PlatformArgs(
+        cluster=cluster.name,
+        network=around.network,
+        databases=cluster.databases,
+        users=cluster.users,
+        pools=cluster.pools,
+        version=cluster.version,
+        name_suffix=settings.name_suffix,
+        trusted_sources=settings.trusted_sources,
+        private=settings.migration_endpoint == "private",
+        alerts=settings.alerts,
+        files=around.files,
+        root=around.root,
+        tags=around.tags,
+        protect=settings.protect,
+    )
+    if cluster.self_hosted is None:
+        managed = DatabasePlatformArgs(
+            **vars(common),
+            plan=cluster.plan.slug,
+            nodes=cluster.nodes,
+            replicas=cluster.replicas,
+            copy=around.copy,
+            droplets=around.droplets,
+            maintenance=cluster.maintenance,
+        )
+        return DatabasePlatform(name, managed, opts)
+    # A managed stack does not pay for the import of pulumi_random.
+    from .self_hosted.platform import SelfHostedPlatform, SelfHostedPlatformArgs
+
+    own = SelfHostedPlatformArgs(
+        **vars(common),
+        droplet=cluster.plan.slug,
+        volume_gib=cluster.plan.storage_gib,
+        image=cluster.self_hosted.image,
+        dump=cluster.self_hosted.dump,
+        ssh_keys=settings.ssh_keys,
+    )
+    return SelfHostedPlatform(name, own, opts)
 
 
 def _pool(app: AppSettings, platforms: Mapping[str, "Platform"]) -> AppDatabase | None:

@@ -8,7 +8,7 @@ import pulumi
 from pulumi import dynamic
 
 from trellis.providers.contents import ContentsProvider
-from trellis.settings import ClusterSettings
+from trellis.settings import Plan, PoolSettings
 
 from ..endpoint import SSLMODE, Endpoint, Login
 
@@ -21,19 +21,22 @@ class ContentsArgs:
     """What the server is to hold.
 
     server: id of the volume; another one means empty databases. machine: id of the Droplet; a new one is waited for.
-    sources: IPv4 ranges that may connect. users: every login with its password.
+    plan: the Droplet's figures. databases: their names. sources: IPv4 ranges that may connect.
+    users: every login with its password. private: whether this machine is inside the VPC.
     """
 
-    cluster: ClusterSettings
+    plan: Plan
     server: pulumi.Input[str]
     machine: pulumi.Input[str]
     endpoint: Endpoint
-    private: bool
     pool_port: int
     admin: Login
     users: Mapping[str, Login]
+    databases: Sequence[str]
+    pools: Sequence[PoolSettings]
     sources: Sequence[pulumi.Input[str]]
     ca_certificate: pulumi.Input[str]
+    private: bool = False
 
 
 class Contents(dynamic.Resource, module="server", name="Contents"):
@@ -43,7 +46,7 @@ class Contents(dynamic.Resource, module="server", name="Contents"):
     """
 
     def __init__(self, name: str, args: ContentsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        cluster, endpoint = args.cluster, args.endpoint
+        endpoint = args.endpoint
         props: dict[str, Any] = {
             "provider_version": ContentsProvider.version,
             "server": args.server,
@@ -56,21 +59,21 @@ class Contents(dynamic.Resource, module="server", name="Contents"):
             "admin": args.admin.user,
             "password": pulumi.Output.secret(args.admin.password),
             "passwords": pulumi.Output.secret({user: login.password for user, login in args.users.items()}),
-            "databases": [database.name for database in cluster.databases],
-            "pools": [{**asdict(pool), "mode": pool.mode.value} for pool in cluster.pools],
+            "databases": list(args.databases),
+            "pools": [{**asdict(pool), "mode": pool.mode.value} for pool in args.pools],
             "sources": list(args.sources),
-            "sizes": _sizes(cluster),
+            "sizes": _sizes(args.plan),
             "users": None,
         }
         super().__init__(ContentsProvider(), name, props, opts)
 
 
-def _sizes(cluster: ClusterSettings) -> dict[str, str]:
-    memory_mib = cluster.plan.memory_gib * 1024
+def _sizes(plan: Plan) -> dict[str, str]:
+    memory_mib = plan.memory_gib * 1024
     reserved = 3
     return {
         # The figures that DigitalOcean gives a server of this memory, so that a budget fits in both modes.
-        "max_connections": str(cluster.plan.connections + reserved),
+        "max_connections": str(plan.connections + reserved),
         "superuser_reserved_connections": str(reserved),
         "shared_buffers": f"{memory_mib // 4}MB",
         "effective_cache_size": f"{memory_mib * 3 // 4}MB",

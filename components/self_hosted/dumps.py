@@ -7,23 +7,24 @@ import pulumi
 import pulumi_digitalocean as digitalocean
 
 from trellis.settings.catalogue import NEAREST_SPACES
-from trellis.settings.cluster import Dump
 
 from ..self_hosted.user_data import Dumps
 
 
 @dataclass(frozen=True, kw_only=True)
 class DumpStoreArgs:
-    """name: the key's. region: the system's; the bucket is in the nearest with Spaces. protect: refuse to delete it.
+    """region: the system's; the bucket is in the nearest with Spaces. name: the key's; by default the component's.
 
+    hour: UTC, of a dump. keep_days: how long one is kept. protect: refuse to delete the bucket.
     after: what has to stand first.
     """
 
-    name: str
-    region: str
-    dump: Dump
-    protect: bool
-    after: Sequence[pulumi.Resource]
+    region: pulumi.Input[str]
+    name: pulumi.Input[str] | None = None
+    hour: str = "02:00"
+    keep_days: int = 30
+    protect: bool = True
+    after: Sequence[pulumi.Resource] = ()
 
 
 class DumpStore(pulumi.ComponentResource):
@@ -39,16 +40,16 @@ class DumpStore(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self, depends_on=args.after)
         bucket = digitalocean.SpacesBucket(
             name,
-            region=NEAREST_SPACES.get(args.region, args.region),
+            region=pulumi.Output.from_input(args.region).apply(lambda region: NEAREST_SPACES.get(region, region)),
             acl="private",
             versioning=digitalocean.SpacesBucketVersioningArgs(enabled=True),
             lifecycle_rules=[
                 digitalocean.SpacesBucketLifecycleRuleArgs(
                     id="old-dumps",
                     enabled=True,
-                    expiration=digitalocean.SpacesBucketLifecycleRuleExpirationArgs(days=args.dump.keep_days),
+                    expiration=digitalocean.SpacesBucketLifecycleRuleExpirationArgs(days=args.keep_days),
                     noncurrent_version_expiration=digitalocean.SpacesBucketLifecycleRuleNoncurrentVersionExpirationArgs(
-                        days=args.dump.keep_days
+                        days=args.keep_days
                     ),
                     abort_incomplete_multipart_upload_days=1,
                 )
@@ -59,7 +60,7 @@ class DumpStore(pulumi.ComponentResource):
         )
         key = digitalocean.SpacesKey(
             name,
-            name=args.name,
+            name=args.name or name,
             grants=[digitalocean.SpacesKeyGrantArgs(bucket=bucket.name, permission="readwrite")],
             opts=inside,
         )
@@ -71,7 +72,7 @@ class DumpStore(pulumi.ComponentResource):
                 endpoint=own or f"https://{parts[1]}",
                 access_key=parts[2],
                 secret_key=parts[3],
-                hour=args.dump.hour,
+                hour=args.hour,
             )
         )
         self.register_outputs({"bucket": bucket.name})

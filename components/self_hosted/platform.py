@@ -1,15 +1,33 @@
 """One self-hosted cluster of a system with everything that belongs to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 
+from trellis.settings.cluster import Dump
+from trellis.settings.resolved import physical
+
 from ..alerts import DROPLET_ALERTS, ClusterAlerts, ClusterAlertsArgs
-from ..database import DatabasePlatformArgs
+from ..database import PlatformArgs
 from ..endpoint import postgresql_uri
 from ..schemas import migrated
 from ..self_hosted.server import SelfHostedServer, ServerArgs
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfHostedPlatformArgs(PlatformArgs):
+    """droplet: slug of the server's size. volume_gib: the volume for its data. image: slug.
+
+    dump: when, and how long one is kept. ssh_keys: ids or fingerprints of keys that may log in as root.
+    """
+
+    droplet: str
+    volume_gib: int
+    image: str = "debian-12-x64"
+    dump: Dump = field(default_factory=Dump)
+    ssh_keys: Sequence[str] = ()
 
 
 class SelfHostedPlatform(pulumi.ComponentResource):
@@ -25,18 +43,34 @@ class SelfHostedPlatform(pulumi.ComponentResource):
     replica_uris: Mapping[str, pulumi.Output[str]]
     reports: Mapping[str, pulumi.Output[Mapping[str, Any]]]
 
-    def __init__(self, name: str, args: DatabasePlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: SelfHostedPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:server:SelfHostedPlatform", name, None, opts)
-        wanted, settings = args.cluster, args.settings
-        private = settings.migration_endpoint == "private"
+        named, private = args.cluster, args.private
         inside = pulumi.ResourceOptions(parent=self)
         server = SelfHostedServer(
-            wanted.name,
-            ServerArgs(cluster=wanted, settings=settings, network=args.network, tags=args.tags),
+            named,
+            ServerArgs(
+                network=args.network,
+                droplet=args.droplet,
+                volume_gib=args.volume_gib,
+                users=args.users,
+                databases=[database.name for database in args.databases],
+                pools=args.pools,
+                version=args.version,
+                image=args.image,
+                dump=args.dump,
+                name_suffix=args.name_suffix,
+                trusted_sources=args.trusted_sources,
+                private=private,
+                ssh_keys=args.ssh_keys,
+                tags=args.tags,
+                protect=args.protect,
+            ),
             inside,
         )
         migrations = migrated(
-            wanted,
+            named,
+            args.databases,
             server,
             args.files,
             args.root,
@@ -44,16 +78,17 @@ class SelfHostedPlatform(pulumi.ComponentResource):
             after=server.members,
             opts=inside,
         )
-        ClusterAlerts(
-            f"{wanted.name}-alerts",
-            ClusterAlertsArgs(
-                cluster_id=server.machine,
-                cluster_name=settings.physical(wanted.name),
-                alerts=settings.alerts,
-                kinds=DROPLET_ALERTS,
-            ),
-            inside,
-        )
+        if args.alerts:
+            ClusterAlerts(
+                f"{named}-alerts",
+                ClusterAlertsArgs(
+                    cluster_id=server.machine,
+                    cluster_name=physical(named, args.name_suffix),
+                    alerts=args.alerts,
+                    kinds=DROPLET_ALERTS,
+                ),
+                inside,
+            )
         self.ca_certificate = server.ca_certificate
         self.direct_uris = {
             database: postgresql_uri(server.endpoint, server.admin, made, private=private)
@@ -64,10 +99,10 @@ class SelfHostedPlatform(pulumi.ComponentResource):
                 pool.name: postgresql_uri(
                     server.pool_endpoint, server.users[pool.user], pool.name, private=inside_the_network
                 )
-                for pool in wanted.pools
+                for pool in args.pools
             }
             for inside_the_network in (private, True)
         )
         self.replica_uris = {}
         self.reports = {database: migration.report for database, migration in migrations.items()}
-        self.register_outputs({})
+        self.register_outputs({"ca_certificate": self.ca_certificate, "reports": self.reports})

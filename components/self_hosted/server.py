@@ -1,14 +1,17 @@
 """A PostgreSQL server that the team runs on a Droplet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_digitalocean as digitalocean
 import pulumi_random as random
 
 from trellis.server.scram import verifier
-from trellis.settings import ClusterSettings, Settings
+from trellis.settings import PoolSettings
+from trellis.settings.catalogue import DROPLETS
+from trellis.settings.cluster import Dump
+from trellis.settings.resolved import physical
 
 from ..endpoint import Endpoint, Login
 from ..network import Network
@@ -22,12 +25,32 @@ ADMIN = "doadmin"
 
 @dataclass(frozen=True, kw_only=True)
 class ServerArgs:
-    """network: the VPC it joins. droplets: ids of those that use it, besides the VPC and the trusted sources."""
+    """What to create and who may use it.
 
-    cluster: ClusterSettings
-    settings: Settings
+    network: the VPC it joins. droplet: slug of its size. volume_gib: the volume for its data. image: slug.
+    name_suffix: what ends the names in the account. version: of PostgreSQL. users, databases: their names.
+    pools: each with its database, user, mode and size. dump: when, and how long one is kept.
+    trusted_sources: IPv4 addresses and ranges outside the VPC that may connect.
+    private: whether this machine is inside it.
+    ssh_keys: ids or fingerprints of keys that may log in as root. tags: labels for bills and searches.
+    protect: refuse to delete data.
+    """
+
     network: Network
-    tags: Sequence[str]
+    droplet: str
+    volume_gib: int
+    users: Sequence[str]
+    databases: Sequence[str]
+    pools: Sequence[PoolSettings] = ()
+    version: str = "17"
+    image: str = "debian-12-x64"
+    dump: Dump = field(default_factory=Dump)
+    name_suffix: str = ""
+    trusted_sources: Sequence[str] = ()
+    private: bool = False
+    ssh_keys: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    protect: bool = True
 
 
 class SelfHostedServer(pulumi.ComponentResource):
@@ -51,56 +74,55 @@ class SelfHostedServer(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:server:SelfHostedServer", name, None, opts)
-        wanted, settings, network = args.cluster, args.settings, args.network
-        if wanted.self_hosted is None:
-            raise ValueError(f"{wanted.name} is managed")
+        network = args.network
         # Nothing is made before the stack's phase and mode are checked, and the network waits for that.
         inside = pulumi.ResourceOptions(parent=self, depends_on=[network])
-        kept = pulumi.ResourceOptions(parent=self, depends_on=[network], protect=settings.protect)
+        kept = pulumi.ResourceOptions(parent=self, depends_on=[network], protect=args.protect)
         passwords = {
             user: random.RandomPassword(f"{name}-{user}", length=32, special=False, opts=inside).result
-            for user in (ADMIN, *wanted.users)
+            for user in (ADMIN, *args.users)
         }
         authority = Authority(f"{name}-authority", inside)
         store = DumpStore(
             f"{name}-dumps",
             DumpStoreArgs(
-                name=settings.physical(f"{name}-dumps"),
-                region=settings.region,
-                dump=wanted.self_hosted.dump,
-                protect=settings.protect,
+                name=physical(f"{name}-dumps", args.name_suffix),
+                region=network.region,
+                hour=args.dump.hour,
+                keep_days=args.dump.keep_days,
+                protect=args.protect,
                 after=[network],
             ),
             pulumi.ResourceOptions(parent=self),
         )
         volume = digitalocean.Volume(
             f"{name}-data",
-            name=settings.physical(f"{name}-data"),
-            region=settings.region,
-            size=wanted.plan.storage_gib,
+            name=physical(f"{name}-data", args.name_suffix),
+            region=network.region,
+            size=args.volume_gib,
             initial_filesystem_type="ext4",
             tags=list(args.tags),
             opts=kept,
         )
         droplet = digitalocean.Droplet(
             name,
-            name=settings.physical(wanted.name),
-            image=wanted.self_hosted.image,
-            size=wanted.plan.slug,
+            name=physical(name, args.name_suffix),
+            image=args.image,
+            size=args.droplet,
             # The data lie on the volume: the Droplet's own disk stays, and so a smaller size stays possible.
             resize_disk=False,
-            region=settings.region,
+            region=network.region,
             vpc_uuid=network.id,
             volume_ids=[volume.id],
-            ssh_keys=list(settings.ssh_keys),
+            ssh_keys=list(args.ssh_keys),
             monitoring=True,
             graceful_shutdown=True,
-            user_data=_user_data(wanted, volume, passwords[ADMIN], authority, store),
+            user_data=_user_data(args, volume, passwords[ADMIN], authority, store),
             tags=list(args.tags),
             # The volume can be attached to one Droplet at a time.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        firewall = _firewall(name, droplet, network, settings, inside)
+        firewall = _firewall(name, droplet, args, inside)
         self.endpoint, self.pool_endpoint = (
             Endpoint(
                 private_host=droplet.ipv4_address_private,
@@ -111,36 +133,44 @@ class SelfHostedServer(pulumi.ComponentResource):
         )
         self.id, self.name, self.machine = volume.id, droplet.name, droplet.id
         self.admin = Login(user=pulumi.Output.from_input(ADMIN), password=passwords[ADMIN])
-        self.users = {
-            user: Login(user=pulumi.Output.from_input(user), password=passwords[user]) for user in wanted.users
-        }
+        self.users = {user: Login(user=pulumi.Output.from_input(user), password=passwords[user]) for user in args.users}
         self.ca_certificate = authority.certificate
         contents = Contents(
             f"{name}-contents",
             ContentsArgs(
-                cluster=wanted,
+                plan=DROPLETS[args.droplet].plan(args.volume_gib),
                 server=volume.id,
                 machine=droplet.id,
                 endpoint=self.endpoint,
-                private=settings.migration_endpoint == "private",
+                private=args.private,
                 pool_port=POOL_PORT,
                 admin=self.admin,
                 users=self.users,
-                sources=[network.ip_range, *map(_range, settings.trusted_sources)],
+                databases=args.databases,
+                pools=args.pools,
+                sources=[network.ip_range, *map(_range, args.trusted_sources)],
                 ca_certificate=authority.certificate,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[firewall]),
         )
         self.databases = {
-            database.name: pulumi.Output.all(contents.id, database.name).apply(lambda made: str(made[1]))
-            for database in wanted.databases
+            database: pulumi.Output.all(contents.id, database).apply(lambda made: str(made[1]))
+            for database in args.databases
         }
         self.members = [contents]
-        self.register_outputs({"id": self.id})
+        self.register_outputs(
+            {
+                "id": self.id,
+                "name": self.name,
+                "host": self.endpoint.public_host,
+                "private_host": self.endpoint.private_host,
+                "ca_certificate": self.ca_certificate,
+            }
+        )
 
 
 def _user_data(
-    cluster: ClusterSettings,
+    args: ServerArgs,
     volume: digitalocean.Volume,
     password: pulumi.Output[str],
     authority: Authority,
@@ -152,25 +182,25 @@ def _user_data(
         ca_certificate=authority.certificate,
         ca_key=authority.key,
         dumps=store.access,
-    ).apply(lambda known: user_data(ServerFacts(version=cluster.version, **known)))
+    ).apply(lambda known: user_data(ServerFacts(version=args.version, **known)))
     return pulumi.Output.secret(text)
 
 
 def _firewall(
-    name: str, droplet: digitalocean.Droplet, network: Network, settings: Settings, opts: pulumi.ResourceOptions
+    name: str, droplet: digitalocean.Droplet, args: ServerArgs, opts: pulumi.ResourceOptions
 ) -> digitalocean.Firewall:
     def inbound(ports: str, *sources: pulumi.Input[str]) -> digitalocean.FirewallInboundRuleArgs:
         return digitalocean.FirewallInboundRuleArgs(protocol="tcp", port_range=ports, source_addresses=list(sources))
 
-    trusted = settings.trusted_sources
+    trusted = args.trusted_sources
     everywhere = ["0.0.0.0/0", "::/0"]
     return digitalocean.Firewall(
         f"{name}-firewall",
-        name=settings.physical(f"{name}-firewall"),
+        name=physical(f"{name}-firewall", args.name_suffix),
         droplet_ids=[droplet.id.apply(int)],
         inbound_rules=[
-            inbound(f"{PORT}-{POOL_PORT}", network.ip_range, *trusted),
-            *([inbound("22", *trusted)] if settings.ssh_keys and trusted else []),
+            inbound(f"{PORT}-{POOL_PORT}", args.network.ip_range, *trusted),
+            *([inbound("22", *trusted)] if args.ssh_keys and trusted else []),
         ],
         outbound_rules=[
             digitalocean.FirewallOutboundRuleArgs(

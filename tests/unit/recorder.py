@@ -74,6 +74,15 @@ class Recorder(Mocks):
 
 def record(settings: Settings, root: Path, *, preview: bool = False) -> tuple[Recorder, dict[str, Any]]:
     """Builds the system against the recorder; returns it and the outputs' values."""
+    return recorded(
+        lambda: System(settings.system, SystemArgs(settings=settings, root=root, stack="dev")).outputs, preview=preview
+    )
+
+
+def recorded(
+    program: Callable[[], Mapping[str, pulumi.Input[Any]]], *, preview: bool = False
+) -> tuple[Recorder, dict[str, Any]]:
+    """Runs a program against the recorder; returns it and the values of what the program returns."""
     recorder = Recorder()
     set_mocks(recorder, project="trellis", stack="dev", preview=preview)
     values: dict[str, Any] = {}
@@ -82,8 +91,7 @@ def record(settings: Settings, root: Path, *, preview: bool = False) -> tuple[Re
         return lambda value: values.__setitem__(name, value)
 
     def build() -> pulumi.Output[Any]:
-        system = System(settings.system, SystemArgs(settings=settings, root=root, stack="dev"))
-        kept = [pulumi.Output.from_input(value).apply(keep(name)) for name, value in system.outputs.items()]
+        kept = [pulumi.Output.from_input(value).apply(keep(name)) for name, value in program().items()]
         return pulumi.Output.all(*kept)
 
     test(build)()  # type: ignore[no-untyped-call]

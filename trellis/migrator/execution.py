@@ -6,13 +6,13 @@ from pathlib import Path
 
 from psycopg.pq import ConnStatus
 
-from trellis.migrator.alone import apply_alone
 from trellis.migrator.batch import Frame, Unit
 from trellis.migrator.comparison import Pending
 from trellis.migrator.connection import Session
 from trellis.migrator.errors import MigrationError
 from trellis.migrator.files import Kind
 from trellis.migrator.history import HistoryRow
+from trellis.migrator.non_transactional import apply_alone
 from trellis.migrator.options import Options
 from trellis.migrator.planning import Plan
 from trellis.migrator.report import AppliedMigration

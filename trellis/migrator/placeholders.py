@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.position import START, line_and_column
+from trellis.migrator.line_numbers import START, line_and_column
 
 _PLACEHOLDER = re.compile(r"\$\{(.*?)\}", re.DOTALL)
 

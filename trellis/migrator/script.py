@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from trellis.migrator.comments import NO_COMMENTS, CommentError, Comments, misplaced_comment, read_comments
 from trellis.migrator.errors import MigrationError
 from trellis.migrator.files import MigrationFile
-from trellis.migrator.part import Part, parts
 from trellis.migrator.sql import SqlError, Statement
+from trellis.migrator.sql_parts import Part, parts
 from trellis.migrator.statements import Alone, index_build, refusal, runs_alone
 
 

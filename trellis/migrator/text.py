@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trellis.migrator.checksum import Checksum
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.position import line_and_column
+from trellis.migrator.line_numbers import line_and_column
 
 # Bytes read at once, and characters handed to the server in one message.
 PIECE = 1 << 20

@@ -10,8 +10,8 @@ from trellis.migrator import Options, RepairReport, Stop, baseline, info, migrat
 from trellis.operations import plans, resets, standing
 from trellis.operations.databases import Database, opened
 from trellis.operations.errors import WrongCall
+from trellis.operations.side_by_side import Outcome, each
 from trellis.operations.terminal import confirm, paint, say, tell, teller
-from trellis.operations.together import Outcome, each
 
 PENDING = 3
 

@@ -12,6 +12,11 @@ from trellis.settings.stack import Copy, Layout
 from trellis.settings.system import Alerts, Mode
 
 
+def physical(name: str, suffix: str) -> str:
+    """What something of this name is called at DigitalOcean, where two stacks of a system must not clash."""
+    return f"{name}-{suffix}" if suffix else name
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
     """A database and the folder of its SQL. roles: placeholder -> user. seeds: the folder of test data, where asked."""
@@ -136,8 +141,8 @@ class Settings:
     alerts: Alerts
 
     def physical(self, name: str) -> str:
-        """What something of this name is called at DigitalOcean, where two stacks of a system must not clash."""
-        return f"{name}-{self.name_suffix}" if self.name_suffix else name
+        """What something of this name is called at DigitalOcean."""
+        return physical(name, self.name_suffix)
 
     @property
     def monthly_usd(self) -> float:

@@ -17,9 +17,9 @@ from trellis.operations.check.shadow.changes import Change, How
 from trellis.operations.check.shadow.entries import quoted
 from trellis.operations.check.shadow.run import Outcome, not_run, run_chain, run_pending
 from trellis.operations.check.shadow.server import Servers
+from trellis.operations.connection_advice import with_advice
 from trellis.operations.databases import Database, Sources
 from trellis.operations.errors import OperationError
-from trellis.operations.reachable import with_advice
 
 
 def review_pending(database: Database, servers: Servers | None) -> Review:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from trellis.migrator import MigrationError, Stop
+from trellis.operations.connection_advice import with_advice
 from trellis.operations.databases import Database
-from trellis.operations.reachable import with_advice
 
 MOST_AT_ONCE = 4
 

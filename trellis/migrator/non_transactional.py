@@ -15,9 +15,9 @@ from trellis.migrator.connection import Connection
 from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.history import Unfinished, literal
 from trellis.migrator.indexes import Index, drop_invalid, find_index, reindex_leftovers
-from trellis.migrator.part import Part
 from trellis.migrator.retry import Retry
 from trellis.migrator.sql import Statement
+from trellis.migrator.sql_parts import Part
 from trellis.migrator.statements import (
     DONE_BEFORE,
     Alone,

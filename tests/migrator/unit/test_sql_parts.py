@@ -11,9 +11,9 @@ from tests.migrator.unit.test_plan import file
 from tests.migrator.unit.test_sql import WHOLE
 from trellis.migrator import MigrationError, discover
 from trellis.migrator.files import MigrationFile
-from trellis.migrator.part import parts
 from trellis.migrator.script import prepare, survey
 from trellis.migrator.sql import SqlError, split
+from trellis.migrator.sql_parts import parts
 
 VALUES = {"semicolons": "1; SELECT 2; SELECT 3", "quote": "it''s", "empty": ""}
 PIECES = [
