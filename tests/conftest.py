@@ -40,6 +40,8 @@ def _left_out() -> dict[str, str]:
     reasons = {"droplets": "only root can start Droplets. Every test of them"}
     if not (shutil.which("java") and shutil.which("mvn")):
         reasons["flyway"] = "no Java and Maven. Every test that runs Flyway on the same database"
+    if not all(map(shutil.which, ("node", "npm", "go", "java", "mvn"))):
+        reasons["clients"] = "no Node, Go, or Java with Maven. Every program of docs/connect.md but Python's"
     return reasons
 
 

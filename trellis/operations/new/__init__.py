@@ -131,9 +131,10 @@ def _systems(root: Path) -> dict[str, Any]:
     found = {}
     for path in sorted((root / "systems").glob("*.yaml")):
         try:
-            found[path.stem] = yaml.safe_load(path.read_text()) or {}
+            content = yaml.safe_load(path.read_text())
         except yaml.YAMLError as error:
             raise OperationError(f"systems/{path.name} cannot be read: {error}") from error
+        found[path.stem] = content if isinstance(content, dict) else {}
     return found
 
 
