@@ -41,6 +41,7 @@ class TrustedSources(pulumi.ComponentResource):
                 for value in (*args.ranges, *args.addresses)
             ]
             + [digitalocean.DatabaseFirewallRuleArgs(type="droplet", value=droplet) for droplet in args.droplets],
-            opts=pulumi.ResourceOptions(parent=self),
+            # Deleting it would empty the list, and so open a cluster that stays. The list goes with its cluster.
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         self.register_outputs({"cluster_id": self.firewall.cluster_id})

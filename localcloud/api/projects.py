@@ -134,7 +134,13 @@ def _contents(call: Call, tables: Tables, project: Project) -> dict[str, str]:
     members = [*tables.clusters.values()]
     found = {item.urn: item.created_at for item in members if item.project_id == project.id and not item.deleting}
     found |= {app.urn: app.created_at for app in tables.apps.values() if app.project_id == project.id}
-    return found | {urn: time for urn, time in project.resources.items() if _exists(call, tables, urn)}
+    found |= {urn: time for urn, time in project.resources.items() if _exists(call, tables, urn)}
+    if project.is_default:
+        # A bucket is made by another API, which knows no projects.
+        assigned = {urn for other in tables.projects.values() for urn in other.resources}
+        buckets = {f"do:space:{name}": project.created_at for name in call.cloud.spaces.store.names()}
+        found |= {urn: time for urn, time in buckets.items() if urn not in assigned}
+    return found
 
 
 def _exists(call: Call, tables: Tables, urn: str) -> bool:

@@ -38,6 +38,8 @@ def found(trellis: Trellis, folder: Path, *arguments: str) -> list[tuple[str, in
         ("CREATE TABLE new (at timestamp)", "prefer-timestamp-tz", "warning"),
         ("UPDATE old SET a = (SELECT 1 WHERE true)", "trellis-whole-table-update", "warning"),
         ("DELETE FROM old -- WHERE a", "trellis-whole-table-delete", "error"),
+        ("DELETE FROM old /* one /* in another */ WHERE a */", "trellis-whole-table-delete", "error"),
+        ("DELETE FROM old USING (VALUES ($x$*/ WHERE a$x$)) AS v", "trellis-whole-table-delete", "error"),
         ("TRUNCATE old", "trellis-truncate", "error"),
         ("ALTER TABLE old SET UNLOGGED", "trellis-rewrite", "error"),
         ("ALTER TABLE old ADD COLUMN a bigserial", "trellis-long-lock", "error"),

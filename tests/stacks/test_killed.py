@@ -1,10 +1,11 @@
 """`pulumi up` stopped with SIGKILL: the next run goes on to the end, and nothing is made twice."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -41,21 +42,76 @@ def test_a_killed_up_is_run_again_to_the_end(fresh: LocalStack, moment: tuple[st
         assert connection.execute("SELECT count(*) FROM profiles").fetchone() == (0,)
 
 
+def test_a_killed_recover_is_gone_on_with(fresh: LocalStack) -> None:
+    _kill_at(fresh, ("POST", "/v2/databases"))
+    fresh.stack.prepare()
+    command = ["python", "-m", "trellis", "recover", "--stack", STACK, "--config-file", str(fresh.config_file)]
+    _kill_when(fresh, command, lambda: _holds_cluster(fresh))
+    fresh.stack.prepare()
+    fresh.up()
+    fresh.must("preview", "--expect-no-changes")
+    assert len(fresh.api("GET", "/v2/databases")["databases"]) == 1
+
+
+def test_a_look_alike_is_left_alone(fresh: LocalStack) -> None:
+    # The cloud refuses for as long as the run lives, so its create stays open and nothing is made.
+    fresh.api("POST", "/_local/faults", {"fault": "500", "path": "^/v2/databases$", "method": "POST", "times": 99})
+    _kill_at(fresh, ("POST", "/v2/databases"))
+    fresh.api("DELETE", "/_local/faults")
+    fresh.stack.prepare()
+    network = next(vpc for vpc in fresh.api("GET", "/v2/vpcs")["vpcs"] if vpc["default"])
+    asked = {"name": "villa-db", "engine": "pg", "version": "17", "size": "db-s-1vcpu-1gb", "region": "nyc1"}
+    foreign = {**asked, "num_nodes": 1, "private_network_uuid": network["id"], "tags": ["owner:somebody"]}
+    identifier = fresh.api("POST", "/v2/databases", foreign)["database"]["id"]
+    state, before = fresh.state(), len(fresh.journal())
+    # While its create is open, and when the create has failed on the name.
+    for clear in (False, True):
+        if clear:
+            fresh.must("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+        done = fresh.try_up()
+        assert done.code == 1
+        assert f"villa-db exists as {identifier}, but this stack did not make it" in done.text
+        assert "Its tags: owner:somebody." in done.text
+        if not clear:
+            assert fresh.changes(before) == []
+            assert fresh.state() == state
+    (cluster,) = fresh.api("GET", "/v2/databases")["databases"]
+    assert (cluster["id"], cluster["tags"]) == (identifier, ["owner:somebody"])
+    fresh.api("DELETE", f"/v2/databases/{identifier}")
+    wait_for(lambda: not fresh.api("GET", "/v2/databases").get("databases"))
+    fresh.up()
+    fresh.must("preview", "--expect-no-changes")
+
+
+def _holds_cluster(stack: LocalStack) -> bool:
+    # The file is empty for a moment while it is written anew.
+    with contextlib.suppress(ValueError):
+        latest = json.loads(stack.state())["checkpoint"]["latest"]
+        return any(made["type"].endswith(":DatabaseCluster") for made in latest["resources"])
+    return False
+
+
 def _kill_at(stack: LocalStack, moment: tuple[str, str]) -> None:
     command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", STACK, "--non-interactive"]
-    run = subprocess.Popen(
+    method, path = moment
+    _kill_when(
+        stack,
         [*command, "--config-file", str(stack.config_file)],
+        lambda: any(made == method and at.endswith(path) for made, at in stack.changes()),
+    )
+
+
+def _kill_when(stack: LocalStack, command: Sequence[str], moment: Callable[[], bool]) -> None:
+    run = subprocess.Popen(
+        command,
         cwd=ROOT,
         env=stack.stack.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    method, path = moment
     try:
-        wait_for(
-            lambda: run.poll() is not None or any(made == method and at.endswith(path) for made, at in stack.changes())
-        )
+        wait_for(lambda: run.poll() is not None or moment())
         assert run.poll() is None, "the run ended before the moment came"
     finally:
         # Plugins lead process groups of their own and outlive their engine, so they are found before it dies.

@@ -67,7 +67,8 @@ class Stack:
 
     def destroy(self) -> None:
         """Destroys everything the stack made."""
-        self._deploy("destroy", "--yes", "--skip-preview", "--suppress-outputs", *self._config)
+        # Its preview refuses as a whole where something is protected.
+        self._deploy("destroy", "--yes", "--suppress-outputs", *self._config)
 
     def outputs(self) -> dict[str, Any]:
         """The outputs, secrets shown."""

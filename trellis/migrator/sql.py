@@ -110,6 +110,32 @@ def split(text: str, standard_conforming_strings: bool = True) -> Iterator[State
             yield statement
 
 
+def quiet(text: str) -> str:
+    """A text with its comments and strings blanked; quoted identifiers and every offset stay.
+
+    Raises UnclosedSql for a comment or a string that is never closed.
+    """
+    kept: list[str] = []
+    position = 0
+    while match := _TOKEN.match(text, position):
+        kind, begin, position = match.lastgroup, position, match.end()
+        if kind == "line_comment":
+            found = _LINE_END.search(text, position)
+            position = found.start() if found else len(text)
+        elif kind == "block_comment":
+            position = _past_comment(text, begin)
+        elif kind == "string":
+            position = _past_string(text, begin, True)
+        elif kind == "dollar" and (end := _past_dollar(text, begin)) > position:
+            position = end
+        else:
+            position = _past_identifier(text, begin) if kind == "identifier" else position
+            kept.append(text[begin:position])
+            continue
+        kept.append(" " * (position - begin))
+    return "".join(kept)
+
+
 def _next_statement(text: str, position: int, conforming: bool) -> tuple[Statement | None, int]:
     """Read up to the next semicolon that ends a statement."""
     start = -1

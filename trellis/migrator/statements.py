@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from trellis.migrator.sql import quiet
+
 _Head = tuple[str, ...]
 
 
@@ -79,6 +81,8 @@ def sets_session(head: _Head) -> bool:
 
 
 _CONTROL = frozenset("BEGIN START COMMIT END ABORT ROLLBACK PREPARE".split())
+_CALLERS = frozenset("CALL DO SELECT VALUES WITH".split())
+_UNLOCK_ALL = re.compile(r"\bpg_advisory_unlock_all\b", re.IGNORECASE)
 _STRINGS_SETTING = re.compile(r"SET\s+(?:SESSION\s+|LOCAL\s+)?STANDARD_CONFORMING_STRINGS\b", re.IGNORECASE)
 _STRINGS_ON = re.compile(r"\s*(?:=|TO)\s*'?(?:ON|TRUE|YES|1|DEFAULT)\b", re.IGNORECASE)
 
@@ -96,6 +100,11 @@ def refusal(head: _Head, text: str) -> str | None:
         )
     if (first, second) == ("DISCARD", "ALL"):
         return "DISCARD ALL is not allowed in a migration: it would give up the lock that keeps other migrators out"
+    if first in _CALLERS and (found := _UNLOCK_ALL.search(text)) and (first == "DO" or _UNLOCK_ALL.search(quiet(text))):
+        return (
+            f"{found[0]}() is not allowed in a migration: it would give up the lock that keeps other migrators out. "
+            "Name the key: pg_advisory_unlock(key)"
+        )
     setting = _STRINGS_SETTING.match(text) if first == "SET" else None
     if setting and not _STRINGS_ON.match(text, setting.end()):
         return (

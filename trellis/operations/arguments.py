@@ -156,6 +156,13 @@ def _preview_report(command: argparse.ArgumentParser) -> None:
 def _up(command: argparse.ArgumentParser) -> None:
     _recover(command)
     command.add_argument(
+        "--may-delete",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a cluster, database, volume or bucket of the stack that may be deleted or replaced, with its data",
+    )
+    command.add_argument(
         "pulumi", nargs="*", metavar="OPTION", help="further options of `pulumi up`, after --, for example -- --refresh"
     )
 
@@ -309,7 +316,9 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
     ),
     "up": (
         "deploy, as `pulumi up` does, with recovery before and the fallback after",
-        "Finishes what a killed run left open, then runs `pulumi up`. Where DigitalOcean cannot make a managed\n"
+        "Finishes what a killed run left open, then runs `pulumi up`, and goes on with what was made although its\n"
+        "create failed. Deletes or replaces no data of a stack that is not a development one, unless --may-delete\n"
+        "names it. Where DigitalOcean cannot make a managed\n"
         "cluster and trellis:fallback is self-hosted, says so, writes trellis:mode into the stack's config, and goes\n"
         "on with a Droplet. A cluster that exists is never left. Needs the credentials that `pulumi up` needs.",
         _up,

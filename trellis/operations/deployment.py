@@ -18,9 +18,13 @@ NOT_INSTALLED = "pulumi is not on PATH. In a checkout, `. .trellis/env` puts it 
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """How a run ended. code: its exit code, which no error leaves at 0. failed: the steps of resources that failed."""
+    """How a run ended. code: its exit code, which no error leaves at 0.
+
+    planned: the steps that it was about to take, and failed: those that failed. Secrets are masked.
+    """
 
     code: int
+    planned: tuple[Mapping[str, Any], ...]
     failed: tuple[Mapping[str, Any], ...]
 
 
@@ -38,13 +42,17 @@ def deploy(command: str, *options: str, cwd: Path | None = None, env: Mapping[st
         except FileNotFoundError as error:
             raise OperationError(NOT_INSTALLED) from error
         events = _events(log)
-    failed = tuple(event["resOpFailedEvent"]["metadata"] for event in events if event.get("resOpFailedEvent"))
+    planned, failed = (
+        tuple(event[kind]["metadata"] for event in events if event.get(kind))
+        for kind in ("resourcePreEvent", "resOpFailedEvent")
+    )
     errors = [event for event in events if (event.get("diagnosticEvent") or {}).get("severity") == "error"]
-    if done.returncode == 0 and (failed or errors):
+    code = done.returncode
+    if code == 0 and (failed or errors):
         # The engine settles its exit code before it ends its plugins. One that ended by itself is told after that.
         tell(f"error: `pulumi {command}` told of an error, see above, and ended with exit code 0. It counts as failed.")
-        return Deployment(code=1, failed=failed)
-    return Deployment(code=done.returncode, failed=failed)
+        code = 1
+    return Deployment(code=code, planned=planned, failed=failed)
 
 
 def _events(log: Path) -> list[Mapping[str, Any]]:

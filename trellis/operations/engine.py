@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from trellis.operations.deployment import NOT_INSTALLED
 from trellis.operations.errors import OperationError
 from trellis.operations.processes import run
+
+UNREAD = "It was taken into the state, and has not been read yet."
 
 
 class Engine:
@@ -21,9 +23,10 @@ class Engine:
         self._stack = ["--stack", stack, "--non-interactive", "--color", "never"]
         self._config_file = ["--config-file", str(config_file)] if config_file else []
 
-    def state(self) -> dict[str, Any]:
-        """The stack's deployment, secrets encrypted."""
-        return dict(json.loads(self._run("stack", "export"))["deployment"])
+    def state(self, *, secrets: bool = False) -> dict[str, Any]:
+        """The stack's deployment, its secrets encrypted, or shown."""
+        options = ("--show-secrets",) if secrets else ()
+        return dict(json.loads(self._run("stack", "export", *options))["deployment"])
 
     def config(self, key: str) -> str | None:
         """One value of the stack's config, or None."""
@@ -36,8 +39,11 @@ class Engine:
         self._run("config", "set", key, value, *self._config_file)
 
     def configuration(self) -> dict[str, str]:
-        """The stack's config, the project's defaults included: every key with its namespace, every value as text."""
-        values = json.loads(self._run("config", "--json", *self._config_file))
+        """The stack's config, the project's defaults included: every key with its namespace, every value as text.
+
+        Secrets are shown; they go nowhere but into the caller's memory.
+        """
+        values = json.loads(self._run("config", "--json", "--show-secrets", *self._config_file))
         return {key: str(entry["value"]) for key, entry in values.items() if entry.get("value") is not None}
 
     def outputs(self) -> dict[str, Any]:
@@ -56,26 +62,26 @@ class Engine:
         )
         return done.returncode, done.stdout, done.stderr
 
-    def adopt(self, found: Mapping[str, str]) -> None:
+    def adopt(self, found: Mapping[str, str], failed: Iterable[Mapping[str, Any]] = ()) -> None:
         """Takes resources that exist into the state, URN -> id, and drops every open create.
 
-        A found resource gets the inputs that its create was asked with; a refresh then reads what it really is.
+        failed: resources whose create is not open any more. A found resource gets the inputs that its create was asked
+        with, and a mark that it has to be read: `refresh` does, and takes the mark away.
         """
         exported = json.loads(self._run("stack", "export"))
         deployment = exported["deployment"]
-        open_operations = deployment.pop("pending_operations")
-        for resource in (operation["resource"] for operation in open_operations):
-            if resource["urn"] in found:
-                deployment["resources"].append(
-                    {**resource, "id": found[resource["urn"]], "custom": True, "outputs": resource["inputs"]}
-                )
-        deployment["pending_operations"] = [
-            operation for operation in open_operations if operation["type"] != "creating"
-        ]
+        # An import drops them by itself; so this is one step.
+        pending = deployment.pop("pending_operations", None) or []
+        creates = {made["urn"]: made for made in (*failed, *(operation["resource"] for operation in pending))}
+        for urn, identifier in found.items():
+            made = {**creates[urn], "id": identifier, "custom": True, "outputs": creates[urn]["inputs"]}
+            _place(deployment["resources"], {**made, "initErrors": [UNREAD]})
         self._run("stack", "import", input_text=json.dumps(exported))
-        if found:
-            targets = [f"--target={urn}" for urn in found]
-            self._run("refresh", "--yes", "--skip-preview", *targets, *self._config_file)
+
+    def refresh(self, urns: Iterable[str]) -> None:
+        """Reads these resources anew."""
+        targets = [f"--target={urn}" for urn in urns]
+        self._run("refresh", "--yes", "--skip-preview", *targets, *self._config_file)
 
     def _run(self, *arguments: str, input_text: str | None = None) -> str:
         done = _pulumi((*arguments, *self._stack), input_text=input_text)
@@ -94,6 +100,18 @@ class Engine:
         if "no Pulumi.yaml project file found" in said:
             return OperationError("Neither this folder nor one above it holds a Pulumi.yaml. Change to the checkout.")
         return OperationError(f"`pulumi {' '.join(arguments)}` failed:\n{said.strip()}")
+
+
+def _place(resources: list[dict[str, Any]], made: dict[str, Any]) -> None:
+    """Puts a resource where it belongs in a state: at the end, or before the one that it replaces."""
+    for at, old in enumerate(resources):
+        if old["urn"] == made["urn"] and not old.get("delete"):
+            if old.get("pendingReplacement"):
+                resources[at] = made
+            elif old.get("id") != made["id"]:
+                resources[at : at + 1] = [made, {**old, "delete": True}]
+            return
+    resources.append(made)
 
 
 def _pulumi(

@@ -1,20 +1,28 @@
-"""Finishes what a killed `pulumi up` left open.
+"""Takes into the state what earlier runs made and could not write down.
 
-Pulumi writes down what it is about to create before it asks the cloud. Killed in between, the state holds an open
-create, and the cloud may hold the thing: a second create would fail, or make a second cluster that bills.
+Pulumi writes an open create into the state before it asks the cloud. A run that is killed leaves it open; one whose
+answer was lost closes it as failed. The cloud may hold the thing in both cases: a second create would fail on its
+name, or make a second cluster that bills.
 """
 
+import json
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trellis.operations.engine import Engine
+from trellis.operations.engine import UNREAD, Engine
 from trellis.operations.errors import OperationError
-from trellis.operations.orphans import FINDERS, Api, cloudflare, digitalocean
+from trellis.operations.orphans import KINDS, Api, Clouds, ForeignError, find, is_ready
 
-ONLINE_WITHIN_SECONDS = 1800
+READY_WITHIN_SECONDS = 1800
+CREATES = ("create", "create-replacement")
+MASKED = "[secret]"
+EMPTY = json.dumps({"plaintext": '""'})[1:-1]
+
+Record = Mapping[str, Any]
 
 
 def run(options: Namespace) -> int:
@@ -24,64 +32,129 @@ def run(options: Namespace) -> int:
 
 
 def recover(stack: str, config_file: Path | None) -> None:
-    """Takes what exists into the state and drops the rest of the open creates. Does nothing when none is open.
+    """Takes what killed runs left into the state and drops the rest of the open creates. Does nothing without any.
 
-    Raises OperationError, and leaves the state as it was, when a cloud cannot be asked.
+    Raises OperationError, and leaves the state as it was, when a cloud cannot be asked or holds somebody else's thing.
     """
     engine = Engine(stack, config_file)
-    open_creates = [
-        operation["resource"]
-        for operation in engine.state().get("pending_operations") or []
-        if operation["type"] == "creating"
-    ]
-    if not open_creates:
-        return
-    apis: dict[str, Api] = {}
+    finish(engine, engine.state())
+
+
+def finish(engine: Engine, state: Record) -> None:
+    """The same for a state that is known already."""
+    left = [op["resource"] for op in state.get("pending_operations") or [] if op["type"] == "creating"]
+    # A run that was killed between the two steps of taking in.
+    unread = [made["urn"] for made in state.get("resources") or [] if UNREAD in (made.get("initErrors") or ())]
+    clouds = Clouds(engine)
+    found, foreign = _look_up(clouds, left)
+    if foreign:
+        forget = "`pulumi refresh --clear-pending-creates` forgets the open create. Nothing was changed."
+        raise OperationError("\n".join((*foreign, forget)))
+    for create in left:
+        if create["type"] in KINDS and create["urn"] not in found:
+            _say(f"{_name(create)}: was not created; `pulumi up` creates it.")
+    usable = _usable(clouds, left, found)
+    if left:
+        engine.adopt(usable)
+    if urns := [*unread, *usable]:
+        engine.refresh(urns)
+
+
+def take_in(engine: Engine, failed: Iterable[Record]) -> bool:
+    """Takes in what failed creates made after all; whether there was anything, so that another run gets further.
+
+    failed: the steps of the run, as its events have them. Raises OperationError where somebody else's thing stood in
+    the way, when the rest is taken in.
+    """
+    steps = [step for step in failed if step["op"] in CREATES and step["type"] in KINDS]
+    if not steps:
+        return False
+    creates = [_resource(step["new"]) for step in steps]
+    clouds = Clouds(engine)
+    found, foreign = _look_up(clouds, creates)
+    # What is made, but not whole yet, is in the state, and the engine goes on with it.
+    held = {(resource["urn"], resource.get("id")) for resource in engine.state().get("resources") or ()}
+    found = {urn: identifier for urn, identifier in found.items() if (urn, identifier) not in held}
+    usable = _usable(clouds, creates, found)
+    if usable:
+        engine.adopt(usable, creates)
+        engine.refresh(usable)
+    if foreign:
+        raise OperationError("\n".join(foreign))
+    return bool(found)
+
+
+def _resource(shown: Record) -> Record:
+    """What a state holds of a resource, from an event."""
+    kept = ("urn", "type", "custom", "parent", "provider", "protect", "retainOnDelete")
+    return {key: shown[key] for key in kept if shown.get(key)} | {"inputs": _without_secrets(shown["inputs"])}
+
+
+def _without_secrets(value: Any) -> Any:
+    """Inputs with empty secrets, for an event masks them. The refresh reads those that a cloud tells."""
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("ciphertext") == MASKED:
+        return {**{key: kept for key, kept in value.items() if key != "ciphertext"}, "plaintext": '""'}
+    return {key: _without_secrets(item) for key, item in value.items()}
+
+
+def _look_up(clouds: Clouds, creates: Iterable[Record]) -> tuple[dict[str, str], list[str]]:
+    """URN -> id of what there is, and what is to be said of things that are not the stack's own."""
     found: dict[str, str] = {}
-    for resource in open_creates:
-        finder = FINDERS.get(resource["type"])
-        if finder is None:
+    foreign: list[str] = []
+    for create in creates:
+        kind = KINDS.get(create["type"])
+        if kind is None:
             continue
-        cloud, find = finder
-        if cloud not in apis:
-            apis[cloud] = (
-                digitalocean(engine.config("digitalocean:apiEndpoint"))
-                if cloud == "digitalocean"
-                else cloudflare(engine.config("cloudflare:baseUrl"))
-            )
-        identifier = find(apis[cloud], resource["inputs"])
-        if identifier is None:
-            _say(f"{_name(resource)}: was not created; `pulumi up` creates it.")
-            continue
-        _wait_until_online(apis[cloud], resource, identifier)
-        _say(f"{_name(resource)}: exists as {identifier}; taken into the state.")
-        found[resource["urn"]] = identifier
-    engine.adopt(found)
+        try:
+            identifier = find(getattr(clouds, kind.cloud), kind, create["inputs"])
+        except ForeignError as error:
+            foreign.append(f"{_name(create)}: {error}")
+        else:
+            found |= {create["urn"]: identifier} if identifier else {}
+    return found, foreign
 
 
-def _wait_until_online(api: Api, resource: Mapping[str, Any], identifier: str) -> None:
-    # What is still being made has no address yet; the state must not record that.
-    paths = {
-        "digitalocean:index/databaseCluster:DatabaseCluster": ("/v2/databases/{}", "database", "online"),
-        "digitalocean:index/databaseReplica:DatabaseReplica": ("/v2/databases/{}", "replica", "online"),
-        "digitalocean:index/droplet:Droplet": ("/v2/droplets/{}", "droplet", "active"),
-    }
-    if resource["type"] not in paths:
-        return
-    form, root, ready = paths[resource["type"]]
-    path = form.format(identifier)
-    until = time.monotonic() + ONLINE_WITHIN_SECONDS
-    while (status := (api.get(path) or {root: {}})[root].get("status")) != ready:
+def _usable(clouds: Clouds, creates: Sequence[Record], found: Mapping[str, str]) -> dict[str, str]:
+    """What can be taken in, made and ready. What holds a secret that nobody knows is deleted: it is new and empty."""
+    usable: dict[str, str] = {}
+    for create in creates:
+        kind, identifier = KINDS.get(create["type"]), found.get(create["urn"])
+        if kind is None or identifier is None:
+            continue
+        api: Api = getattr(clouds, kind.cloud)
+        # What a Droplet was told in secret, no cloud tells; without it the state would not be true.
+        if kind.delete and (kind.told_once or EMPTY in json.dumps(create["inputs"])):
+            path = kind.delete.format(id=identifier)
+            api.delete(path)
+            _wait(create, identifier, "deleted", partial(_is_gone, api, path))
+            _say(f"{_name(create)}: exists as {identifier}, but its secret is lost; deleted, to be made anew.")
+            continue
+        _wait(create, identifier, "ready", partial(is_ready, api, kind, identifier))
+        _say(f"{_name(create)}: exists as {identifier}; taken into the state.")
+        usable[create["urn"]] = identifier
+    return usable
+
+
+def _wait(create: Record, identifier: str, what: str, done: Callable[[], bool]) -> None:
+    until = time.monotonic() + READY_WITHIN_SECONDS
+    while not done():
         if time.monotonic() > until:
             raise OperationError(
-                f"{_name(resource)} exists as {identifier}, but is {status!r} after "
-                f"{ONLINE_WITHIN_SECONDS // 60} minutes. "
-                "The state was not changed. Look at it in the control panel, then run this again."
+                f"{_name(create)} exists as {identifier}, but is not {what} after {READY_WITHIN_SECONDS // 60} minutes."
+                " The state was not changed. Look at it in the control panel, then run this again."
             )
         time.sleep(2)
 
 
-def _name(resource: Mapping[str, Any]) -> str:
+def _is_gone(api: Api, path: str) -> bool:
+    return api.get(path) is None
+
+
+def _name(resource: Record) -> str:
     return str(resource["urn"]).rsplit("::", 1)[-1]
 
 

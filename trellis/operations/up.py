@@ -1,27 +1,50 @@
-"""`pulumi up` with what belongs around it: what a killed run left open first, and the fallback after a failure."""
+"""`pulumi up` with what belongs around it: what earlier runs left open, data that must stay, and the fallback."""
 
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trellis.operations.deployment import deploy
+from trellis.operations.deployment import Deployment, deploy
 from trellis.operations.engine import Engine
-from trellis.operations.recover import recover
+from trellis.operations.errors import OperationError
+from trellis.operations.orphans import Clouds
+from trellis.operations.recover import finish, take_in
+from trellis.operations.rotation import changed_logins
 from trellis.operations.terminal import tell
 
 MANAGED_CLUSTER = "digitalocean:index/databaseCluster:DatabaseCluster"
+DATA = frozenset(
+    {
+        MANAGED_CLUSTER,
+        "digitalocean:index/databaseDb:DatabaseDb",
+        "digitalocean:index/volume:Volume",
+        "digitalocean:index/spacesBucket:SpacesBucket",
+    }
+)
 SELF_HOSTED = "self-hosted"
+# What depends on something lost comes to light when that is taken in: a network, a cluster in it, a user of that, …
+ROUNDS = 10
 
 
 def run(options: Namespace) -> int:
     """The subcommand `up`; returns pulumi's exit code."""
-    recover(options.stack, options.config_file)
     engine = Engine(options.stack, options.config_file)
-    code, failed = _deploy(options)
-    if code == 0 or not failed or engine.config("trellis:fallback") != SELF_HOSTED:
-        return code
+    state = engine.state(secrets=True)
+    finish(engine, state)
+    made = state.get("resources") or []
+    if changed := changed_logins(Clouds(engine), made):
+        engine.refresh(changed)
+    if any(map(_holds_data, made)) and engine.config("trellis:environment") != "development":
+        plan = _deploy("preview", options)
+        if plan.code:
+            return plan.code
+        _refuse_loss(plan.planned, options.may_delete)
+    done = _deploy_whole(engine, options)
+    failed = [_name(step["urn"]) for step in done.failed if _is_new_cluster(step)]
+    if done.code == 0 or not failed or engine.config("trellis:fallback") != SELF_HOSTED:
+        return done.code
     # From here on the stack's data lie on the Droplet: a later run must not go back to a managed cluster by itself.
     engine.set_config("trellis:mode", SELF_HOSTED)
     tell(
@@ -29,20 +52,55 @@ def run(options: Namespace) -> int:
         "trellis:fallback is self-hosted, so the run goes on with a Droplet. "
         f"trellis:mode of the stack {options.stack} is self-hosted from now on."
     )
-    return _deploy(options)[0]
+    return _deploy_whole(engine, options).code
 
 
-def _deploy(options: Namespace) -> tuple[int, list[str]]:
-    """pulumi's exit code, and the managed PostgreSQL clusters that could not be created."""
+def _deploy_whole(engine: Engine, options: Namespace) -> Deployment:
+    """Deploys, and goes on with what was made although its create failed: its answer was lost, now or earlier."""
+    done = _up(options)
+    for _ in range(ROUNDS):
+        if done.code == 0 or not take_in(engine, done.failed):
+            break
+        done = _up(options)
+    return done
+
+
+def _up(options: Namespace) -> Deployment:
+    # A database whose migration fails must not hide what another one's says.
+    return _deploy("up", options, "--yes", "--skip-preview", "--continue-on-error")
+
+
+def _deploy(command: str, options: Namespace, *how: str) -> Deployment:
     color = "always" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else "never"
     config = ["--config-file", str(options.config_file)] if options.config_file else []
-    # A database whose migration fails must not hide what another one's says.
-    how = ("--yes", "--skip-preview", "--continue-on-error", "--non-interactive", "--color", color)
-    done = deploy("up", *how, "--stack", options.stack, *config, *options.pulumi)
-    return done.code, [step["urn"].rpartition("::")[2] for step in done.failed if _is_new_cluster(step)]
+    own = ("--non-interactive", "--color", color, "--stack", options.stack)
+    return deploy(command, *how, *own, *config, *options.pulumi)
+
+
+def _refuse_loss(planned: Iterable[Mapping[str, Any]], allowed: Iterable[str]) -> None:
+    """Raises OperationError where a plan deletes or replaces what holds data and nobody has said that it may."""
+    lost = {
+        _name(step["urn"])
+        for step in planned
+        if ("delete" in step["op"] or "replace" in step["op"]) and _holds_data(step.get("old") or step)
+    }
+    if refused := sorted(lost - set(allowed)):
+        raise OperationError(
+            f"this would delete or replace {', '.join(refused)}, with all data in it. Nothing was changed. Where that "
+            f"is meant, say so: {' '.join(f'--may-delete {name}' for name in refused)}"
+        )
+
+
+def _holds_data(resource: Mapping[str, Any]) -> bool:
+    # What a cache holds can be lost.
+    return resource["type"] in DATA and (resource.get("inputs") or {}).get("engine") != "valkey"
 
 
 def _is_new_cluster(step: Mapping[str, Any]) -> bool:
     # A cluster that exists holds data: a change of it that fails is no reason to leave it.
     engine = ((step.get("new") or {}).get("inputs") or {}).get("engine")
     return step["type"] == MANAGED_CLUSTER and step["op"] == "create" and engine == "pg"
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]

@@ -235,7 +235,7 @@ def _of(checked: Checked, statement: Statement) -> tuple[str | None, Level | Non
 def _actions(bare: str, quiet: str) -> Sequence[Row]:
     rows = []
     start = 0
-    for action in split_at_commas(bare):
+    for action in split_at_commas(bare, bare):
         text = action.strip().rstrip(";").strip()
         row = next(row for row in ACTIONS if row.pattern.match(text))
         if row.work is Work.INSTANT and _fills_each_row(quiet[start : start + len(action)].strip()):

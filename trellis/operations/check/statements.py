@@ -8,15 +8,12 @@ from functools import cached_property
 
 from trellis.migrator.files import MigrationFile
 from trellis.migrator.script import Script, prepare
-from trellis.migrator.sql import Statement
+from trellis.migrator.sql import Statement, quiet
 from trellis.migrator.statements import Alone, runs_alone
 
 # A relation's name, with its schema or without.
 NAME = r'(?P<table>(?:"[^"]+"|[\w$]+)(?:\s*\.\s*(?:"[^"]+"|[\w$]+))?)'
-_QUIET = re.compile(
-    r"""--[^\r\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|(?P<kept>"[^"]*")""", re.DOTALL
-)
-_QUOTED_OR_BRACKET = re.compile(f"{_QUIET.pattern}|[(),]", re.DOTALL)
+_QUOTED_OR_BRACKET = re.compile(r'"[^"]*"|[(),]')
 _INNERMOST = re.compile(r"\([^()]*\)")
 _IGNORE = re.compile(r"--[ \t]*trellis-ignore[ \t]+([\w, \t-]+)")
 _TABLE_KINDS = frozenset({"TEMP", "TEMPORARY", "UNLOGGED", "GLOBAL", "LOCAL"})
@@ -74,9 +71,7 @@ class Checked:
 
     def quiet(self, statement: Statement) -> str:
         """A statement with comments and strings blanked; every offset stays."""
-        return _QUIET.sub(
-            lambda match: match[0] if match["kept"] else " " * len(match[0]), self.text[statement.start : statement.end]
-        )
+        return quiet(self.text[statement.start : statement.end])
 
     def bare(self, statement: Statement) -> str:
         """The same with what parentheses hold blanked, too."""
@@ -118,10 +113,13 @@ def _made(head: Sequence[str], kind: Sequence[str]) -> Iterator[str]:
         yield f"public.{parts[0]}"
 
 
-def split_at_commas(text: str) -> Iterator[str]:
-    """The parts of a list, such as the columns of a CREATE TABLE: commas in parentheses and quotes part nothing."""
+def split_at_commas(text: str, quieted: str) -> Iterator[str]:
+    """The parts of a list, such as the columns of a CREATE TABLE: commas in parentheses and quotes part nothing.
+
+    quieted: the text with its comments and strings blanked.
+    """
     start = depth = 0
-    for match in _QUOTED_OR_BRACKET.finditer(text):
+    for match in _QUOTED_OR_BRACKET.finditer(quieted):
         depth += {"(": 1, ")": -1}.get(match[0], 0)
         if match[0] == "," and not depth:
             yield text[start : match.start()]

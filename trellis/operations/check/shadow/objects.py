@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from trellis.migrator.history import TABLE
+from trellis.migrator.sql import quiet
 from trellis.operations.check.shadow.entries import Entry
 from trellis.operations.check.statements import split_at_commas
 
@@ -93,7 +94,8 @@ def _of(entry: Entry) -> Iterator[SchemaObject]:
 
 def _table(kind: str, name: str, owner: str, match: re.Match[str]) -> Iterator[SchemaObject]:
     columns = {}
-    for part in split_at_commas(match["columns"] or ""):
+    listed = match["columns"] or ""
+    for part in split_at_commas(listed, quiet(listed)):
         text = part.strip()
         if constraint := _CONSTRAINT.match(text):
             own = constraint["name"].strip('"')
