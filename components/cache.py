@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_digitalocean as digitalocean
 
-from trellis.settings.cluster import Maintenance
+from trellis.settings.cluster import QUIET, Maintenance
 from trellis.settings.system import Alerts
 
 from .alerts import ClusterAlerts, ClusterAlertsArgs
@@ -39,7 +39,7 @@ class CacheArgs:
     nodes: pulumi.Input[int] = 1
     eviction_policy: pulumi.Input[str] = "noeviction"
     persistence: pulumi.Input[str] = "rdb"
-    maintenance: Maintenance | None = None
+    maintenance: Maintenance = QUIET
     alerts: Alerts | None = None
     tags: Sequence[pulumi.Input[str]] = ()
     private: bool = False

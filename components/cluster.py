@@ -7,7 +7,7 @@ import pulumi
 import pulumi_digitalocean as digitalocean
 
 from trellis.settings import PLANS
-from trellis.settings.cluster import Maintenance
+from trellis.settings.cluster import QUIET, Maintenance
 
 from .endpoint import Endpoint, Login
 
@@ -22,7 +22,7 @@ class ClusterArgs:
     name: the cluster's, which no other of the account has; by default the component's.
     version: of PostgreSQL. plan: slug of a node's. storage_gib: a node's disk; by default the plan's.
     nodes: 1, or up to 3 with standbys that take over. databases, users: their names.
-    maintenance: when DigitalOcean may update it; by default DigitalOcean chooses.
+    maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
     tags: labels for bills and searches. protect: refuse to delete it and its databases.
     """
 
@@ -35,7 +35,7 @@ class ClusterArgs:
     nodes: pulumi.Input[int] = 1
     databases: Sequence[str] = ()
     users: Sequence[str] = ()
-    maintenance: Maintenance | None = None
+    maintenance: Maintenance = QUIET
     tags: Sequence[pulumi.Input[str]] = ()
     protect: bool = False
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from trellis.settings.cluster import Maintenance
+from trellis.settings.cluster import QUIET, Maintenance
 from trellis.settings.resolved import DatabaseSettings, PoolSettings, physical
 from trellis.settings.system import Alerts
 
@@ -57,7 +57,7 @@ class DatabasePlatformArgs(PlatformArgs):
     """plan: slug of a node's. nodes: 1, or more with standbys. replicas: how many read-only ones beside the cluster.
 
     copy: the network in another region that gets a replica too. droplets: ids of those that use the cluster.
-    maintenance: when DigitalOcean may update it; by default DigitalOcean chooses.
+    maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
     """
 
     plan: str = "db-s-1vcpu-1gb"
@@ -65,7 +65,7 @@ class DatabasePlatformArgs(PlatformArgs):
     replicas: int = 0
     copy: Network | None = None
     droplets: Sequence[pulumi.Input[str]] = ()
-    maintenance: Maintenance | None = None
+    maintenance: Maintenance = QUIET
 
 
 class DatabasePlatform(pulumi.ComponentResource):

@@ -5,8 +5,8 @@ import re
 import psycopg
 
 from tests.stacks.harness import local_stack, program_copy
-from tools.bring import Parts
-from tools.workspace import ROOT
+from tools import ROOT
+from trellis.development.bring import Parts
 
 PROFILE = "INSERT INTO profiles (address, nickname, nickname_normalized) VALUES ('0x1', 'a', 'a') RETURNING nickname"
 

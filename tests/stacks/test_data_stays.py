@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stacks.harness import LocalStack, local_stack
-from tools.bring import Parts
+from trellis.development.bring import Parts
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,7 @@ def test_cluster() -> None:
         "nodeCount": 1,
         "region": "nyc1",
         "privateNetworkUuid": "vpc-1",
+        "maintenanceWindows": [{"day": "sunday", "hour": "04:00:00"}],
     }
     assert recorder.of("DatabaseDb")["shop-db-shop"] == {"name": "shop", "clusterId": "shop-db-id"}
     assert recorder.of("DatabaseUser")["shop-db-shop_app"] == {"name": "shop_app", "clusterId": "shop-db-id"}
