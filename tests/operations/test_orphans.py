@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from trellis.operations.orphans import KINDS, Api, ForeignError, find
+from trellis.operations.engine import Engine
+from trellis.operations.orphans import KINDS, Api, Clouds, ForeignError, find
+from trellis.operations.recover import _look_up
 
 TAGS = ["trellis", "system:villa", "stack:dev"]
 Case = tuple[str, dict[str, Any], str, dict[str, Any], str, list[dict[str, Any]]]
@@ -157,6 +159,16 @@ def test_ours_is_found_and_a_look_alike_is_not(case: Case) -> None:
         else:
             assert look(foreign) is None
             assert look(foreign, ours) == identifier
+
+
+def test_what_the_state_holds_by_another_urn_is_not_taken_in_again() -> None:
+    token, inputs, path, ours, identifier, _ = next(case for case in CASES if case[0].endswith(":DatabaseCluster"))
+    clouds = Clouds(Engine("dev", None))
+    clouds.__dict__["digitalocean"] = Cloud({path: {KINDS[token].root: [ours]}})
+    create = {"urn": "urn:new", "type": token, "inputs": inputs}
+    held = {"urn": "urn:old", "type": token, "id": identifier}
+    assert _look_up(clouds, [create], {"resources": []}) == ({"urn:new": identifier}, [])
+    assert _look_up(clouds, [create], {"resources": [held]}) == ({}, [])
 
 
 def test_two_that_may_be_ours_stop_the_run() -> None:

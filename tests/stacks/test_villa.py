@@ -131,7 +131,6 @@ def test_a_changed_password_reaches_the_app_and_leaves_the_schema_alone(villa: L
     app = next(app for app in villa.api("GET", "/v2/apps")["apps"] if app["spec"]["name"] == "villa-api")
     deployments = villa.api("GET", f"/v2/apps/{app['id']}/deployments")["meta"]["total"]
     villa.api("POST", f"/v2/databases/{cluster}/users/villa_app/reset_auth")
-    villa.must("refresh", "--yes", "--skip-preview")
     text = villa.up()
     assert "villa-db-villa-migrations" not in text or "unchanged" in text
     assert _pooled(villa) != before

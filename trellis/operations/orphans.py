@@ -81,11 +81,12 @@ class Clouds:
         return Api(base=base, token=self._token("cloudflare:apiToken", "CLOUDFLARE_API_TOKEN"))
 
     @cached_property
-    def _config(self) -> Mapping[str, str]:
+    def config(self) -> Mapping[str, str]:
+        """The stack's config, asked once."""
         return self.engine.configuration()
 
     def _setting(self, key: str, *variables: str) -> str | None:
-        return self._config.get(key) or next((os.environ[name] for name in variables if os.environ.get(name)), None)
+        return self.config.get(key) or next((os.environ[name] for name in variables if os.environ.get(name)), None)
 
     def _token(self, key: str, *variables: str) -> str:
         if token := self._setting(key, *variables):

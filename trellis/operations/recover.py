@@ -9,6 +9,7 @@ import json
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from trellis.operations.errors import OperationError
 from trellis.operations.orphans import KINDS, Api, Clouds, ForeignError, find, is_ready
 
 READY_WITHIN_SECONDS = 1800
+NEW_WITHIN_SECONDS = 3600
 CREATES = ("create", "create-replacement")
 MASKED = "[secret]"
 EMPTY = json.dumps({"plaintext": '""'})[1:-1]
@@ -46,7 +48,7 @@ def finish(engine: Engine, state: Record) -> None:
     # A run that was killed between the two steps of taking in.
     unread = [made["urn"] for made in state.get("resources") or [] if UNREAD in (made.get("initErrors") or ())]
     clouds = Clouds(engine)
-    found, foreign = _look_up(clouds, left)
+    found, foreign = _look_up(clouds, left, state)
     if foreign:
         forget = "`pulumi refresh --clear-pending-creates` forgets the open create. Nothing was changed."
         raise OperationError("\n".join((*foreign, forget)))
@@ -71,10 +73,7 @@ def take_in(engine: Engine, failed: Iterable[Record]) -> bool:
         return False
     creates = [_resource(step["new"]) for step in steps]
     clouds = Clouds(engine)
-    found, foreign = _look_up(clouds, creates)
-    # What is made, but not whole yet, is in the state, and the engine goes on with it.
-    held = {(resource["urn"], resource.get("id")) for resource in engine.state().get("resources") or ()}
-    found = {urn: identifier for urn, identifier in found.items() if (urn, identifier) not in held}
+    found, foreign = _look_up(clouds, creates, engine.state())
     usable = _usable(clouds, creates, found)
     if usable:
         engine.adopt(usable, creates)
@@ -101,8 +100,12 @@ def _without_secrets(value: Any) -> Any:
     return {key: _without_secrets(item) for key, item in value.items()}
 
 
-def _look_up(clouds: Clouds, creates: Iterable[Record]) -> tuple[dict[str, str], list[str]]:
-    """URN -> id of what there is, and what is to be said of things that are not the stack's own."""
+def _look_up(clouds: Clouds, creates: Iterable[Record], state: Record) -> tuple[dict[str, str], list[str]]:
+    """URN -> id of what there is and the state does not hold, and what is to be said of what is not the stack's own.
+
+    What the state holds by another URN would be taken in here and deleted there.
+    """
+    held = {(resource["type"], resource.get("id")) for resource in state.get("resources") or ()}
     found: dict[str, str] = {}
     foreign: list[str] = []
     for create in creates:
@@ -114,7 +117,8 @@ def _look_up(clouds: Clouds, creates: Iterable[Record]) -> tuple[dict[str, str],
         except ForeignError as error:
             foreign.append(f"{_name(create)}: {error}")
         else:
-            found |= {create["urn"]: identifier} if identifier else {}
+            if identifier and (create["type"], identifier) not in held:
+                found[create["urn"]] = identifier
     return found, foreign
 
 
@@ -129,6 +133,11 @@ def _usable(clouds: Clouds, creates: Sequence[Record], found: Mapping[str, str])
         # What a Droplet was told in secret, no cloud tells; without it the state would not be true.
         if kind.delete and (kind.told_once or EMPTY in json.dumps(create["inputs"])):
             path = kind.delete.format(id=identifier)
+            if not _is_new(api, path):
+                raise OperationError(
+                    f"{_name(create)} exists as {identifier}, but its secret is lost and it may be in use. It is left "
+                    "alone. Delete it, then run this again."
+                )
             api.delete(path)
             _wait(create, identifier, "deleted", partial(_is_gone, api, path))
             _say(f"{_name(create)}: exists as {identifier}, but its secret is lost; deleted, to be made anew.")
@@ -148,6 +157,12 @@ def _wait(create: Record, identifier: str, what: str, done: Callable[[], bool]) 
                 " The state was not changed. Look at it in the control panel, then run this again."
             )
         time.sleep(2)
+
+
+def _is_new(api: Api, path: str) -> bool:
+    (item,) = (api.get(path) or {"": {}}).values()
+    since = datetime.fromisoformat(item.get("created_at") or "1970-01-01T00:00:00+00:00")
+    return (datetime.now(UTC) - since).total_seconds() < NEW_WITHIN_SECONDS
 
 
 def _is_gone(api: Api, path: str) -> bool:

@@ -24,7 +24,9 @@ def changed_logins(clouds: Clouds, resources: Iterable[Mapping[str, Any]]) -> li
             continue
         path, where = LOGINS[resource["type"]]
         outputs = {**(resource.get("outputs") or {}), "id": resource.get("id")}
-        now = at(clouds.digitalocean.get(path.format(**outputs)), where)
-        if now != json.loads((outputs.get("password") or {}).get("plaintext", "null")):
+        answer = clouds.digitalocean.get(path.format(**outputs))
+        now = at(answer, where)
+        # A token without leave to see passwords is told none.
+        if answer is None or (now and now != json.loads((outputs.get("password") or {}).get("plaintext", "null"))):
             changed.append(resource["urn"])
     return changed

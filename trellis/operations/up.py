@@ -33,10 +33,10 @@ def run(options: Namespace) -> int:
     engine = Engine(options.stack, options.config_file)
     state = engine.state(secrets=True)
     finish(engine, state)
-    made = state.get("resources") or []
-    if changed := changed_logins(Clouds(engine), made):
+    made, clouds = state.get("resources") or [], Clouds(engine)
+    if changed := changed_logins(clouds, made):
         engine.refresh(changed)
-    if any(map(_holds_data, made)) and engine.config("trellis:environment") != "development":
+    if any(map(_holds_data, made)) and clouds.config.get("trellis:environment") != "development":
         plan = _deploy("preview", options)
         if plan.code:
             return plan.code

@@ -1,0 +1,88 @@
+"""The cloud did the work and its answer was lost: the next plain `trellis up` finds the thing and goes on."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stacks.harness import LocalStack, local_stack
+from tools.bring import Parts
+
+# Every request of the stack that makes something, and how often it is sent.
+LOST = {
+    r"^/v2/databases$": 1,
+    r"/dbs$": 1,
+    r"/users$": 1,
+    r"/pools$": 1,
+    r"^/v2/monitoring/alerts$": 4,
+    r"^/v2/apps$": 2,
+    r"/dns_records$": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def stack(parts: Parts) -> Iterator[LocalStack]:
+    with local_stack(parts) as stack:
+        yield stack
+
+
+def test_each_resource_is_found_and_none_is_made_twice(stack: LocalStack) -> None:
+    _lose(stack, r"^/v2/vpcs$", 1)
+    # A run without Trellis around it writes down that the network failed, and no more.
+    stack.fails("up", "--yes", "--skip-preview")
+    for path, times in LOST.items():
+        _lose(stack, path, times)
+    stack.up()
+    assert stack.api("GET", "/_local/faults") == {"faults": []}
+    stack.must("preview", "--expect-no-changes")
+    (cluster,) = stack.api("GET", "/v2/databases")["databases"]
+    assert len(stack.api("GET", "/v2/vpcs")["vpcs"]) == 2
+    assert len(stack.api("GET", "/v2/monitoring/alerts")["policies"]) == 4
+    assert len(stack.api("GET", "/v2/apps")["apps"]) == 2
+    assert cluster["maintenance_window"]["day"] == "sunday"
+    with stack.connect(stack.outputs()["pooled_uris"]["villa-db"]["villa-pool"]) as connection:
+        assert connection.execute("SELECT count(*) FROM profiles").fetchone() == (0,)
+    state = json.loads(stack.state())["checkpoint"]["latest"]
+    assert not state.get("pending_operations")
+    assert max(Counter(resource["urn"] for resource in state["resources"]).values()) == 1
+
+
+def test_a_replica_is_found(stack: LocalStack) -> None:
+    _lose(stack, "/replicas$", 1)
+    stack.configure(phase="scale")
+    stack.up()
+    stack.must("preview", "--expect-no-changes")
+    (cluster,) = stack.api("GET", "/v2/databases")["databases"]
+    assert len(stack.api("GET", f"/v2/databases/{cluster['id']}/replicas")["replicas"]) == 1
+
+
+@pytest.mark.droplets
+def test_a_self_hosted_server_is_found_or_made_anew(parts: Parts) -> None:
+    with local_stack(parts, "freshtrack", mode="self-hosted") as stack:
+        for path, times in {
+            "^/v2/droplets$": 2,
+            "^/v2/volumes$": 1,
+            "^/v2/firewalls$": 1,
+            "^/v2/spaces/keys$": 1,
+        }.items():
+            _lose(stack, path, times)
+        _lose(stack, "^/freshtrack-db-dumps-[^/]+$", 1, "PUT")
+        stack.up()
+        assert stack.api("GET", "/_local/faults") == {"faults": []}
+        stack.must("preview", "--expect-no-changes")
+        names = [droplet["name"] for droplet in stack.api("GET", "/v2/droplets")["droplets"]]
+        assert sorted(names) == ["freshtrack-app", "freshtrack-db"]
+        assert len(stack.api("GET", "/v2/volumes")["volumes"]) == 1
+        assert len(stack.api("GET", "/v2/firewalls")["firewalls"]) == 1
+        # One is the local cloud's own.
+        assert len(stack.api("GET", "/v2/spaces/keys")["keys"]) == 2
+        listed = stack.api("GET", "/v2/projects/default/resources")["resources"]
+        assert sum(one["urn"].startswith("do:space:") for one in listed) == 1
+        uri = stack.outputs()["direct_uris"]["freshtrack-db"]["freshtrack"]
+        with stack.connect(uri) as connection:
+            connection.execute("SELECT count(*) FROM flyway_schema_history")
+
+
+def _lose(stack: LocalStack, path: str, times: int, method: str = "POST") -> None:
+    stack.api("POST", "/_local/faults", {"fault": "lost-response", "path": path, "method": method, "times": times})
