@@ -114,8 +114,10 @@ class Backups:
             raise NotFound(f"There is no backup from before {at:%Y-%m-%dT%H:%M:%SZ} in {self.folder}.")
         server.account.private_folder(server.data)
         with tarfile.open(usable[-1].folder / "base.tar.gz") as archive:
-            # Made by our own pg_basebackup; "data" would change the modes PostgreSQL insists on.
-            archive.extractall(server.data, filter="tar")
+            # Made by our own pg_basebackup; "data" would change the modes PostgreSQL insists on. Filters are newer than
+            # the oldest Python.
+            archive.extraction_filter = getattr(tarfile, "tar_filter", None)
+            archive.extractall(server.data)  # noqa: S202
         server.account.own_tree(server.data)
         server.data.chmod(0o700)
 
