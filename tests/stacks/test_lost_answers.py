@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stacks.harness import LocalStack, local_stack
-from tools.bring import Parts
+from trellis.development.bring import Parts
 
 # Every request of the stack that makes something, and how often it is sent.
 LOST = {
