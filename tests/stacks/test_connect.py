@@ -12,7 +12,7 @@ import pytest
 
 from tests.stacks.harness import LocalStack
 from tools import ROOT
-from trellis.development.bring import cache_folder
+from trellis.development.bring import cache_folder, go
 
 PAGE = (ROOT / "docs" / "connect.md").read_text()
 CLIENTS = Path(__file__).resolve().parent / "clients"
@@ -88,7 +88,7 @@ def test_go(villa: LocalStack, tmp_path: Path) -> None:
     for name in ("go.mod", "go.sum"):
         shutil.copy(CLIENTS / name, tmp_path)
     _program("go", tmp_path / "main.go")
-    _must("go", "build", "-o", "connect", ".", at=tmp_path)
+    _must("env", "GOTOOLCHAIN=auto", str(go()), "build", "-o", "connect", ".", at=tmp_path)
     _check(villa, (str(tmp_path / "connect"),))
 
 

@@ -138,6 +138,11 @@ def python(version: str) -> Path:
     return _program(PYTHONS[version], f"usr/bin/python{version}")
 
 
+def go() -> Path:
+    """A Go that fetches the toolchain which a module asks for: GOTOOLCHAIN=auto. For the tests only. Raises Failure."""
+    return _program(GO, "usr/lib/go-1.24/bin/go")
+
+
 def minimal_debian(packages: Sequence[str]) -> Path:
     """The root folder of a Debian 12 that has these packages and no others, for the tests only. Needs root."""
     cache, suite = cache_folder(), "bookworm"
