@@ -57,6 +57,22 @@ def test_a_replica_is_found(stack: LocalStack) -> None:
     assert len(stack.api("GET", f"/v2/databases/{cluster['id']}/replicas")["replicas"]) == 1
 
 
+def test_a_cache_is_found_and_what_is_only_set_is_set_again(parts: Parts) -> None:
+    with local_stack(parts, "audifi", caches=["main"]) as stack:
+        _lose(stack, "^/v2/databases$", 2)
+        _lose(stack, "/firewall$", 1, "PUT")
+        _lose(stack, "/config$", 1, "PATCH")
+        # What needs no look-up fails this run.
+        assert stack.try_up().code == 1
+        stack.up()
+        assert stack.api("GET", "/_local/faults") == {"faults": []}
+        before = len(stack.journal())
+        stack.up()
+        assert stack.changes(before) == []
+        engines = [cluster["engine"] for cluster in stack.api("GET", "/v2/databases")["databases"]]
+        assert sorted(engines) == ["pg", "valkey"]
+
+
 @pytest.mark.droplets
 def test_a_self_hosted_server_is_found_or_made_anew(parts: Parts) -> None:
     with local_stack(parts, "freshtrack", mode="self-hosted") as stack:
