@@ -61,10 +61,6 @@ class Cloud:
         cloud._furnish()
         return cloud
 
-    def default_project(self) -> Project:
-        """The project resources land in when they name none."""
-        return next(project for project in self.state.read().projects.values() if project.is_default)
-
     def _furnish(self) -> None:
         with self.state.transaction() as tables:
             if not tables.projects:
