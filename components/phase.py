@@ -1,6 +1,7 @@
 """What a stack has become: its phase, which only grows, and who runs its clusters."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -17,13 +18,18 @@ _PhaseProvider = PhaseProvider
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseArgs:
-    """name_suffix: what ends the names in the account. protect: whether another mode or layout is refused."""
+    """What a stack has become.
+
+    name_suffix: what ends the names in the account. protect: whether another mode or layout is refused.
+    prices: size -> US dollars a month, where they differ from the catalogue; told to the policies.
+    """
 
     phase: Phases
     mode: Mode = Mode.MANAGED
     layout: Layout = Layout.SHARED
     name_suffix: str = ""
     protect: bool = True
+    prices: Mapping[str, float] = field(default_factory=dict)
 
 
 class Phase(dynamic.Resource, module="phase", name="Phase"):
@@ -44,4 +50,7 @@ class Phase(dynamic.Resource, module="phase", name="Phase"):
         }
         if args.name_suffix:
             props["name_suffix"] = args.name_suffix
+        # Only where they are set: a stack of before has none, and sees no change.
+        if args.prices:
+            props["prices"] = dict(args.prices)
         super().__init__(PhaseProvider(), name, props, opts)

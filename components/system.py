@@ -60,6 +60,7 @@ class System(pulumi.ComponentResource):
                     layout=settings.layout,
                     name_suffix=settings.name_suffix,
                     protect=settings.protect,
+                    prices=settings.prices,
                 ),
                 inside,
             )

@@ -6,27 +6,19 @@ from pulumi_policy import Severity
 
 from trellis.settings.catalogue import Phase
 
-from .prices import bill
+from .prices import Item, bills
 from .resources import Resource, Stack
 from .rules import Config, Finding, Rule, StackRule
 
 _PRICING = "https://www.digitalocean.com/pricing/managed-databases"
 # Twice what the phase's own plans cost, with room for a second cluster or a cache. US dollars a month.
 BUDGETS = {Phase.LAUNCH: 50.0, Phase.GROWTH: 100.0, Phase.SCALE: 250.0}
-_PRICES = {
-    "prices": {
-        "type": "object",
-        "additionalProperties": {"type": "number", "minimum": 0},
-        "default": {},
-        "description": "Size -> US dollars a month, where yours differs from the catalogue or the catalogue has none.",
-    }
-}
 
 
-def _items(stack: Stack, config: Config) -> Iterator[tuple[Resource, str, int, float | None]]:
-    for resource in stack.resources:
-        for item in bill(resource.type, resource.fields, config["prices"]):
-            yield resource, item.size, item.number, item.usd
+def _items(stack: Stack) -> Iterator[tuple[Resource, Item]]:
+    each = bills(((one.type, one.fields) for one in stack.resources), stack.prices)
+    for resource, items in zip(stack.resources, each, strict=True):
+        yield from ((resource, item) for item in items)
 
 
 def _within_budget(stack: Stack, config: Config) -> Iterator[Finding]:
@@ -34,18 +26,18 @@ def _within_budget(stack: Stack, config: Config) -> Iterator[Finding]:
     budget = config.get("usd", usual)
     if budget is None:
         return
-    items = [(f"{one.called} {number} x {size}", usd) for one, size, number, usd in _items(stack, config) if usd]
+    items = [(f"{one.called} {item.number} x {item.size}", item.usd) for one, item in _items(stack) if item.usd]
     total = sum(usd for _, usd in items)
     if total > budget:
         lines = ", ".join(f"{name} ${usd:g}" for name, usd in items)
         yield Finding(message=f"The stack costs ${total:g} a month, its budget is ${budget:g}: {lines}.")
 
 
-def _priced(stack: Stack, config: Config) -> Iterator[Finding]:
-    for resource, size, _, usd in _items(stack, config):
-        if usd is None:
+def _priced(stack: Stack, _config: Config) -> Iterator[Finding]:
+    for resource, item in _items(stack):
+        if item.usd is None:
             yield Finding(
-                message=f"{resource.called}: no price for {size}; the budget leaves it out.", urn=resource.urn
+                message=f"{resource.called}: no price for {item.size}; the budget leaves it out.", urn=resource.urn
             )
 
 
@@ -64,17 +56,15 @@ RULES: tuple[Rule, ...] = (
                 "description": "The budget in US dollars a month; without it the phase's, and none in "
                 "development: " + ", ".join(f"{phase} {usd:g}" for phase, usd in BUDGETS.items()) + ".",
             },
-            **_PRICES,
         },
     ),
     StackRule(
         name="prices-known",
         protects="A bill that leaves something out looks smaller than it is.",
-        fix="Name the size under prices in the pack's config, here and under monthly-budget.",
+        fix="Name the size in trellis:prices, or under prices of stack in the pack's config.",
         source=_PRICING,
         severity=Severity.LOW,
         mandatory=False,
         check=_priced,
-        config=_PRICES,
     ),
 )

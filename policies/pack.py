@@ -153,6 +153,12 @@ def _settings_policy(validate: Callable[[StackValidationArgs, ReportViolation], 
                     "enum": [str(phase) for phase in Phase],
                     "description": "How far the system has grown. Trellis's stacks tell it themselves.",
                 },
+                "prices": {
+                    "type": "object",
+                    "additionalProperties": {"type": "number", "minimum": 0},
+                    "description": "Size -> US dollars a month, where yours differs from the catalogue or it has none. "
+                    "Trellis's stacks tell theirs themselves.",
+                },
                 "developmentStacks": {
                     "type": "array",
                     "items": {"type": "string"},

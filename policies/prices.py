@@ -1,21 +1,15 @@
 """What a resource costs a month."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from trellis.settings.catalogue import DROPLETS, PLANS, VOLUME_GIB_MONTHLY_USD
+from trellis.settings.catalogue import SPACES_MONTHLY_USD, VOLUME_GIB_MONTHLY_USD, monthly_usd
 
 from .fields import Fields
-from .kinds import APP, CLUSTER, DROPLET, REPLICA, VOLUME
+from .kinds import APP, BUCKET, CLUSTER, DROPLET, REPLICA, VOLUME
 
 # The lists of components in an app's spec.
 APP_PARTS = ("services", "workers", "jobs", "functions", "staticSites")
-
-_CATALOGUE: Mapping[str, Mapping[str, float]] = {
-    CLUSTER: {slug: plan.monthly_usd for slug, plan in PLANS.items()},
-    REPLICA: {slug: plan.replica_monthly_usd for slug, plan in PLANS.items()},
-    DROPLET: {slug: size.monthly_usd for slug, size in DROPLETS.items()},
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +21,27 @@ class Item:
     usd: float | None
 
 
-def bill(kind: str, fields: Fields, prices: Mapping[str, float]) -> Iterator[Item]:
-    """What a resource of a type adds to the bill: nothing for types that cost nothing, nor for a size not yet known.
+def bills(resources: Iterable[tuple[str, Fields]], prices: Mapping[str, float]) -> Iterator[list[Item]]:
+    """What each resource, a type and its properties, adds to the bill, in their order.
 
+    Nothing for types that cost nothing, nor for a size not yet known. Spaces are paid for once, with the first bucket.
     prices: size -> US dollars a month, before the catalogue's. Apps are counted where `prices` names their instance
     sizes, for the catalogue has none of them.
     """
-    if kind in _CATALOGUE and (size := fields.get("size")):
+    spaces = [Item(size="Spaces", number=1, usd=SPACES_MONTHLY_USD)]
+    for kind, fields in resources:
+        # One that a preview has not yet, or no more, has neither.
+        if kind == BUCKET and (fields.has("name") or fields.has("region")):
+            yield spaces
+            spaces = []
+        else:
+            yield list(_items(kind, fields, prices))
+
+
+def _items(kind: str, fields: Fields, prices: Mapping[str, float]) -> Iterator[Item]:
+    if kind in (CLUSTER, REPLICA, DROPLET) and (size := fields.get("size")):
         number = int(fields.get("nodeCount") or 1) if kind == CLUSTER else 1
-        price = prices.get(size, _CATALOGUE[kind].get(size))
-        yield Item(size=size, number=number, usd=None if price is None else price * number)
+        yield Item(size=size, number=number, usd=monthly_usd(size, prices, number))
     elif kind == VOLUME and (gib := fields.get("size")):
         yield Item(size=f"{gib:g} GiB", number=1, usd=gib * VOLUME_GIB_MONTHLY_USD)
     elif kind == APP:
@@ -45,4 +50,4 @@ def bill(kind: str, fields: Fields, prices: Mapping[str, float]) -> Iterator[Ite
                 size = component.get("instanceSizeSlug")
                 if size in prices:
                     number = int(component.get("instanceCount") or 1)
-                    yield Item(size=size, number=number, usd=prices[size] * number)
+                    yield Item(size=size, number=number, usd=monthly_usd(size, prices, number))

@@ -96,7 +96,7 @@ def _ahead(made: ResourceValidationArgs | PolicyResource) -> list[PolicyResource
 
 
 class Stack:
-    """All resources of a stack. `given` are the pack-wide settings: phase and developmentStacks."""
+    """All resources of a stack. `given` are the pack-wide settings: phase, prices and developmentStacks."""
 
     def __init__(self, made: Iterable[PolicyResource], given: Mapping[str, Any]) -> None:
         self.resources = [Resource(one) for one in made]
@@ -108,6 +108,13 @@ class Stack:
         recorded = (one.fields.peek("phase") for one in self.of(PHASE))
         named = self._given.get("phase") or next((phase for phase in recorded if phase), None)
         return Phase(named) if named in set(Phase) else None
+
+    @property
+    def prices(self) -> Mapping[str, float]:
+        """Size -> US dollars a month, before the catalogue's: the pack's config, then what Trellis recorded."""
+        recorded = (one.fields.peek("prices") for one in self.of(PHASE))
+        told = next((prices for prices in recorded if isinstance(prices, Mapping)), {})
+        return {**told, **self._given.get("prices", {})}
 
     @property
     def development(self) -> bool:

@@ -195,7 +195,7 @@ def test_on_a_stack(tmp_path: Any) -> None:
         grown = run("--output", str(written))
         assert (grown.code, grown.out) == (NOTHING, ""), grown.err
         text = written.read_text()
-        assert "$15 before, $75 after (+$60)." in text
+        assert "$15 before, $120 after (+$105)." in text
         assert "| `villa-db` | resize: fail-over in the end, seconds; every client reconnects |" in text
         assert "postponed to `up`" in text
 

@@ -4,7 +4,20 @@ from typing import Any
 
 from pulumi_policy import PolicyResource
 
-from policies.kinds import APP, BUCKET, CLUSTER, DROPLET, FIREWALL, MIGRATIONS, POOL, USER, VOLUME, VPC
+from policies.kinds import (
+    APP,
+    BUCKET,
+    CLUSTER,
+    DROPLET,
+    FIREWALL,
+    MIGRATIONS,
+    PHASE,
+    POOL,
+    REPLICA,
+    USER,
+    VOLUME,
+    VPC,
+)
 from tests.policies.cases_apps import TO_COME, app
 from tests.policies.cases_clusters import DB, GROWTH, LAUNCH, cluster
 from tests.policies.judging import UNKNOWN, Case, made
@@ -98,8 +111,31 @@ CASES = (
         policy="monthly-budget",
         title="another price, and an app's",
         resources=[DB, made(APP, "web", {"spec": {"services": [{"instanceSizeSlug": "s", "instanceCount": 2}]}})],
-        settings={"usd": 31, "prices": {"db-s-1vcpu-1gb": 12, "s": 10}},
+        settings={"usd": 31},
+        stack={"prices": {"db-s-1vcpu-1gb": 12, "s": 10}},
         breaks="costs $32 a month",
+    ),
+    Case(
+        policy="monthly-budget",
+        title="another price that the stack tells, and one that goes before it",
+        resources=[
+            DB,
+            made(DROPLET, "worker", {"size": "s-1vcpu-1gb"}),
+            made(PHASE, "p", {"phase": "launch", "prices": {"db-s-1vcpu-1gb": 99.5, "s-1vcpu-1gb": 7}}),
+        ],
+        stack={"prices": {"s-1vcpu-1gb": 8}},
+        breaks="costs $107.5 a month, its budget is $50: db 1 x db-s-1vcpu-1gb $99.5, worker 1 x s-1vcpu-1gb $8.",
+    ),
+    Case(
+        policy="monthly-budget",
+        title="a replica costs what a node does, and Spaces are paid for once",
+        resources=[
+            cluster(size="db-s-2vcpu-4gb"),
+            made(REPLICA, "replica", {"size": "db-s-2vcpu-4gb"}),
+            *(made(BUCKET, name, {"name": name}) for name in ("a", "b")),
+        ],
+        settings={"usd": 120},
+        breaks="costs $125 a month",
     ),
     Case(
         policy="monthly-budget",

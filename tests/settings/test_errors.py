@@ -155,7 +155,7 @@ def test_a_mistake_in_the_system_file(load: Load, change: tuple[str, str], messa
         ("trustedSources", '["2001:db8::1"]', "trellis:trustedSources.0: 2001:db8::1 is IPv6"),
         ("trustedSources", '["10.0.0.1/8"]', "trellis:trustedSources.0: '10.0.0.1/8' is no IPv4 address or range"),
         ("imageTags", '{"shop-web": "2"}', "trellis:imageTags.shop-web: shop has no such app. Known: shop-api"),
-        ("prices", '{"db-tiny": 1}', "trellis:prices.db-tiny: 'db-tiny' is no plan"),
+        ("prices", '{"db-tiny": 1}', "trellis:prices.db-tiny: 'db-tiny' is no plan, Droplet size or app size"),
         ("protect", "maybe", "trellis:protect: 'maybe'"),
         ("fallback", "self-hosted", "trellis:fallback: shop does not offer 'self-hosted'"),
         ("layout", "each", "trellis:layout: 'each' is not allowed. Allowed: 'shared', 'per-database'"),

@@ -11,7 +11,7 @@ class PhaseProvider(Provider):
     """Remembers what is deployed in the stack's state and refuses what would lose data, in a preview too."""
 
     version = "1"
-    compared = ("phase", "rank", "mode", "layout", "name_suffix")
+    compared = ("phase", "rank", "mode", "layout", "name_suffix", "prices")
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         failures = []

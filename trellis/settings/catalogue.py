@@ -3,9 +3,12 @@
 Sources, named per figure in `Plan.documented`:
 - connections: 25 for each GiB of memory less 3 that the server keeps for itself. 1 GiB (22) and 4 GiB (97) are
   documented in DigitalOcean's limits page for PostgreSQL; the other plans follow from the rule.
-- monthly prices: the three phases' plans are published; larger plans are list prices of 2026 and not verified.
-  A stack overrides any of them with `trellis:prices`.
-- Droplet sizes, volumes ($0.10 a GiB) and Spaces ($5): DigitalOcean's pricing pages.
+- monthly prices: rounded. DigitalOcean's price list of 2026 (digitalocean.com/pricing/managed-databases) has 15.15,
+  30.45, 60.90, 122.10 and 244.35 a node; the three phases' 15, 30 and 60 are the figures that were published before it.
+- a read-only node is at least as large as the primary and costs what a node of its size costs: the same list and
+  DigitalOcean's page on read-only nodes. Sure of the rule, not checked against a bill.
+- Droplet sizes, volumes ($0.10 a GiB) and Spaces ($5, however many buckets): DigitalOcean's pricing pages.
+- `trellis:prices` of a stack goes before any price of a size, in the program, its policies and `preview-report`.
 - a 1 GiB cluster cannot have a standby node (DigitalOcean's PostgreSQL limits).
 """
 
@@ -36,8 +39,7 @@ class Plan:
 
     slug: DigitalOcean's name for it, for example "db-s-1vcpu-1gb".
     memory_gib, storage_gib: per node.
-    monthly_usd: US dollars a month for one node.
-    replica_monthly_usd: US dollars a month for one read-only replica beside a cluster of this plan.
+    monthly_usd: US dollars a month for one node, read-only or not.
     documented: the figures that DigitalOcean publishes for this plan; the others are derived.
     """
 
@@ -46,7 +48,6 @@ class Plan:
     memory_gib: int
     storage_gib: int
     monthly_usd: float
-    replica_monthly_usd: float
     documented: frozenset[str] = frozenset()
 
     @property
@@ -71,7 +72,6 @@ PLANS: Mapping[str, Plan] = {
             memory_gib=1,
             storage_gib=10,
             monthly_usd=15,
-            replica_monthly_usd=15,
             documented=_PUBLISHED | {"connections"},
         ),
         Plan(
@@ -80,7 +80,6 @@ PLANS: Mapping[str, Plan] = {
             memory_gib=2,
             storage_gib=30,
             monthly_usd=30,
-            replica_monthly_usd=15,
             documented=_PUBLISHED,
         ),
         Plan(
@@ -89,11 +88,10 @@ PLANS: Mapping[str, Plan] = {
             memory_gib=4,
             storage_gib=60,
             monthly_usd=60,
-            replica_monthly_usd=15,
             documented=_PUBLISHED | {"connections"},
         ),
-        Plan(slug="db-s-4vcpu-8gb", vcpus=4, memory_gib=8, storage_gib=140, monthly_usd=120, replica_monthly_usd=120),
-        Plan(slug="db-s-6vcpu-16gb", vcpus=6, memory_gib=16, storage_gib=290, monthly_usd=240, replica_monthly_usd=240),
+        Plan(slug="db-s-4vcpu-8gb", vcpus=4, memory_gib=8, storage_gib=140, monthly_usd=120),
+        Plan(slug="db-s-6vcpu-16gb", vcpus=6, memory_gib=16, storage_gib=290, monthly_usd=240),
     )
 }
 
@@ -121,15 +119,14 @@ class DropletSize:
     def plan(self, volume_gib: int) -> Plan:
         """The figures of a self-hosted cluster on this Droplet, whose data lie on a volume of so many GiB.
 
-        PostgreSQL there is given the same connections for its memory as DigitalOcean gives.
+        PostgreSQL there is given the same connections for its memory as DigitalOcean gives. The volume costs extra.
         """
         return Plan(
             slug=self.slug,
             vcpus=self.vcpus,
             memory_gib=self.memory_gib,
             storage_gib=volume_gib,
-            monthly_usd=self.monthly_usd + volume_gib * VOLUME_GIB_MONTHLY_USD,
-            replica_monthly_usd=0,
+            monthly_usd=self.monthly_usd,
         )
 
 
@@ -156,6 +153,17 @@ NEAREST_SPACES: Mapping[str, str] = {"nyc1": "nyc3", "nyc2": "nyc3"}
 
 VOLUME_GIB_MONTHLY_USD = 0.10
 SPACES_MONTHLY_USD = 5.0
+
+
+def monthly_usd(size: str, prices: Mapping[str, float], number: int = 1) -> float | None:
+    """What nodes, read-only nodes, Droplets or instances of an app of one size cost, US dollars a month.
+
+    prices: size -> US dollars a month, before the catalogue's. None where no price is known; none is known of apps.
+    """
+    listed = PLANS.get(size) or DROPLETS.get(size)
+    price = prices.get(size, listed.monthly_usd if listed else None)
+    return None if price is None else number * price
+
 
 # How far back a managed cluster can be restored to any second, in days (DigitalOcean's PostgreSQL features page).
 RECOVERY_DAYS = 7

@@ -4,7 +4,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from trellis.settings.budget import ConnectionBudget, divide
-from trellis.settings.catalogue import DROPLETS, PLANS, RECOVERY_DAYS, Phase, Plan
+from trellis.settings.catalogue import (
+    DROPLETS,
+    PLANS,
+    RECOVERY_DAYS,
+    VOLUME_GIB_MONTHLY_USD,
+    Phase,
+    Plan,
+    monthly_usd,
+)
 from trellis.settings.cluster import Cluster, Size
 from trellis.settings.errors import SettingsError
 from trellis.settings.resolved import (
@@ -43,6 +51,7 @@ def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> 
         copy=chosen.copy_to,
         connection_files=root / chosen.connection_files if chosen.connection_files else None,
         ssh_keys=chosen.ssh_keys,
+        prices=chosen.prices,
         clusters=tuple(
             _cluster(made_key, made, key, system, chosen, source, root)
             for key, cluster in system.clusters.items()
@@ -95,7 +104,8 @@ def _cluster(
     plan = _plan(cluster, chosen.phase, chosen.mode)
     _recoverable(cluster, key, chosen.mode, source)
     budget = _budget(cluster, key, plan, chosen, source)
-    replicas = size.replicas + (1 if chosen.copy_to else 0)
+    nodes = size.nodes + size.replicas + (1 if chosen.copy_to else 0)
+    volume_gib = 0 if managed else plan.storage_gib
     return ClusterSettings(
         key=made_key,
         name=cluster.name,
@@ -121,7 +131,7 @@ def _cluster(
         budget=budget,
         maintenance=cluster.maintenance,
         self_hosted=None if managed else cluster.self_hosted,
-        monthly_usd=size.nodes * chosen.prices.get(plan.slug, plan.monthly_usd) + replicas * plan.replica_monthly_usd,
+        monthly_usd=(monthly_usd(plan.slug, chosen.prices, nodes) or 0) + volume_gib * VOLUME_GIB_MONTHLY_USD,
     )
 
 
@@ -184,7 +194,7 @@ def _caches(system: System, chosen: StackConfig) -> Iterator[CacheSettings]:
             cache=cache,
             plan=plan,
             nodes=size.nodes,
-            monthly_usd=size.nodes * chosen.prices.get(plan.slug, plan.monthly_usd),
+            monthly_usd=monthly_usd(plan.slug, chosen.prices, size.nodes) or 0,
         )
 
 

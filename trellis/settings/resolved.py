@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trellis.settings.app import App, Droplet
 from trellis.settings.budget import ConnectionBudget
-from trellis.settings.catalogue import DROPLETS, SPACES_MONTHLY_USD, Phase, Plan
+from trellis.settings.catalogue import SPACES_MONTHLY_USD, Phase, Plan, monthly_usd
 from trellis.settings.cluster import Cache, Maintenance, PoolMode, SelfHosted
 from trellis.settings.stack import Copy, Layout
 from trellis.settings.system import Alerts, Mode
@@ -115,6 +115,7 @@ class Settings:
     migration_endpoint: "public" or "private", the host that this machine reaches; a runner inside the VPC has both.
     copy: the region that holds a copy of every cluster, where one is asked for.
     connection_files: the folder that connection strings and CA certificates are written to, where one is asked for.
+    prices: size -> US dollars a month, before the catalogue's.
     ssh_keys: ids or fingerprints of the account's keys that may log in to Droplets.
     apps: each after those whose address its environment needs.
     """
@@ -133,6 +134,7 @@ class Settings:
     copy: Copy | None
     connection_files: Path | None
     ssh_keys: tuple[str, ...]
+    prices: Mapping[str, float]
     clusters: tuple[ClusterSettings, ...]
     caches: tuple[CacheSettings, ...]
     apps: tuple[AppSettings, ...]
@@ -146,13 +148,17 @@ class Settings:
 
     @property
     def monthly_usd(self) -> float:
-        """Clusters, caches, Droplets and dumps, US dollars a month. Apps are billed by their own size: not in it."""
+        """Clusters, caches, Droplets and dumps, US dollars a month, and apps where `prices` names their sizes."""
         dumps = any(cluster.self_hosted for cluster in self.clusters)
+        sizes = (
+            *((droplet.size, 1) for droplet in self.droplets.values()),
+            *((app.app.size, app.app.instances) for app in self.apps),
+        )
         return sum(
             (
                 *(cluster.monthly_usd for cluster in self.clusters),
                 *(cache.monthly_usd for cache in self.caches),
-                *(DROPLETS[droplet.size].monthly_usd for droplet in self.droplets.values()),
+                *(monthly_usd(size, self.prices, number) or 0 for size, number in sizes),
                 SPACES_MONTHLY_USD if dumps else 0,
             )
         )

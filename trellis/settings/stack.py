@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.alias_generators import to_camel
 
-from trellis.settings.catalogue import MAX_TRUSTED_SOURCES, Phase
-from trellis.settings.model import AppName, Hostname, Model, NameSuffix, PlanSlug, PrivateRange, Region, Slug
+from trellis.settings.catalogue import DROPLETS, MAX_TRUSTED_SOURCES, PLANS, Phase
+from trellis.settings.model import AppName, Hostname, Model, NameSuffix, PrivateRange, Region, Slug
 from trellis.settings.system import Mode
 
 
@@ -22,6 +22,13 @@ def _trusted_source(value: str) -> str:
             f"{value!r} is no IPv4 address or range such as 203.0.113.7 or 203.0.113.0/24: {error}"
         ) from error
     return value
+
+
+def _priced(size: str) -> str:
+    known = {**PLANS, **DROPLETS}
+    if size not in known and not size.startswith("apps-"):
+        raise ValueError(f"{size!r} is no plan, Droplet size or app size. Allowed: {', '.join(known)}, apps-…")
+    return size
 
 
 # Pulumi wants a default for every declared key, and a text has no other than this for "as the system file says".
@@ -87,5 +94,5 @@ class StackConfig(Camel):
     seed_data: bool = False
     connection_files: Annotated[str | None, EmptyIsNone] = None
     ssh_keys: tuple[str, ...] = ()
-    prices: dict[PlanSlug, Annotated[float, Field(ge=0)]] = {}
+    prices: dict[Annotated[str, AfterValidator(_priced)], Annotated[float, Field(ge=0)]] = {}
     image_tags: dict[AppName, str] = {}

@@ -34,12 +34,14 @@ def run(options: Namespace) -> int:
     tell("Pending migrations ...")
     reviews, unread = _reviews(options, previewed)
     kept = config.get("trellis:phase") in GROWN and config.get("trellis:protect") != "never"
+    # As the policies have it: what the stack tells, and the pack's settings before it.
+    prices = {**json.loads(config.get("trellis:prices") or "{}"), **settings.get("stack", {}).get("prices", {})}
     report = Report(
         stack=options.stack,
         preview=previewed,
         reviews=reviews,
         unread=unread,
-        costs=costs(previewed.steps, settings.get("monthly-budget", {}).get("prices", {})),
+        costs=costs(previewed.steps, prices),
         losses=losses(previewed.changes) if kept else [],
     )
     text = json.dumps(report.to_dict()) + "\n" if options.json else as_markdown(report)

@@ -1,12 +1,12 @@
 """What the stack costs a month, before and after."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from trellis.operations.preview_report.preview import Step
 from trellis.policies.fields import of_inputs
-from trellis.policies.prices import bill
+from trellis.policies.prices import bills
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,15 +20,18 @@ class Costs:
 
 
 def costs(steps: Iterable[Step], prices: Mapping[str, float]) -> Costs:
-    """Adds up every resource of a preview. prices: as in the policy monthly-budget's settings."""
+    """Adds up every resource of a preview. prices: size -> US dollars a month, before the catalogue's."""
+    steps = list(steps)
     unpriced: set[str] = set()
 
-    def usd(step: Step, inputs: Mapping[str, Any]) -> float:
-        items = list(bill(step.type, of_inputs(inputs), prices))
-        unpriced.update(item.size for item in items if item.usd is None)
-        return sum(item.usd or 0 for item in items)
+    def usd(inputs: Iterable[Mapping[str, Any]]) -> Iterator[float]:
+        resources = ((step.type, of_inputs(values)) for step, values in zip(steps, inputs, strict=True))
+        for items in bills(resources, prices):
+            unpriced.update(item.size for item in items if item.usd is None)
+            yield sum(item.usd or 0 for item in items)
 
-    each = {step.name: (usd(step, step.old), usd(step, step.new)) for step in steps}
+    before, after = usd(step.old for step in steps), usd(step.new for step in steps)
+    each = {step.name: pair for step, pair in zip(steps, zip(before, after, strict=True), strict=True)}
     return Costs(
         before=sum(before for before, _ in each.values()),
         after=sum(after for _, after in each.values()),

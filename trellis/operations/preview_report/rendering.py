@@ -101,7 +101,7 @@ def _costs(report: Report) -> Iterator[str]:
         yield _table(("resource", "before", "after"), rows)
     if costs.unpriced:
         yield f"Without a price, and left out: {', '.join(costs.unpriced)}."
-    yield "Databases, Droplets and volumes at the catalogue's prices; traffic and taxes are left out."
+    yield "Databases, Droplets, volumes and Spaces; apps where `trellis:prices` has their sizes. No traffic, no taxes."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
