@@ -153,6 +153,17 @@ def _preview_report(command: argparse.ArgumentParser) -> None:
     command.set_defaults(databases=[], url=None, folder=None, placeholders=[], schema="public")
 
 
+def _diagram(command: argparse.ArgumentParser) -> None:
+    what = command.add_mutually_exclusive_group()
+    add_stack(what)
+    what.add_argument("--system", type=Path, metavar="FILE", help="a system file, in launch; no stack is read")
+    command.add_argument(
+        "--config-file", type=Path, help="the stack's config file, where it is not Pulumi.<stack>.yaml"
+    )
+    command.add_argument("--phase", choices=("launch", "growth", "scale"), help="draw this phase")
+    command.add_argument("--output", type=Path, metavar="FILE", help="where the drawing goes (default: stdout)")
+
+
 def _up(command: argparse.ArgumentParser) -> None:
     _recover(command)
     command.add_argument(
@@ -313,6 +324,12 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "running connections, policies, migrations with their locks, how the schema changes, cost. Changes nothing.\n"
         "Needs the credentials that `pulumi preview` needs. Exits with 4 when the report holds the pull request up.",
         _preview_report,
+    ),
+    "diagram": (
+        "draw what a stack builds",
+        "Draws a system as a Mermaid flowchart, which GitHub shows as a picture: DNS names, apps, pools, clusters\n"
+        "with plan and connections, replicas, caches and Droplets in their network. Reads files, asks no cloud.",
+        _diagram,
     ),
     "up": (
         "deploy, as `pulumi up` does, with recovery before and the fallback after",

@@ -65,6 +65,11 @@ examples:
   trellis preview-report --stack dev           as Markdown
   trellis preview-report --stack prod \\
     --policy-config policies.prod.json --output comment.md""",
+    "diagram": """\
+examples:
+  trellis diagram                              the stack dev
+  trellis diagram --stack prod --phase scale --output prod.mmd
+  trellis diagram --system systems/villa.yaml""",
     "up": """\
 examples:
   trellis up --stack dev

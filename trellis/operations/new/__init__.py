@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trellis.operations.errors import OperationError, WrongCall
+from trellis.operations.project import project
 from trellis.operations.terminal import say
 
 _FILES = Path(__file__).resolve().parent / "files"
@@ -62,7 +63,7 @@ def _repository(name: str, options: Namespace) -> None:
 
 def _system(name: str, _options: Namespace) -> None:
     _check_name(name)
-    root = _project()
+    root = project()
     taken = [IPv4Network(found) for found in _ranges(root)]
     free = next((one for one in _RANGES if not any(one.overlaps(other) for other in taken)), None)
     if free is None:
@@ -74,7 +75,7 @@ def _system(name: str, _options: Namespace) -> None:
 def _migration(description: str, options: Namespace) -> None:
     if re.search(r"[^A-Za-z0-9 .-]|__", description):
         raise WrongCall(f"{description!r}: a description is letters, digits, spaces, dots and hyphens.")
-    root = _project()
+    root = project()
     folder = root / _migrations(root, options.system, options.database)
     path = folder / f"V{_next(folder)}__{'_'.join(description.split())}.sql"
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,14 +116,6 @@ def _check_name(name: str) -> None:
             f"{name!r}: a name is lower-case letters, digits and single hyphens, begins with a letter and has up to "
             f"{_LONGEST_NAME} characters."
         )
-
-
-def _project() -> Path:
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "Pulumi.yaml").is_file():
-            return folder
-    raise OperationError(f"Neither {here} nor a folder above it holds a Pulumi.yaml. Change to your repository.")
 
 
 def _systems(root: Path) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""The drawing as Mermaid, which GitHub shows as a picture.
+
+Mermaid draws a second line of a frame's title over what is inside, and some of its releases wrap a title at 200 pixels.
+So titles are short, and a cluster is a node, whose label may have lines.
+"""
+
+import re
+from collections.abc import Iterator
+
+from trellis.settings import AppSettings, ClusterSettings, Settings
+
+# What a label has by its number: what Mermaid, HTML or Markdown would take for theirs. To Markdown an underscore inside
+# a word is one.
+_SPECIAL = re.compile(r"[^\w .,:/-]|(?<![^\W_])_|_(?![^\W_])")
+
+
+def as_mermaid(settings: Settings) -> str:
+    """A flowchart from DNS names by way of apps, pools and clusters to replicas; what is in a VPC has a frame."""
+    return "\n".join(["flowchart LR", *(f"  {line}" for line in _Drawing(settings).lines())]) + "\n"
+
+
+class _Drawing:
+    """Names every node by its kind and number: no name of a system can be taken for one of Mermaid's words."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clusters = {one.key: f"cluster{number}" for number, one in enumerate(settings.clusters, 1)}
+        self._caches = {one.key: f"cache{number}" for number, one in enumerate(settings.caches, 1)}
+        self._apps = {one.name: f"app{number}" for number, one in enumerate(settings.apps, 1)}
+        pools = [(cluster.key, pool.name) for cluster in settings.clusters for pool in cluster.pools]
+        self._pools = {key: f"pool{number}" for number, key in enumerate(pools, 1)}
+
+    def lines(self) -> Iterator[str]:
+        """The chart, without its first line."""
+        settings = self._settings
+        yield from self._dns()
+        yield f"subgraph vpc[{_label(settings.physical(f'{settings.system}-vpc') + ', ' + settings.ip_range)}]"
+        for app in settings.apps:
+            yield f"  {self._apps[app.name]}[{_label(app.name, _several(app.app.instances, app.app.size))}]"
+        for number, (name, droplet) in enumerate(settings.droplets.items(), 1):
+            yield f"  droplet{number}[{_label(settings.physical(name), f'Droplet {droplet.size}')}]"
+        for cluster in settings.clusters:
+            yield from (f"  {line}" for line in self._cluster(cluster))
+        for cache in settings.caches:
+            what = f"Valkey {cache.cache.version}", _several(cache.nodes, cache.plan.slug)
+            yield f"  {self._caches[cache.key]}[({_label(settings.physical(cache.cache.name), *what)})]"
+        yield "end"
+        yield from self._copies()
+        yield from self._dumps()
+        for app in settings.apps:
+            yield from self._uses(app)
+        for number in range(1, len(settings.droplets) + 1):
+            yield from (f"droplet{number} --> {cluster}" for cluster in self._clusters.values())
+
+    def _dns(self) -> Iterator[str]:
+        dns = self._settings.dns
+        for number, record in enumerate(dns.records if dns else (), 1):
+            proxied = "Cloudflare, proxied" if record.proxied else "Cloudflare"
+            yield f"dns{number}([{_label(record.host, proxied)}]) --> {self._apps[record.app]}"
+
+    def _cluster(self, cluster: ClusterSettings) -> Iterator[str]:
+        node, name = self._clusters[cluster.key], self._settings.physical(cluster.name)
+        yield f"{node}[({_label(name, *_figures(cluster))})]"
+        for pool in cluster.pools:
+            made = self._pools[cluster.key, pool.name]
+            label = _label(pool.name, f"{pool.size} connections, {pool.mode.value}")
+            leads = f"-->|{_label(pool.database)}|" if len(cluster.databases) > 1 else "-->"
+            yield f"{made}([{label}]) {leads} {node}"
+        for number in range(1, cluster.replicas + 1):
+            replica = _label(f"{name}-replica-{number}", "read-only", cluster.plan.slug)
+            yield f"{node} -.-> {node}replica{number}[({replica})]"
+
+    def _copies(self) -> Iterator[str]:
+        copy = self._settings.copy
+        if copy is None:
+            return
+        vpc = self._settings.physical(f"{self._settings.system}-copy-vpc")
+        yield f"subgraph copy[{_label(f'{vpc}, {copy.ip_range}')}]"
+        for cluster in self._settings.clusters:
+            name = self._settings.physical(cluster.name)
+            yield f"  {self._clusters[cluster.key]}copy[({_label(f'{name}-copy', copy.region, cluster.plan.slug)})]"
+        yield "end"
+        yield from (f"{cluster} -.-> {cluster}copy" for cluster in self._clusters.values())
+
+    def _dumps(self) -> Iterator[str]:
+        for cluster in self._settings.clusters:
+            if cluster.self_hosted:
+                node, kept = self._clusters[cluster.key], f"dumps of {cluster.self_hosted.dump.keep_days} days"
+                yield f"{node} -.-> {node}dumps[({_label('Spaces', kept)})]"
+
+    def _uses(self, app: AppSettings) -> Iterator[str]:
+        node = self._apps[app.name]
+        if app.cluster and app.pool:
+            yield f"{node} --> {self._pools[app.cluster, app.pool]}"
+        if app.cache:
+            yield f"{node} --> {self._caches[app.cache]}"
+        yield from (f"{node} --> {self._apps[other]}" for other in app.app.apps)
+
+
+def _figures(cluster: ClusterSettings) -> Iterator[str]:
+    yield f"PostgreSQL {cluster.version}, {cluster.plan.storage_gib} GiB"
+    yield ("Droplet " if cluster.self_hosted else "") + _several(cluster.nodes, cluster.plan.slug)
+    yield f"{cluster.budget.limit} connections, {cluster.budget.headroom} kept free"
+    yield from (f"database {database.name}" for database in cluster.databases)
+
+
+def _several(number: int, size: str) -> str:
+    return size if number == 1 else f"{number} x {size}"
+
+
+def _label(*lines: str) -> str:
+    return '"' + "<br/>".join(_SPECIAL.sub(lambda found: f"#{ord(found[0])};", line) for line in lines) + '"'
