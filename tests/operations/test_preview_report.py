@@ -199,12 +199,15 @@ def test_on_a_stack(tmp_path: Any) -> None:
         assert "| `villa-db` | resize: fail-over in the end, seconds; every client reconnects |" in text
         assert "postponed to `up`" in text
 
+        # The stack's own price counts for the policy and for the report.
+        stack.configure(prices={"db-s-2vcpu-4gb": 200})
         settings = tmp_path / "settings.json"
-        settings.write_text('{"region-allowed": {"regions": ["fra1"]}}')
+        settings.write_text('{"region-allowed": {"regions": ["fra1"]}, "monthly-budget": {"usd": 399}}')
         held = run("--policy-config", str(settings), "--json")
         values = json.loads(held.out)
         assert (held.code, values["ok"]) == (OBJECTION, False), held.err
-        assert {one["policy"] for one in values["policies"]["violations"]} == {"region-allowed"}
+        assert {one["policy"] for one in values["policies"]["violations"]} == {"region-allowed", "monthly-budget"}
+        assert values["monthly_usd"] == {"before": 15, "after": 400, "unpriced": []}
         assert values["failures"] == []
 
         outputs = stack.outputs()

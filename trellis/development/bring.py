@@ -302,6 +302,8 @@ def _build_pulumi(folder: Path, go: str | None) -> None:
         copy = folder / Path(script).name
         shutil.copyfile(source / "python" / script, copy)
         copy.chmod(0o755)
+    # Go leaves folders that their own owner may not write to: the toolchain's, whatever -modcacherw says.
+    _run("chmod", "-R", "u+w", str(scratch))
     shutil.rmtree(scratch)
 
 

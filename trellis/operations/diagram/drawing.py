@@ -1,7 +1,7 @@
 """The drawing as Mermaid, which GitHub shows as a picture.
 
 Mermaid draws a second line of a frame's title over what is inside, and some of its releases wrap a title at 200 pixels.
-So titles are short, and a cluster is a node, whose label may have lines.
+So titles are short, and a cluster is a node, whose label may have lines. Those wrap at 200 pixels, some 24 characters.
 """
 
 import re
@@ -35,6 +35,8 @@ class _Drawing:
         settings = self._settings
         yield from self._dns()
         yield f"subgraph vpc[{_label(settings.physical(f'{settings.system}-vpc') + ', ' + settings.ip_range)}]"
+        # Without it, a frame that nothing outside leads into is drawn from top to bottom.
+        yield "  direction LR"
         for app in settings.apps:
             yield f"  {self._apps[app.name]}[{_label(app.name, _several(app.app.instances, app.app.size))}]"
         for number, (name, droplet) in enumerate(settings.droplets.items(), 1):
@@ -63,7 +65,7 @@ class _Drawing:
         yield f"{node}[({_label(name, *_figures(cluster))})]"
         for pool in cluster.pools:
             made = self._pools[cluster.key, pool.name]
-            label = _label(pool.name, f"{pool.size} connections, {pool.mode.value}")
+            label = _label(pool.name, f"{pool.size} connections", pool.mode.value)
             leads = f"-->|{_label(pool.database)}|" if len(cluster.databases) > 1 else "-->"
             yield f"{made}([{label}]) {leads} {node}"
         for number in range(1, cluster.replicas + 1):
@@ -100,8 +102,10 @@ class _Drawing:
 def _figures(cluster: ClusterSettings) -> Iterator[str]:
     yield f"PostgreSQL {cluster.version}, {cluster.plan.storage_gib} GiB"
     yield ("Droplet " if cluster.self_hosted else "") + _several(cluster.nodes, cluster.plan.slug)
-    yield f"{cluster.budget.limit} connections, {cluster.budget.headroom} kept free"
-    yield from (f"database {database.name}" for database in cluster.databases)
+    yield f"{cluster.budget.limit} connections"
+    yield f"{cluster.budget.headroom} kept free"
+    first, *others = (database.name for database in cluster.databases)
+    yield from ("databases:", first, *others) if others else (f"database {first}",)
 
 
 def _several(number: int, size: str) -> str:
