@@ -107,7 +107,7 @@ def test_a_backup_comes_back(cloud: LocalCloud, shop: dict[str, Any], given: dic
         ({"backup_created_at": "yesterday"}, {}, "Write it like"),
         ({"backup_created_at": "2020-01-01T00:00:00Z"}, {}, "Allowed: "),
         ({"backup_created_at": "2999-01-01T00:00:00Z"}, {}, "Allowed: "),
-        ({}, {"version": "16"}, "needs its own, PostgreSQL 17"),
+        ({}, {"version": "15"}, "needs its own, PostgreSQL 17"),
         ({}, {"engine": "valkey", "version": "8"}, "needs its own, PostgreSQL 17"),
     ],
 )

@@ -53,7 +53,9 @@ def test_from_nothing_to_a_table_of_ones_own(machine: Machine, shop: Path, up: s
 
 def test_components_are_typed_and_the_local_cloud_is_a_program(machine: Machine) -> None:
     program = machine.folder / "typed.py"
-    program.write_text("from trellis.components.network import NetworkArgs\n\nNetworkArgs(region=1)\n")
+    program.write_text(
+        'from trellis.components.network import NetworkArgs\n\nNetworkArgs(region=1, ip_range="10.0.0.0/16")\n'
+    )
     # The environment's own interpreter is named, so that mypy looks where the wheels are.
     options = ("--python-executable", str(machine.programs / "python"), "--cache-dir", str(machine.folder / "cache"))
     done = subprocess.run(
