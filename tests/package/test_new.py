@@ -53,9 +53,8 @@ def test_from_nothing_to_a_table_of_ones_own(machine: Machine, shop: Path, up: s
 
 def test_components_are_typed_and_the_local_cloud_is_a_program(machine: Machine) -> None:
     program = machine.folder / "typed.py"
-    program.write_text(
-        'from trellis.components.network import NetworkArgs\n\nNetworkArgs(region=1, ip_range="10.0.0.0/16")\n'
-    )
+    wrong = 'NetworkArgs(region="nyc1", ip_range="10.0.0.0/16", protect="yes")'
+    program.write_text(f"from trellis.components.network import NetworkArgs\n\n{wrong}\n")
     # The environment's own interpreter is named, so that mypy looks where the wheels are.
     options = ("--python-executable", str(machine.programs / "python"), "--cache-dir", str(machine.folder / "cache"))
     done = subprocess.run(
@@ -65,7 +64,7 @@ def test_components_are_typed_and_the_local_cloud_is_a_program(machine: Machine)
         text=True,
         check=False,
     )
-    assert 'Argument "region" to "NetworkArgs" has incompatible type "int"' in done.stdout, done.stdout + done.stderr
+    assert 'Argument "protect" to "NetworkArgs" has incompatible type "str"' in done.stdout, done.stdout + done.stderr
     assert "usage: " in machine.must(str(machine.programs / "python"), "-m", "localcloud", "--help")
 
 
