@@ -120,26 +120,6 @@ def test_nothing_outlives_a_stopped_up(
     assert again.returncode == 0, said
 
 
-def test_a_run_whose_plugin_was_killed_finds_its_cluster_and_goes_on(run: Run, stack: LocalStack) -> None:
-    def plugins() -> set[int]:
-        return {pid for pid, command in living(stack).items() if "localcloud.providers.digitalocean" in command}
-
-    before = plugins()
-    for pid in before:
-        os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: run.poll() is not None or bool(plugins() - before))
-    assert run.poll() is None, run.communicate()[0]
-    os.killpg(run.pid, signal.SIGINT)
-    said, _ = run.communicate(timeout=300)
-    assert run.returncode == 130, said
-    assert "Traceback" not in said
-    assert len(stack.api("GET", "/v2/databases")["databases"]) == 1
-    wait_for(lambda: not living(stack))
-    for kind in ("databases", "apps"):
-        for made in stack.api("GET", f"/v2/{kind}")[kind] or ():
-            stack.api("DELETE", f"/v2/{kind}/{made['id']}")
-
-
 def test_migrations_are_named_by_the_run_that_applied_them(stack: LocalStack) -> None:
     started = datetime.now(UTC)
     stack.up()
