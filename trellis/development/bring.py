@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from trellis.development import debian, droplet_image
+from trellis.development import debian, droplet_image, machine
 from trellis.development.progress import Failure, step
 from trellis.operations import processes
 
@@ -91,11 +91,7 @@ class _Part:
 
 def cache_folder() -> Path:
     """The cache of this machine. A root user's home is closed to the account that servers run as, so not there."""
-    if named := os.environ.get("TRELLIS_CACHE"):
-        return Path(named).absolute()
-    if os.geteuid() == 0:
-        return Path("/var/cache/trellis")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "trellis"
+    return machine.cache()
 
 
 def bring(versions: Collection[str] = tuple(POSTGRESQL), *, droplets: bool = True) -> Parts:
