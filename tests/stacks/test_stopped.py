@@ -120,6 +120,17 @@ def test_nothing_outlives_a_stopped_up(
     assert again.returncode == 0, said
 
 
+def test_a_plugin_killed_while_a_cluster_is_made(run: Run, stack: LocalStack) -> None:
+    """The create fails, the cloud goes on with it: the same run finds the cluster and goes on to the end."""
+    (plugin,) = (pid for pid, command in living(stack).items() if "localcloud.providers.digitalocean" in command)
+    os.kill(plugin, signal.SIGKILL)
+    stack.api("DELETE", "/_local/faults")
+    said, _ = run.communicate()
+    assert run.returncode == 0, said
+    assert len(stack.api("GET", "/v2/databases")["databases"]) == 1
+    stack.must("preview", "--expect-no-changes")
+
+
 def test_migrations_are_named_by_the_run_that_applied_them(stack: LocalStack) -> None:
     started = datetime.now(UTC)
     stack.up()
