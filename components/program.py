@@ -9,8 +9,7 @@ from pulumi.runtime.config import CONFIG
 
 from trellis import settings
 from trellis.migrator import MigrationError
-
-from .system import System, SystemArgs
+from trellis.startup import collect_nothing
 
 
 def deploy(root: Path) -> None:
@@ -18,6 +17,9 @@ def deploy(root: Path) -> None:
 
     root: the folder that holds systems/ and migrations/. Raises pulumi.RunError with a plain text for a mistake in it.
     """
+    collect_nothing()
+    from .system import System, SystemArgs
+
     # The engine interrupts the program when a deployment fails. Its own error says why; a traceback would not.
     sys.excepthook = lambda kind, *rest: None if kind is KeyboardInterrupt else sys.__excepthook__(kind, *rest)
     stack = pulumi.get_stack()

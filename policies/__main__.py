@@ -7,7 +7,10 @@ from pathlib import Path
 # The engine runs this file from a folder of its own choice: a checkout is named here, an installed package is found.
 sys.path.insert(0, str(next(folder for folder in Path(__file__).resolve().parents if (folder / "trellis").is_dir())))
 
-from trellis.policies.pack import serve
+from trellis.startup import collect_nothing
 
 if __name__ == "__main__":
+    collect_nothing()
+    from trellis.policies.pack import serve
+
     serve()

@@ -178,13 +178,13 @@ def _could_not_run(error: UnknownValueError) -> str:
     return f"could not run: {error.message}. The policy reads it without asking whether it is known."
 
 
-def serve() -> None:
+def serve(name: str = NAME, rules: Iterable[Rule] = RULES) -> None:
     """Answers the engine until it ends."""
     # The SDK writes its port without a flush, and the engine waits for it for ever.
     sys.stdout = io.TextIOWrapper(io.FileIO(sys.stdout.fileno(), "w", closefd=False), write_through=True)
     # An engine that is killed tells nobody; its plugins are handed to another parent.
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    PolicyPack(name=NAME, policies=Pack().policies)
+    PolicyPack(name=name, policies=Pack(rules).policies)
 
 
 def _end_with(engine: int) -> None:

@@ -123,9 +123,9 @@ def test_what_a_preview_postpones_stops_up_before_anything_is_made(parts: Parts)
 
 
 CARELESS = """#!/usr/bin/env python3
-from pulumi_policy import PolicyPack, Severity
+from pulumi_policy import Severity
 from policies.kinds import APP
-from policies.pack import Pack
+from policies.pack import serve
 from policies.rules import ResourceRule
 
 def careless(resource, _config):
@@ -134,7 +134,7 @@ def careless(resource, _config):
             yield variable[{key}]
 
 facts = dict(protects="Nothing.", fix="Read with care.", source="https://example.com", severity=Severity.LOW)
-PolicyPack("careless", Pack([ResourceRule(name="careless", types=frozenset([APP]), check=careless, **facts)]).policies)
+serve("careless", [ResourceRule(name="careless", types=frozenset([APP]), check=careless, **facts)])
 """
 
 
