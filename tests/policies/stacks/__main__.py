@@ -3,4 +3,7 @@
 import os
 from importlib import import_module
 
+from trellis.startup import collect_nothing
+
+collect_nothing()
 import_module(f"tests.policies.stacks.{os.environ['PROGRAM']}")
