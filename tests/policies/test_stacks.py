@@ -27,6 +27,8 @@ def previews() -> Iterator[dict[str, "Future[Previewed]"]]:
         engine = Previews(folder, bring())
         programs = ["keeps_all", *(_program(name) for name in BROKEN)]
         yield {program: workers.submit(engine.preview, program) for program in programs}
+        # An interrupted run waits for no program that has not begun.
+        workers.shutdown(cancel_futures=True)
 
 
 def _program(policy: str) -> str:

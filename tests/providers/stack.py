@@ -10,6 +10,7 @@ from typing import Any
 
 from localcloud.providers import install
 from trellis.development.bring import bring
+from trellis.operations.processes import MARKS
 
 
 def engine_path() -> str:
@@ -37,6 +38,7 @@ class Stack:
         (self.folder / "state").mkdir()
         (self.folder / "Pulumi.yaml").write_text("name: project\nruntime: python\n")
         self.environment = {
+            MARKS: os.environ[MARKS],
             "PATH": engine_path(),
             "HOME": str(self.home),
             "PULUMI_HOME": str(self.home),
