@@ -1,16 +1,11 @@
-"""Puts the provider plugins where Pulumi looks for them: the official ones where there are any, else the bundled ones.
-
-python -m localcloud.providers.install --pulumi-home DIR [--official DIR]
-"""
+"""Puts provider plugins where Pulumi looks for them: official ones where there are any, else the bundled ones."""
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -32,10 +27,10 @@ exec {python} -P -m localcloud.providers.{name} "$@"
 class Action(Enum):
     """What was done for a plugin."""
 
-    KEPT = "an official plugin is installed"
-    LINKED = "linked the official plugin"
-    BUNDLED = "installed the bundled plugin"
-    UNCHANGED = "the bundled plugin is installed"
+    KEPT = "official, as it was"
+    LINKED = "official"
+    BUNDLED = "bundled"
+    UNCHANGED = "bundled, as it was"
 
 
 @dataclass(frozen=True)
@@ -47,11 +42,17 @@ class Installed:
     action: Action
     path: Path
 
+    @property
+    def official(self) -> bool:
+        """Whether this is the official plugin."""
+        return self.action in (Action.KEPT, Action.LINKED)
 
-def install(pulumi_home: Path, official: Path) -> list[Installed]:
+
+def install(pulumi_home: Path, official: Path | None) -> list[Installed]:
     """Makes each plugin available in pulumi_home/plugins; a second call changes nothing.
 
-    An official plugin of the same major version is used where it is in pulumi_home already or in `official`.
+    An official plugin of the same major version is used where it is in pulumi_home already or in `official`. None: the
+    bundled ones, whatever is there.
     Raises OSError where the folder cannot be written.
     """
     plugins = pulumi_home / "plugins"
@@ -59,9 +60,13 @@ def install(pulumi_home: Path, official: Path) -> list[Installed]:
     return [_install(name, version, plugins, official) for name, version in VERSIONS.items()]
 
 
-def _install(name: str, version: str, plugins: Path, official: Path) -> Installed:
+def _install(name: str, version: str, plugins: Path, official: Path | None) -> Installed:
     # The engine asks for the version of the Python package, so any other official one is linked under that.
     folder = plugins / f"resource-{name}-v{version}"
+    if official is None:
+        if folder.is_dir() and not _is_bundled(folder):
+            shutil.rmtree(folder)
+        return _bundle(name, version, folder)
     if _is_official(folder, name):
         return Installed(name, version, Action.KEPT, folder)
     found = _official(name, version, plugins) or _official(name, version, official)
@@ -121,27 +126,3 @@ def _is_bundled(folder: Path) -> bool:
             with executable.open("rb") as file:
                 return MARK.encode() in file.read(4096)
     return False
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m localcloud.providers.install", description=__doc__)
-    parser.add_argument("--pulumi-home", type=Path, required=True, help="Pulumi's home folder (PULUMI_HOME)")
-    parser.add_argument(
-        "--official",
-        type=Path,
-        default=Path.home() / ".pulumi" / "plugins",
-        help="a plugins folder that may hold official plugins (default: %(default)s)",
-    )
-    options = parser.parse_args(arguments)
-    try:
-        for plugin in install(options.pulumi_home, options.official):
-            print(f"{plugin.name} {plugin.version}: {plugin.action.value} ({plugin.path})")
-    except OSError as error:
-        print(f"{options.pulumi_home}: the plugins cannot be installed there: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -22,6 +22,7 @@ def main(package: Package) -> None:
     """Serves a package until the engine ends the process."""
     engine = os.getppid()
     parser = argparse.ArgumentParser(description=f"Pulumi provider plugin for {package.name} (gRPC server)")
+    parser.add_argument("--version", action="version", version=package.marked_version)
     parser.add_argument("engine", nargs="?", help="the engine's address; given by the engine")
     parser.parse_known_args()
     options = [

@@ -51,6 +51,11 @@ class Package:
     by_token: Mapping[str, ResourceType] = field(init=False)
     functions_by_token: Mapping[str, Function] = field(init=False)
 
+    @property
+    def marked_version(self) -> str:
+        """The version that nobody takes for the official plugin's."""
+        return f"{self.version}+bundled"
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_token", {item.token: item for item in self.resources})
         object.__setattr__(self, "functions_by_token", {item.token: item for item in self.functions})
@@ -73,7 +78,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     # -- the provider itself
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return plugin_pb2.PluginInfo(version=self._package.version)
+        return plugin_pb2.PluginInfo(version=self._package.marked_version)
 
     def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:
         name, version = self._package.name, self._package.version

@@ -117,7 +117,7 @@ def test_a_stack_is_drawn_as_its_files_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    for name in ("systems", "migrations", "seeds"):
+    for name in ("systems", "migrations"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "Pulumi.yaml").write_text(
         "name: trellis\nconfig:\n  caches: {type: array, default: []}\n  trellis:phase: {value: growth}\n"

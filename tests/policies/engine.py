@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import ROOT
+from trellis.development import plugins
 from trellis.development.bring import Parts
 from trellis.development.workspace import Workspace
 
@@ -52,8 +53,7 @@ class Previews:
             "SPACES_ACCESS_KEY_ID": "local",
             "SPACES_SECRET_ACCESS_KEY": "local",
         }
-        install = (sys.executable, "-m", "localcloud.providers.install", "--pulumi-home", str(workspace.pulumi_home))
-        subprocess.run(install, cwd=ROOT, env=self.environment, check=True, capture_output=True)
+        plugins.prepare(workspace)
         (folder / "Pulumi.yaml").write_text((STACKS / "Pulumi.yaml").read_text())
         init = ("pulumi", "stack", "init", "--stack", stack, "--non-interactive")
         subprocess.run(init, cwd=folder, env=self.environment, check=True, capture_output=True)

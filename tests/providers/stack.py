@@ -34,7 +34,7 @@ class Stack:
 
     def __post_init__(self) -> None:
         self.home = self.folder / "home"
-        install.install(self.home, self.official or self.folder / "no-official-plugins")
+        install.install(self.home, self.official)
         (self.folder / "state").mkdir()
         (self.folder / "Pulumi.yaml").write_text("name: project\nruntime: python\n")
         self.environment = {

@@ -102,15 +102,18 @@ def test_official_that_is_gone_is_replaced_by_the_bundled(tmp_path: Path) -> Non
     assert not executable.exists()
 
 
-def test_command(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "localcloud.providers.install",
-        "--pulumi-home",
-        str(tmp_path),
-        "--official",
-        "/none",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert [line.split()[0] for line in done.stdout.splitlines()] == list(VERSIONS)
+def test_the_bundled_where_they_are_asked_for(tmp_path: Path) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    executable = official(elsewhere, "digitalocean", VERSIONS["digitalocean"])
+    official(home / "plugins", "random", VERSIONS["random"])
+    assert [plugin.official for plugin in install(home, elsewhere)] == [True, False, True]
+    assert {plugin.action for plugin in install(home, None)} == {Action.BUNDLED, Action.UNCHANGED}
+    assert executable.read_bytes() == b"\x7fELF"
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_a_bundled_plugin_says_what_it_is(tmp_path: Path, name: str) -> None:
+    install(tmp_path, None)
+    wrapper = tmp_path / "plugins" / f"resource-{name}-v{VERSIONS[name]}" / f"pulumi-resource-{name}"
+    said = subprocess.run((wrapper, "--version"), capture_output=True, text=True, check=True).stdout
+    assert said == f"{VERSIONS[name]}+bundled\n"

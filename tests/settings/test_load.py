@@ -141,11 +141,13 @@ def test_a_self_hosted_cluster_is_a_droplet_with_the_memory_and_the_disk_of_the_
 
 
 def test_test_data_is_for_development(load: Load, root: Path) -> None:
-    with pytest.raises(settings.SettingsError, match=r"shop has no test data\. Put SQL into seeds/shop/<database>/"):
+    with pytest.raises(
+        settings.SettingsError, match=r"shop has no test data\. Put SQL into migrations/shop/<database>\.seeds/"
+    ):
         load(environment="development", seedData="true")
-    (root / "seeds" / "shop" / "shop").mkdir(parents=True)
+    (root / "migrations" / "shop" / "shop.seeds").mkdir(parents=True)
     (database,) = load(environment="development", seedData="true").clusters[0].databases
-    assert database.seeds == root / "seeds" / "shop" / "shop"
+    assert database.seeds == root / "migrations" / "shop" / "shop.seeds"
     assert load(environment="development").clusters[0].databases[0].seeds is None
 
 

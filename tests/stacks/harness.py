@@ -25,7 +25,7 @@ from trellis.development.dev import Stack, zones
 from trellis.development.workspace import Workspace
 
 STACK = "dev"
-PROGRAM = "components trellis localcloud systems migrations seeds".split()
+PROGRAM = "components trellis localcloud systems migrations".split()
 
 
 class LocalStack:

@@ -45,7 +45,7 @@ def test_test_data_follows_the_migrations_with_a_history_of_its_own() -> None:
     recorder, _ = _stack("audifi", environment="development", seedData="true")
     runs = {inputs["table"]: inputs for inputs in recorder.of("Migrations").values() if "files" in inputs}
     assert set(runs) == {"flyway_schema_history", "seed_history"}
-    assert runs["seed_history"]["folder"] == "seeds/audifi/audifi"
+    assert runs["seed_history"]["folder"] == "migrations/audifi/audifi.seeds"
     assert runs["seed_history"]["baseline_version"] == "0"
     assert not set(runs["seed_history"]["files"]) & set(runs["flyway_schema_history"]["files"])
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from trellis import policies
-from trellis.development import connect
+from trellis.development import connect, plugins
 from trellis.development.bring import Parts, bring, describe
 from trellis.development.clean import clean
 from trellis.development.progress import Failure, bold, step
@@ -44,7 +44,7 @@ class Stack:
         if os.geteuid() == 0 and workspace.cloud_state.parent == workspace.folder:
             # The servers' account passes through here to its own folder; it cannot list this one.
             workspace.folder.chmod(0o711)
-        self.run("python", "-m", "localcloud.providers.install", "--pulumi-home", str(workspace.pulumi_home))
+        plugins.prepare(workspace)
         self.pulumi("stack", "select", "--create")
         self._release_lock()
 
@@ -168,6 +168,7 @@ def _up(stack: Stack) -> None:
     with step("Local cloud"):
         stack.start_cloud(zones(stack.root))
     with step("Pulumi's plugins and stack"):
+        plugins.choose(stack.workspace)
         stack.prepare()
     started = datetime.now(UTC)
     with step(f"pulumi up, stack {stack.name}"):
@@ -249,6 +250,11 @@ def run(options: Namespace) -> int:
     root = project()
     stack = Stack(_workspace(options.stack, root), options.stack, None, root)
     match options.action:
+        case "plugins":
+            if options.kind:
+                plugins.switch(stack.workspace, options.kind)
+            for plugin in plugins.prepare(stack.workspace):
+                print(f"{plugin.name:<15}{plugin.version:<16}{plugin.action.value:<25}{plugin.path}")
         case "up":
             _up(stack)
         case "preview":

@@ -195,7 +195,8 @@ def _new(command: argparse.ArgumentParser) -> None:
 
 
 def _dev(command: argparse.ArgumentParser) -> None:
-    command.add_argument("action", choices=("up", "preview", "down", "clean", "parts"), metavar="ACTION")
+    command.add_argument("action", choices=("up", "preview", "down", "clean", "parts", "plugins"), metavar="ACTION")
+    command.add_argument("kind", nargs="?", choices=("official", "bundled"), help="of plugins, to switch to")
     add_stack(command)
 
 
@@ -361,7 +362,8 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "  preview  show what up would change\n"
         "  down     destroy the stack; stop the local cloud when no other uses it\n"
         "  clean    stop the local cloud and delete its data\n"
-        "  parts    bring Pulumi and the servers; show where each is",
+        "  parts    bring Pulumi and the servers; show where each is\n"
+        "  plugins  show the plugins for clouds; switch to official or bundled",
         _dev,
     ),
 }

@@ -42,7 +42,7 @@ def load(config: Mapping[str, str], root: Path, *, stack: str) -> Settings:
 
     config: the stack's config as Pulumi hands it over: every key with its namespace, every value as text,
         lists and mappings as JSON.
-    root: the folder that holds systems/, migrations/ and seeds/.
+    root: the folder that holds systems/ and migrations/.
     stack: the stack's name, for errors.
 
     Raises SettingsError, with one line a complaint, before anything is built.
@@ -141,8 +141,10 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
                 f"data is at stake, set {NAMESPACE}:environment to development.",
             )
         )
-    if chosen.seed_data and not (root / "seeds" / system.name).is_dir():
-        found.append(("seedData", f"{system.name} has no test data. Put SQL into seeds/{system.name}/<database>/."))
+    if chosen.seed_data and not any((root / "migrations" / system.name).glob("*.seeds")):
+        found.append(
+            ("seedData", f"{system.name} has no test data. Put SQL into migrations/{system.name}/<database>.seeds/.")
+        )
     if chosen.copy_to:
         found += [("copyTo", complaint) for complaint in _no_copy(chosen.copy_to, chosen, system)]
     return found

@@ -120,7 +120,7 @@ def _cluster(
                 name=name,
                 migrations=_folder(root, database.migrations or f"{system.name}/{name}", source, key, name),
                 roles=database.roles,
-                seeds=_seeds(root / "seeds" / system.name / name) if chosen.seed_data else None,
+                seeds=_seeds(root / "migrations" / system.name / f"{name}.seeds") if chosen.seed_data else None,
             )
             for name, database in cluster.databases.items()
         ),

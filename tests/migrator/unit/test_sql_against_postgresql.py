@@ -11,7 +11,7 @@ from pglast.parser import ParseError, scan
 from trellis.migrator.sql import SqlError, UnclosedSql, split
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMITTED = sorted(path for folder in ("migrations", "seeds") for path in (ROOT / folder).rglob("*.sql"))
+COMMITTED = sorted((ROOT / "migrations").rglob("*.sql"))
 
 COMMENTS = {"C_COMMENT", "SQL_COMMENT"}
 

@@ -7,7 +7,7 @@ from tests.systems.audifi.product import ADMIN, ANALYTICS, APP, PASSWORD, PLACEH
 from tests.systems.audifi.test_roles import OPERATIONAL
 from trellis.migrator import Options, Report, Target, migrate
 
-SEEDS = Path(__file__).parents[3] / "seeds" / "audifi" / "audifi"
+SEEDS = Path(__file__).parents[3] / "migrations" / "audifi" / "audifi.seeds"
 
 
 def sow(audifi: AudiFi) -> Report:
