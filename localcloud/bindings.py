@@ -124,16 +124,11 @@ class Resolver:
         return self._way_in(cluster.port, target, self._user(cluster, database)).get(field)
 
     def _way_in(self, port: int, target: str, user: User) -> Environment:
-        account = f"{quote(user.name, safe='')}:{quote(user.password, safe='')}"
+        account, variables = self._way_to(port, user)
         rest = f"{port}/{quote(target, safe='')}?sslmode=require"
         return {
-            "HOSTNAME": PUBLIC_HOST,
-            "PRIVATE_HOSTNAME": PRIVATE_HOST,
-            "PORT": str(port),
-            "USERNAME": user.name,
-            "PASSWORD": user.password,
+            **variables,
             "DATABASE": target,
-            "CA_CERT": self._ca_certificate,
             "DATABASE_URL": f"postgresql://{account}@{PUBLIC_HOST}:{rest}",
             "DATABASE_PRIVATE_URL": f"postgresql://{account}@{PRIVATE_HOST}:{rest}",
             "JDBC_DATABASE_URL": (
@@ -143,16 +138,22 @@ class Resolver:
         }
 
     def _way_into_valkey(self, port: int, user: User) -> Environment:
-        account = f"{quote(user.name, safe='')}:{quote(user.password, safe='')}"
+        account, variables = self._way_to(port, user)
         return {
+            **variables,
+            "DATABASE_URL": f"rediss://{account}@{PUBLIC_HOST}:{port}",
+            "DATABASE_PRIVATE_URL": f"rediss://{account}@{PRIVATE_HOST}:{port}",
+        }
+
+    def _way_to(self, port: int, user: User) -> tuple[str, Environment]:
+        """The account as a URL has it, and the variables that are the same for every engine."""
+        return f"{quote(user.name, safe='')}:{quote(user.password, safe='')}", {
             "HOSTNAME": PUBLIC_HOST,
             "PRIVATE_HOSTNAME": PRIVATE_HOST,
             "PORT": str(port),
             "USERNAME": user.name,
             "PASSWORD": user.password,
             "CA_CERT": self._ca_certificate,
-            "DATABASE_URL": f"rediss://{account}@{PUBLIC_HOST}:{port}",
-            "DATABASE_PRIVATE_URL": f"rediss://{account}@{PRIVATE_HOST}:{port}",
         }
 
     def _cluster(self, database: Mapping[str, Any]) -> Cluster | None:

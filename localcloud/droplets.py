@@ -1,22 +1,16 @@
 """Keeps the machines in step with the records of Droplets."""
 
 import logging
-import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 from localcloud import machines
 from localcloud.compute import Action, Droplet
+from localcloud.jobs import Jobs
 from localcloud.options import Layout
 from localcloud.records import now
 from localcloud.state import State, Tables
 
 _log = logging.getLogger("localcloud.droplets")
-
-_WORKERS = 4
-"""Machines that are started or stopped at the same time."""
 
 
 class Droplets:
@@ -26,18 +20,10 @@ class Droplets:
         self._layout = layout
         self._state = state
         self.host = host
-        self._guards: dict[int, threading.RLock] = {}
-        self._lock = threading.Lock()
-        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="droplets")
-        self._jobs: set[Future[None]] = set()
-
-    @contextmanager
-    def guard(self, id: int) -> Iterator[None]:
-        """Keeps others from changing this Droplet's machine and volumes while the block runs."""
-        with self._lock:
-            guard = self._guards.setdefault(id, threading.RLock())
-        with guard:
-            yield
+        self._jobs = Jobs("droplets")
+        # Keeps others from changing a Droplet's machine and volumes, by its id.
+        self.guard = self._jobs.guard
+        self.busy = self._jobs.busy
 
     def require(self, image: str) -> None:
         """Raises machines.HostUnfit unless a Droplet of this image can run here."""
@@ -71,21 +57,12 @@ class Droplets:
 
     def settle(self, id: int) -> None:
         """Switches one Droplet on or off, as its record says, on a worker thread."""
-        job = self._workers.submit(self._settle, id)
-        with self._lock:
-            self._jobs.add(job)
-        job.add_done_callback(self._forget)
-
-    def busy(self) -> int:
-        """Jobs that are not finished."""
-        with self._lock:
-            return len(self._jobs)
+        self._jobs.submit(self._settle, id)
 
     def stop_all(self) -> None:
         """Waits for the jobs under way, then switches all machines off. Their records stay: they shall run again."""
-        self._workers.shutdown(wait=True, cancel_futures=True)
-        with ThreadPoolExecutor(_WORKERS) as stoppers:
-            list(stoppers.map(self._try_to_stop, list(self._state.read().droplets.values())))
+        # Read when the last job has written.
+        self._jobs.end(self._try_to_stop, lambda: self._state.read().droplets.values())  # noqa: PLW0108
 
     def destroy(self, droplet: Droplet) -> None:
         """Ends the machine, removes its files and its record. Its volumes stay, attached to nothing."""
@@ -99,10 +76,6 @@ class Droplets:
                 for firewall in list(tables.firewalls.values()):
                     rest = tuple(id for id in firewall.droplet_ids if id != droplet.id)
                     tables.firewalls[firewall.id] = firewall.model_copy(update={"droplet_ids": rest})
-
-    def _forget(self, job: Future[None]) -> None:
-        with self._lock:
-            self._jobs.discard(job)
 
     def _settle(self, id: int) -> None:
         with self.guard(id):

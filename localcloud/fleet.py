@@ -1,28 +1,21 @@
 """Keeps the real servers in step with the records: what the records say is what must run."""
 
 import logging
-import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 
 from localcloud import catalogue, servers
 from localcloud.engines import Running, filled, follow, load, start, trusted_sources
+from localcloud.jobs import Jobs
 from localcloud.options import Layout
 from localcloud.records import Cluster, Replica
 from localcloud.state import State
 
 _log = logging.getLogger("localcloud.fleet")
 
-_WORKERS = 4
-"""Clusters that are created, started or stopped at the same time."""
-
 
 class Fleet:
     """All servers of one local cloud.
 
-    Slow work (create, resize, restart) happens on worker threads and ends in the record: status "online", or
-    `failure` with the reason. Every job can be repeated: after a crash the same jobs are given out again.
+    Slow work (create, resize, restart) is a job and ends in the record: status "online", or `failure` with the reason.
     """
 
     def __init__(self, layout: Layout, state: State, tools: servers.Tools) -> None:
@@ -31,18 +24,10 @@ class Fleet:
         self.tools = tools
         self.authority = servers.CertificateAuthority(layout.authority)
         self._clusters: dict[str, Running] = {}
-        self._guards: dict[str, threading.RLock] = {}
-        self._lock = threading.Lock()
-        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="fleet")
-        self._jobs: set[Future[None]] = set()
-
-    @contextmanager
-    def guard(self, cluster_id: str) -> Iterator[None]:
-        """Keeps others from changing this cluster's servers and records while the block runs."""
-        with self._lock:
-            guard = self._guards.setdefault(cluster_id, threading.RLock())
-        with guard:
-            yield
+        self._jobs = Jobs("fleet")
+        # Keeps others from changing a cluster's servers and records, by its id.
+        self.guard = self._jobs.guard
+        self.busy = self._jobs.busy
 
     def servers_of(self, id: str) -> Running:
         """The servers of an online cluster. Raises servers.NotRunning when they are not there (yet)."""
@@ -72,10 +57,7 @@ class Fleet:
 
     def settle(self, cluster_id: str) -> None:
         """Brings one cluster, and its replicas, to the state its record asks for, on a worker thread."""
-        job = self._workers.submit(self._settle, cluster_id)
-        with self._lock:
-            self._jobs.add(job)
-        job.add_done_callback(self._forget)
+        self._jobs.submit(self._settle, cluster_id)
 
     def follow_droplets(self) -> None:
         """Settles the clusters whose trusted sources name Droplets or tags: Droplets or their tags have changed."""
@@ -84,16 +66,9 @@ class Fleet:
         for cluster_id in named | {item.cluster_id for item in tables.replicas.values() if _names_droplets(item)}:
             self.settle(cluster_id)
 
-    def busy(self) -> int:
-        """Jobs that are not finished."""
-        with self._lock:
-            return len(self._jobs)
-
     def stop_all(self) -> None:
         """Waits for the jobs under way, then stops all servers."""
-        self._workers.shutdown(wait=True, cancel_futures=True)
-        with ThreadPoolExecutor(_WORKERS) as stoppers:
-            list(stoppers.map(self._stop, list(self._clusters.items())))
+        self._jobs.end(self._stop, self._clusters.items)
 
     def destroy_cluster(self, cluster: Cluster) -> None:
         """Stops the cluster's servers, its replicas' too, and removes their files."""
@@ -111,10 +86,6 @@ class Fleet:
             cluster = self._clusters.get(replica.cluster_id)
             if isinstance(cluster, servers.Cluster) and replica.name in cluster.replicas:
                 cluster.replicas[replica.name].destroy()
-
-    def _forget(self, job: Future[None]) -> None:
-        with self._lock:
-            self._jobs.discard(job)
 
     def _stop(self, item: tuple[str, Running]) -> None:
         cluster_id, cluster = item
