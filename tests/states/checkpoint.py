@@ -74,6 +74,10 @@ def _is_provider(resource: Resource) -> bool:
     return str(resource["type"]).startswith("pulumi:providers:")
 
 
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("ciphertext") == LIVE
+
+
 def _common(first: Any, second: Any, where: str) -> Any:
     if isinstance(first, dict) and isinstance(second, dict) and first.keys() == second.keys():
         return {key: _common(value, second[key], f"{where}.{key}") for key, value in first.items()}
@@ -94,7 +98,12 @@ def _filled(record: Any, live: Any, where: str) -> Any:
         return live
     if isinstance(record, dict):
         values = live if isinstance(live, dict) else {}
-        return {key: _filled(value, values.get(key), f"{where}.{key}") for key, value in record.items()}
+        return {
+            key: _filled(value, values.get(key), f"{where}.{key}")
+            for key, value in record.items()
+            # The official plugin keeps some empty secrets that the bundled one leaves out, and no key for them is here.
+            if not (_is_secret(value) and key not in values)
+        }
     if isinstance(record, list):
         values = dict(enumerate(live)) if isinstance(live, list) else {}
         return [_filled(value, values.get(place), f"{where}[{place}]") for place, value in enumerate(record)]

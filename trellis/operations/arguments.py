@@ -210,14 +210,14 @@ def _which(command: argparse.ArgumentParser, *, folder: bool = True, single: boo
     if not single:
         command.set_defaults(url=None, folder=None, schema="public")
         return
-    alone = command.add_argument_group("a database without a stack")
-    alone.add_argument(
+    without_stack = command.add_argument_group("a database without a stack")
+    without_stack.add_argument(
         "--url", help="postgresql://user@host:port/database; the password in PGPASSWORD or a password file"
     )
-    alone.add_argument("--schema", default="public", help="schema that is migrated (default: public)")
+    without_stack.add_argument("--schema", default="public", help="schema that is migrated (default: public)")
     if folder:
-        alone.add_argument("--folder", type=Path, help="the folder of its SQL")
-        alone.add_argument(
+        without_stack.add_argument("--folder", type=Path, help="the folder of its SQL")
+        without_stack.add_argument(
             "--placeholder",
             action="append",
             default=[],

@@ -16,7 +16,7 @@ from typing import Any
 
 from trellis.operations.engine import UNREAD, Engine
 from trellis.operations.errors import OperationError
-from trellis.operations.orphans import KINDS, Api, Clouds, ForeignError, find, is_ready
+from trellis.operations.ownership import KINDS, Api, Clouds, ForeignError, find, is_ready
 
 READY_WITHIN_SECONDS = 1800
 NEW_WITHIN_SECONDS = 3600

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trellis.operations.orphans import Clouds, at
+from trellis.operations.ownership import Clouds, at
 
 # Type -> where its password can be read, as a format string over the state's outputs, and its place in the answer.
 LOGINS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from trellis.migrator import Options, RepairReport, Stop, baseline, info, migrate, repair, validate
-from trellis.operations import plans, resets, standing
+from trellis.operations import migration_state, plans, resets
 from trellis.operations.databases import Database, opened
 from trellis.operations.errors import WrongCall
 from trellis.operations.side_by_side import Outcome, each
@@ -164,11 +164,11 @@ def _would_migrate(database: Database, settings: Options) -> Answer:
 
 def _info(database: Database, _options: Namespace, settings: Options) -> Answer:
     sources = database.sources
-    found = standing.read(info(database.target, sources.folder, sources.placeholders, settings), sources.folder)
+    found = migration_state.read(info(database.target, sources.folder, sources.placeholders, settings), sources.folder)
     pending = sum(one.pending for one in found)
     return Answer(
         values={"pending": pending, "migrations": [one.to_dict() for one in found]},
-        text=standing.as_table(found),
+        text=migration_state.as_table(found),
         pending=pending,
     )
 

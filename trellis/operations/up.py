@@ -9,7 +9,7 @@ from typing import Any
 from trellis.operations.deployment import Deployment, deploy
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError
-from trellis.operations.orphans import Clouds
+from trellis.operations.ownership import Clouds
 from trellis.operations.recover import finish, take_in
 from trellis.operations.rotation import changed_logins
 from trellis.operations.terminal import tell

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from trellis.operations.engine import Engine
-from trellis.operations.orphans import KINDS, Api, Clouds, ForeignError, find
+from trellis.operations.ownership import KINDS, Api, Clouds, ForeignError, find
 from trellis.operations.recover import _look_up
 
 TAGS = ["trellis", "system:villa", "stack:dev"]
