@@ -22,6 +22,7 @@ def deploy(root: Path) -> None:
 
     # The engine interrupts the program when a deployment fails. Its own error says why; a traceback would not.
     sys.excepthook = lambda kind, *rest: None if kind is KeyboardInterrupt else sys.__excepthook__(kind, *rest)
+    sys.unraisablehook = lambda found: None if found.exc_type is KeyboardInterrupt else sys.__unraisablehook__(found)
     stack = pulumi.get_stack()
     try:
         settings.refuse_local_shell(CONFIG.get(), os.environ, stack=stack)

@@ -118,6 +118,8 @@ def test_nothing_outlives_a_stopped_up(
     with start(stack) as again:
         said, _ = again.communicate()
     assert again.returncode == 0, said
+    # A kill while Pulumi writes one of these makes its state unreadable.
+    assert list(stack.workspace.backend.rglob("*.attrs")) == []
 
 
 def test_a_plugin_killed_while_a_cluster_is_made(run: Run, stack: LocalStack) -> None:

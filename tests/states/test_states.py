@@ -74,8 +74,9 @@ def _old_providers(record: Deployment) -> set[str]:
 def _applied(stack: LocalStack, before: Deployment) -> list[str]:
     """The migrations that ran since. What had nothing to do keeps the report of its last run."""
     reports, old = _reports(deployment(stack)), _reports(before)
-    assert reports
-    return [file["script"] for urn, report in reports.items() if report != old.get(urn) for file in report["applied"]]
+    assert reports.keys() == old.keys()
+    ran = [report for urn, report in reports.items() if report["restore_time"] != old[urn]["restore_time"]]
+    return [file["script"] for report in ran for file in report["applied"]]
 
 
 def _reports(state: Deployment) -> dict[str, Any]:

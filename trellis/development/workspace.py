@@ -70,7 +70,8 @@ class Workspace:
         return {
             "PATH": os.pathsep.join(map(str, path)),
             "PULUMI_HOME": str(self.pulumi_home),
-            "PULUMI_BACKEND_URL": self.backend.as_uri(),
+            # Without it Pulumi rewrites a file beside each state in place, and reads no state whose file a kill cut.
+            "PULUMI_BACKEND_URL": f"{self.backend.as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
