@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from trellis.migrator.comparison import Pending
     from trellis.migrator.connection import Target
     from trellis.migrator.errors import MigrationError
-    from trellis.migrator.files import Kind, MigrationFile, discover
     from trellis.migrator.history import HistoryRow
     from trellis.migrator.inspection import MigrationInfo, info, validate
-    from trellis.migrator.options import Options
+    from trellis.migrator.options import Options, Stop
     from trellis.migrator.planning import Plan, plan
     from trellis.migrator.repairs import RepairReport, baseline, repair
     from trellis.migrator.report import AppliedMigration, Report
-    from trellis.migrator.stop import Stop
+    from trellis.migrator.sql import Kind, MigrationFile, discover
 
 __all__ = [
     "AppliedMigration",
@@ -54,21 +53,21 @@ _MODULES = {
     "AppliedMigration": "report",
     "Contents": "cleaning",
     "HistoryRow": "history",
-    "Kind": "files",
+    "Kind": "sql",
     "MigrationError": "errors",
-    "MigrationFile": "files",
+    "MigrationFile": "sql",
     "MigrationInfo": "inspection",
     "Options": "options",
     "Pending": "comparison",
     "Plan": "planning",
     "RepairReport": "repairs",
     "Report": "report",
-    "Stop": "stop",
+    "Stop": "options",
     "Target": "connection",
     "baseline": "repairs",
     "clean": "cleaning",
     "contents": "cleaning",
-    "discover": "files",
+    "discover": "sql",
     "info": "inspection",
     "migrate": "apply",
     "plan": "planning",

@@ -10,12 +10,12 @@ from trellis.migrator.batch import Frame, Unit
 from trellis.migrator.comparison import Pending
 from trellis.migrator.connection import Session
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.files import Kind
 from trellis.migrator.history import HistoryRow
 from trellis.migrator.non_transactional import apply_alone
 from trellis.migrator.options import Options
 from trellis.migrator.planning import Plan
 from trellis.migrator.report import AppliedMigration
+from trellis.migrator.sql import Kind
 from trellis.migrator.transactional import apply_in_transactions
 from trellis.migrator.versions import version_key
 

@@ -9,7 +9,7 @@ from trellis.migrator.connection import Connection
 from trellis.migrator.errors import MigrationError
 from trellis.migrator.history import identifier, literal
 from trellis.migrator.options import Options
-from trellis.migrator.statements import IndexBuild
+from trellis.migrator.sql import IndexBuild
 from trellis.migrator.wire import run
 
 # relkind 'I', the index of a partitioned table, is invalid by design until every partition has its own.

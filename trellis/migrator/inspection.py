@@ -9,9 +9,9 @@ from typing import Any
 from trellis.migrator.comparison import Examination, FileState, examine
 from trellis.migrator.connection import Session, Target
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.files import discover
 from trellis.migrator.options import DEFAULTS, Options
 from trellis.migrator.privacy import readable_errors
+from trellis.migrator.sql import discover
 
 
 @dataclass(frozen=True, slots=True)

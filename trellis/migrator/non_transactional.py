@@ -16,12 +16,12 @@ from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.history import Unfinished, literal
 from trellis.migrator.indexes import Index, drop_invalid, find_index, reindex_leftovers
 from trellis.migrator.retry import Retry
-from trellis.migrator.sql import Statement
-from trellis.migrator.sql_parts import Part
-from trellis.migrator.statements import (
+from trellis.migrator.sql import (
     DONE_BEFORE,
     Alone,
     IndexBuild,
+    Part,
+    Statement,
     index_build,
     may_commit,
     runs_alone,

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trellis.migrator.comparison import Pending, examine
-from trellis.migrator.files import MigrationFile
 from trellis.migrator.history import HistoryRow
 from trellis.migrator.options import DEFAULTS, Options
+from trellis.migrator.sql import MigrationFile
 
 
 @dataclass(frozen=True, slots=True)

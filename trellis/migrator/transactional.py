@@ -10,8 +10,7 @@ from trellis.migrator.blockers import add_holder
 from trellis.migrator.connection import Connection
 from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.retry import Retry
-from trellis.migrator.sql import Statement
-from trellis.migrator.sql_parts import Part
+from trellis.migrator.sql import Part, Statement
 from trellis.migrator.wire import roll_back, run, send
 
 # Later messages hold more files while one takes less than a second.
