@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from trellis.migrator.apply import migrate
     from trellis.migrator.cleaning import Contents, clean, contents
-    from trellis.migrator.comparison import Pending
-    from trellis.migrator.connection import Target
+    from trellis.migrator.connecting import Target
     from trellis.migrator.errors import MigrationError
-    from trellis.migrator.history import HistoryRow
+    from trellis.migrator.history import HistoryRow, Pending, Plan, plan
     from trellis.migrator.inspection import MigrationInfo, info, validate
     from trellis.migrator.options import Options, Stop
-    from trellis.migrator.planning import Plan, plan
     from trellis.migrator.repairs import RepairReport, baseline, repair
     from trellis.migrator.report import AppliedMigration, Report
     from trellis.migrator.sql import Kind, MigrationFile, discover
@@ -58,19 +56,19 @@ _MODULES = {
     "MigrationFile": "sql",
     "MigrationInfo": "inspection",
     "Options": "options",
-    "Pending": "comparison",
-    "Plan": "planning",
+    "Pending": "history",
+    "Plan": "history",
     "RepairReport": "repairs",
     "Report": "report",
     "Stop": "options",
-    "Target": "connection",
+    "Target": "connecting",
     "baseline": "repairs",
     "clean": "cleaning",
     "contents": "cleaning",
     "discover": "sql",
     "info": "inspection",
     "migrate": "apply",
-    "plan": "planning",
+    "plan": "history",
     "repair": "repairs",
     "validate": "inspection",
 }

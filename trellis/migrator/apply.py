@@ -4,13 +4,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trellis.migrator.connection import Session, Target
-from trellis.migrator.creation import create_history
-from trellis.migrator.history import HistoryRow
-from trellis.migrator.lock import acquire
+from trellis.migrator.connecting import Session, Target, acquire, create_history, readable_errors
+from trellis.migrator.history import HistoryRow, Plan, plan
 from trellis.migrator.options import DEFAULTS, Options
-from trellis.migrator.planning import Plan, plan
-from trellis.migrator.privacy import readable_errors
 from trellis.migrator.report import AppliedMigration, Report
 from trellis.migrator.sql import MigrationFile, discover
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from trellis.migrator.comparison import Pending
-from trellis.migrator.history import HistoryRow, HistoryTable, literal
+from trellis.migrator.history import HistoryRow, HistoryTable, Pending, literal
 from trellis.migrator.options import Options
 from trellis.migrator.sql import Comments, Part, Statement, parts
 

@@ -2,7 +2,7 @@
 
 import re
 
-from trellis.migrator.connection import Connection
+from trellis.migrator.connecting import Connection
 from trellis.migrator.errors import ServerError
 
 LOCK_TIMEOUT = "55P03"

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from trellis.migrator.batch import OWN_ROLE, Frame, Unit
 from trellis.migrator.blockers import add_holder
-from trellis.migrator.connection import Connection
+from trellis.migrator.connecting import Connection, roll_back, run
 from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.history import Unfinished, literal
 from trellis.migrator.indexes import Index, drop_invalid, find_index, reindex_leftovers
@@ -27,7 +27,6 @@ from trellis.migrator.sql import (
     runs_alone,
     sets_session,
 )
-from trellis.migrator.wire import roll_back, run
 
 # The partition was detached the first time; its detachment was begun and needs FINALIZE, or cannot be.
 _NOT_A_PARTITION = "42P01"

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from trellis.migrator.batch import Frame, Message, Reader, Unit, messages
 from trellis.migrator.blockers import add_holder
-from trellis.migrator.connection import Connection
+from trellis.migrator.connecting import Connection, roll_back, run, send
 from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.retry import Retry
 from trellis.migrator.sql import Part, Statement
-from trellis.migrator.wire import roll_back, run, send
 
 # Later messages hold more files while one takes less than a second.
 _FIRST_SIZE = 64

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.history import HistoryRow
-from trellis.migrator.ledger import Ledger, read_ledger
 from trellis.migrator.options import Options
 from trellis.migrator.sql import Kind, MigrationFile, placeholders_for
 from trellis.migrator.versions import VersionKey, version_key
+
+from .ledger import Ledger, read_ledger
+from .table import HistoryRow
 
 if TYPE_CHECKING:
     from trellis.migrator.sql import Survey
