@@ -10,15 +10,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trellis.migrator.apply import migrate
-    from trellis.migrator.cleaning import Contents, clean, contents
     from trellis.migrator.connecting import Target
     from trellis.migrator.errors import MigrationError
     from trellis.migrator.history import HistoryRow, Pending, Plan, plan
-    from trellis.migrator.inspection import MigrationInfo, info, validate
     from trellis.migrator.options import Options, Stop
-    from trellis.migrator.repairs import RepairReport, baseline, repair
-    from trellis.migrator.report import AppliedMigration, Report
+    from trellis.migrator.repairing import (
+        Contents,
+        MigrationInfo,
+        RepairReport,
+        baseline,
+        clean,
+        contents,
+        info,
+        repair,
+        validate,
+    )
+    from trellis.migrator.running import AppliedMigration, Report, migrate
     from trellis.migrator.sql import Kind, MigrationFile, discover
 
 __all__ = [
@@ -47,36 +54,29 @@ __all__ = [
     "validate",
 ]
 
-_MODULES = {
-    "AppliedMigration": "report",
-    "Contents": "cleaning",
-    "HistoryRow": "history",
-    "Kind": "sql",
-    "MigrationError": "errors",
-    "MigrationFile": "sql",
-    "MigrationInfo": "inspection",
-    "Options": "options",
-    "Pending": "history",
-    "Plan": "history",
-    "RepairReport": "repairs",
-    "Report": "report",
-    "Stop": "options",
-    "Target": "connecting",
-    "baseline": "repairs",
-    "clean": "cleaning",
-    "contents": "cleaning",
-    "discover": "sql",
-    "info": "inspection",
-    "migrate": "apply",
-    "plan": "history",
-    "repair": "repairs",
-    "validate": "inspection",
+_HOMES = {
+    "errors": ("MigrationError",),
+    "options": ("Options", "Stop"),
+    "sql": ("Kind", "MigrationFile", "discover"),
+    "history": ("HistoryRow", "Pending", "Plan", "plan"),
+    "connecting": ("Target",),
+    "running": ("AppliedMigration", "Report", "migrate"),
+    "repairing": (
+        "Contents",
+        "MigrationInfo",
+        "RepairReport",
+        "baseline",
+        "clean",
+        "contents",
+        "info",
+        "repair",
+        "validate",
+    ),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+    for package, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{package}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

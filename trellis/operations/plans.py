@@ -14,7 +14,7 @@ from trellis.migrator import (
     plan,
 )
 from trellis.migrator.connecting import Session, readable_errors
-from trellis.migrator.repairs import Repairs
+from trellis.migrator.repairing import Repairs
 from trellis.migrator.versions import version_key
 from trellis.operations.databases import Database
 

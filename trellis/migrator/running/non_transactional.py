@@ -9,13 +9,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from trellis.migrator.batch import OWN_ROLE, Frame, Unit
-from trellis.migrator.blockers import add_holder
 from trellis.migrator.connecting import Connection, roll_back, run
 from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.history import Unfinished, literal
-from trellis.migrator.indexes import Index, drop_invalid, find_index, reindex_leftovers
-from trellis.migrator.retry import Retry
 from trellis.migrator.sql import (
     DONE_BEFORE,
     Alone,
@@ -27,6 +23,10 @@ from trellis.migrator.sql import (
     runs_alone,
     sets_session,
 )
+
+from .batch import OWN_ROLE, Frame, Unit
+from .indexes import Index, drop_invalid, find_index, reindex_leftovers
+from .retry import Retry, add_holder
 
 # The partition was detached the first time; its detachment was begun and needs FINALIZE, or cannot be.
 _NOT_A_PARTITION = "42P01"
