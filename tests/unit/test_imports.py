@@ -70,9 +70,8 @@ def test_the_migrator_and_the_settings_know_nothing_of_pulumi() -> None:
 
 def test_the_policies_know_of_the_settings_only_the_catalogue() -> None:
     for module in (ROOT / "policies").rglob("*.py"):
-        names = {name for name in _modules(module) if name.startswith("trellis.") and "policies" not in name}
-        known = ("trellis.settings.catalogue.", "trellis.startup.")
-        assert all(name.startswith(known) for name in names), module.name
+        names = {name for name in _modules(module) if name.startswith("trellis.settings")}
+        assert all(name.startswith("trellis.settings.catalogue.") for name in names), module.name
 
 
 def test_only_the_migrations_provider_joins_pulumi_and_the_migrator() -> None:
