@@ -10,8 +10,8 @@ import pytest
 from tests.migrator.conftest import Write
 from tests.migrator.servers import Database
 from trellis.migrator import MigrationError, Options, Target, baseline, clean, migrate, repair
-from trellis.migrator.connection import Connection, Session
-from trellis.migrator.lock import acquire
+from trellis.migrator.connecting.connection import Connection, Session
+from trellis.migrator.connecting.lock import acquire
 
 LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
 AT_ONCE = Options(lock_wait=0)

@@ -104,10 +104,10 @@ def test_nothing_to_do_loads_little(database: Database, write: Write) -> None:
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         return set(done.stderr.splitlines()[-1].split())
 
-    assert {"psycopg", "trellis.migrator.sql", "trellis.migrator.execution"} <= loaded()
+    assert {"psycopg", "trellis.migrator.sql.splitter", "trellis.migrator.running.execution"} <= loaded()
     again = loaded()
     assert "psycopg" in again
-    assert not again & {"trellis.migrator.sql", "trellis.migrator.execution", "trellis.settings"}
+    assert not again & {"trellis.migrator.sql.splitter", "trellis.migrator.running.execution", "trellis.settings"}
     assert not again & {"pulumi", "pydantic", "yaml"}
 
 

@@ -9,8 +9,8 @@ import pytest
 from tests.migrator.conftest import Write
 from tests.migrator.servers import Database, pgbouncer
 from trellis.migrator import MigrationError, Options, Report, Target, migrate
+from trellis.migrator.connecting.lock import lock_key
 from trellis.migrator.history import HistoryTable
-from trellis.migrator.lock import lock_key
 
 Run = Callable[..., Report]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.migrator.conftest import Write
 from tests.migrator.servers import Database
 from trellis.migrator import MigrationError, Options, Stop, Target, migrate
-from trellis.migrator.lock import lock_key
+from trellis.migrator.connecting.lock import lock_key
 
 ASLEEP = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 

@@ -1,6 +1,8 @@
 """Who may import whom: the rules of docs/design.md, held by reading every module's imports."""
 
 import ast
+from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,10 @@ ALLOWED: dict[str, set[str]] = {
     "policies": {"trellis/settings", "trellis/policies", STARTUP},
     "localcloud": set(),
 }
+MIGRATOR = ROOT / "trellis" / "migrator"
+# Its packages, the lowest floor first: each imports those below it, by their faces. GROUND is below them all.
+FLOORS = (("sql",), ("history",), ("connecting",), ("running", "repairing"))
+GROUND = {"errors", "options", "versions"}
 OURS = {"components", "localcloud", "policies", "tools", "bench", "tests"}
 SDKS = {"pulumi_digitalocean", "pulumi_cloudflare", "pulumi_random"}
 
@@ -75,6 +81,85 @@ def test_only_the_migrations_provider_joins_pulumi_and_the_migrator() -> None:
     # They read the files; the provider runs them.
     assert users("components") == {"migrations.py", "program.py", "schemas.py", "system.py"}
     assert users("trellis/providers") == {"migrations.py"}
+
+
+def _face(package: str) -> set[str]:
+    """What a package of the migrator exports."""
+    for node in ast.parse((MIGRATOR / package / "__init__.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    raise AssertionError(f"{package} has no __all__")
+
+
+FACES = {package: _face(package) for floor in FLOORS for package in floor}
+
+
+def _faces_for(path: Path) -> set[str]:
+    """The packages of the migrator that a module may import."""
+    if not path.is_relative_to(MIGRATOR) or path == MIGRATOR / "__init__.py":
+        return set(FACES)
+    own = path.relative_to(MIGRATOR).parts[0]
+    below = takewhile(lambda floor: own not in floor, FLOORS) if own in FACES else ()
+    return {package for floor in below for package in floor}
+
+
+def _of_the_migrator(path: Path, source: str) -> Iterator[list[str]]:
+    """The names below `trellis.migrator` that a module imports, less what its own package has beside it."""
+    folder = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not (node.level == 1 and folder[-1] in FACES):
+            start = folder[: len(folder) - node.level + 1] if node.level else ()
+            names = [".".join(filter(None, (*start, node.module, alias.name))) for alias in node.names]
+        yield from (name.split(".")[2:] for name in names if name.startswith("trellis.migrator."))
+
+
+def _wrong(path: Path, source: str) -> list[str]:
+    """What a module imports past a face of the migrator, or from a package that is not below its own."""
+    faces, outside = _faces_for(path), not path.is_relative_to(MIGRATOR)
+    found = []
+    for package, *names in _of_the_migrator(path, source):
+        if package in FACES:
+            right = package in faces and len(names) == 1 and names[0] in FACES[package]
+        else:
+            right = outside or package in GROUND
+        if not right:
+            found.append(".".join((package, *names)))
+    return found
+
+
+@pytest.mark.parametrize("folder", ["trellis", *sorted(OURS)])
+def test_packages_of_the_migrator_are_used_by_their_faces(folder: str) -> None:
+    own_tests = ROOT / "tests" / "migrator"
+    for module in (ROOT / folder).rglob("*.py"):
+        if not module.is_relative_to(own_tests):
+            wrong = _wrong(module, module.read_text())
+            assert not wrong, f"{module.relative_to(ROOT)} imports {wrong}"
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("sql/files.py", "from trellis.migrator.history import HistoryRow"),
+        ("sql/files.py", "from ..history import HistoryRow"),
+        ("running/apply.py", "def f():\n    from trellis.migrator.repairing import repair"),
+        ("repairing/repairs.py", "from trellis.migrator.running import migrate"),
+        ("history/table.py", "from trellis.migrator.sql.files import Kind"),
+        ("history/table.py", "from trellis.migrator.sql import files"),
+        ("history/table.py", "from trellis.migrator.sql import *"),
+        ("history/table.py", "from ..sql.files import Kind"),
+        ("history/table.py", "import trellis.migrator.sql.files"),
+        ("history/table.py", "from trellis.migrator import sql"),
+        ("history/table.py", "from trellis.migrator import discover"),
+        ("history/table.py", "from trellis.migrator.history.ledger import read_ledger"),
+        ("errors.py", "from trellis.migrator.sql import Kind"),
+        ("errors.py", "from .sql import Kind"),
+        ("__init__.py", "from trellis.migrator.sql.files import Kind"),
+        ("../operations/plans.py", "from trellis.migrator.connecting.wire import run"),
+    ],
+)
+def test_what_passes_a_face_is_found(module: str, line: str) -> None:
+    assert _wrong(Path(MIGRATOR, module).resolve(), line)
 
 
 def test_the_program_stays_short() -> None:

@@ -10,19 +10,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trellis.migrator.apply import migrate
-    from trellis.migrator.cleaning import Contents, clean, contents
-    from trellis.migrator.comparison import Pending
-    from trellis.migrator.connection import Target
+    from trellis.migrator.connecting import Target
     from trellis.migrator.errors import MigrationError
-    from trellis.migrator.files import Kind, MigrationFile, discover
-    from trellis.migrator.history import HistoryRow
-    from trellis.migrator.inspection import MigrationInfo, info, validate
-    from trellis.migrator.options import Options
-    from trellis.migrator.planning import Plan, plan
-    from trellis.migrator.repairs import RepairReport, baseline, repair
-    from trellis.migrator.report import AppliedMigration, Report
-    from trellis.migrator.stop import Stop
+    from trellis.migrator.history import HistoryRow, Pending, Plan, plan
+    from trellis.migrator.options import Options, Stop
+    from trellis.migrator.repairing import (
+        Contents,
+        MigrationInfo,
+        RepairReport,
+        baseline,
+        clean,
+        contents,
+        info,
+        repair,
+        validate,
+    )
+    from trellis.migrator.running import AppliedMigration, Report, migrate
+    from trellis.migrator.sql import Kind, MigrationFile, discover
 
 __all__ = [
     "AppliedMigration",
@@ -50,36 +54,29 @@ __all__ = [
     "validate",
 ]
 
-_MODULES = {
-    "AppliedMigration": "report",
-    "Contents": "cleaning",
-    "HistoryRow": "history",
-    "Kind": "files",
-    "MigrationError": "errors",
-    "MigrationFile": "files",
-    "MigrationInfo": "inspection",
-    "Options": "options",
-    "Pending": "comparison",
-    "Plan": "planning",
-    "RepairReport": "repairs",
-    "Report": "report",
-    "Stop": "stop",
-    "Target": "connection",
-    "baseline": "repairs",
-    "clean": "cleaning",
-    "contents": "cleaning",
-    "discover": "files",
-    "info": "inspection",
-    "migrate": "apply",
-    "plan": "planning",
-    "repair": "repairs",
-    "validate": "inspection",
+_HOMES = {
+    "errors": ("MigrationError",),
+    "options": ("Options", "Stop"),
+    "sql": ("Kind", "MigrationFile", "discover"),
+    "history": ("HistoryRow", "Pending", "Plan", "plan"),
+    "connecting": ("Target",),
+    "running": ("AppliedMigration", "Report", "migrate"),
+    "repairing": (
+        "Contents",
+        "MigrationInfo",
+        "RepairReport",
+        "baseline",
+        "clean",
+        "contents",
+        "info",
+        "repair",
+        "validate",
+    ),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+    for package, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{package}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

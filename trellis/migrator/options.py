@@ -1,14 +1,41 @@
-"""How a run behaves."""
+"""How a run behaves, and stopping it from another thread."""
 
+import os
+import select
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from trellis.migrator.versions import version_key
 
-if TYPE_CHECKING:
-    from trellis.migrator.stop import Stop
+
+class Stop:
+    """Once set, every run that was given it (`Options.stop`) cancels its statement and ends with a MigrationError.
+
+    What a run had committed stays, and the next run goes on from there. It may serve several runs at once.
+    """
+
+    def __init__(self) -> None:
+        # A pipe, so that a run can wait for its server and for this at the same time. Nobody reads from it.
+        self._reader, self._writer = os.pipe()
+        weakref.finalize(self, os.close, self._reader)
+        weakref.finalize(self, os.close, self._writer)
+
+    def set(self) -> None:
+        """Stop the runs; safe from any thread and from a signal handler."""
+        os.write(self._writer, b".")
+
+    def fileno(self) -> int:
+        """A file descriptor that can be read from once it is set."""
+        return self._reader
+
+    def wait(self, seconds: float) -> bool:
+        """Wait that long at most; whether it is set."""
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +74,7 @@ class Options:
     statement_timeout: float = 0.0
     retries: int = 6
     retry_delay: float = 0.5
-    stop: "Stop | None" = None
+    stop: Stop | None = None
     progress: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:

@@ -2,11 +2,19 @@
 
 from collections.abc import Sequence
 
-from trellis.migrator import MigrationError, MigrationFile, Options, Plan, RepairReport, discover, info, plan
-from trellis.migrator.connection import Session
-from trellis.migrator.history import HistoryRow
-from trellis.migrator.privacy import readable_errors
-from trellis.migrator.repairs import Repairs
+from trellis.migrator import (
+    HistoryRow,
+    MigrationError,
+    MigrationFile,
+    Options,
+    Plan,
+    RepairReport,
+    discover,
+    info,
+    plan,
+)
+from trellis.migrator.connecting import Session, readable_errors
+from trellis.migrator.repairing import Repairs
 from trellis.migrator.versions import version_key
 from trellis.operations.databases import Database
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trellis.migrator.checksum import checksum
+from trellis.migrator.sql.text import checksum
 
 BOM = "\ufeff"
 

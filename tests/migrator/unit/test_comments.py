@@ -4,8 +4,8 @@ import pytest
 
 from tests.migrator.unit.test_plan import file
 from trellis.migrator import MigrationError
-from trellis.migrator.comments import Comments
-from trellis.migrator.script import prepare, survey
+from trellis.migrator.sql.comments import Comments
+from trellis.migrator.sql.script import prepare, survey
 
 
 @pytest.mark.parametrize(

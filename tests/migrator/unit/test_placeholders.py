@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trellis.migrator import MigrationError
-from trellis.migrator.placeholders import render
+from trellis.migrator.sql.placeholders import render
 
 
 def test_names_match_in_any_case_and_values_are_not_searched() -> None:

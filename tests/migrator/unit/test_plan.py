@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trellis.migrator import HistoryRow, Kind, MigrationError, MigrationFile, Options, Plan, plan
-from trellis.migrator.checksum import checksum
-from trellis.migrator.comparison import examine
-from trellis.migrator.history import Unfinished
+from trellis.migrator.history.comparison import examine
+from trellis.migrator.history.table import Unfinished
+from trellis.migrator.sql.text import checksum
 from trellis.migrator.versions import version_key
 
 _folder = tempfile.TemporaryDirectory(prefix="migrator-plan-")

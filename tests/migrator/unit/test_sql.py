@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trellis.migrator.sql import SqlError, Statement, split
+from trellis.migrator.sql.splitter import SqlError, Statement, split
 
 
 def pieces(text: str, conforming: bool = True) -> list[str]:

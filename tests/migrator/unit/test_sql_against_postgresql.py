@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pglast.parser import ParseError, scan
 
-from trellis.migrator.sql import SqlError, UnclosedSql, split
+from trellis.migrator.sql.splitter import SqlError, UnclosedSql, split
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMITTED = sorted((ROOT / "migrations").rglob("*.sql"))

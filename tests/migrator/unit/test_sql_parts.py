@@ -10,10 +10,10 @@ from tests.migrator.conftest import Write
 from tests.migrator.unit.test_plan import file
 from tests.migrator.unit.test_sql import WHOLE
 from trellis.migrator import MigrationError, discover
-from trellis.migrator.files import MigrationFile
-from trellis.migrator.script import prepare, survey
-from trellis.migrator.sql import SqlError, split
-from trellis.migrator.sql_parts import parts
+from trellis.migrator.sql.files import MigrationFile
+from trellis.migrator.sql.part import parts
+from trellis.migrator.sql.script import prepare, survey
+from trellis.migrator.sql.splitter import SqlError, split
 
 VALUES = {"semicolons": "1; SELECT 2; SELECT 3", "quote": "it''s", "empty": ""}
 PIECES = [

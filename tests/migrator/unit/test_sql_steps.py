@@ -7,7 +7,7 @@ from typing import SupportsIndex
 import pytest
 
 from tests.migrator.unit.matching import Counted
-from trellis.migrator import sql
+from trellis.migrator.sql import splitter
 
 # An ordinary INSERT takes about 5 steps a character. Backtracking over a long text takes as many as it has characters,
 # or doubles them with each.
@@ -58,14 +58,14 @@ class CountedText(str):
         return found
 
 
-COUNTED = {name: Counted(value) for name, value in vars(sql).items() if isinstance(value, re.Pattern)}
+COUNTED = {name: Counted(value) for name, value in vars(splitter).items() if isinstance(value, re.Pattern)}
 
 
 @pytest.mark.parametrize("case", REPEATED)
 @pytest.mark.parametrize("conforming", [True, False])
 def test_steps_grow_with_the_text(monkeypatch: pytest.MonkeyPatch, case: str, conforming: bool) -> None:
     for name, pattern in COUNTED.items():
-        monkeypatch.setattr(sql, name, pattern)
+        monkeypatch.setattr(splitter, name, pattern)
     before, repeated, after = REPEATED[case]
     for length in LENGTHS:
         text = CountedText(before + repeated * (length // len(repeated)) + after)
@@ -83,6 +83,6 @@ def test_a_pattern_that_backtracks_is_found_out() -> None:
 
 
 def _split(text: str, conforming: bool) -> None:
-    with suppress(sql.SqlError):
-        for _ in sql.split(text, conforming):
+    with suppress(splitter.SqlError):
+        for _ in splitter.split(text, conforming):
             pass

@@ -2,8 +2,16 @@
 
 import pytest
 
-from trellis.migrator.sql import split
-from trellis.migrator.statements import Alone, IndexBuild, index_build, may_commit, refusal, runs_alone, sets_session
+from trellis.migrator.sql.splitter import split
+from trellis.migrator.sql.statements import (
+    Alone,
+    IndexBuild,
+    index_build,
+    may_commit,
+    refusal,
+    runs_alone,
+    sets_session,
+)
 
 
 def head(sql: str) -> tuple[str, ...]:

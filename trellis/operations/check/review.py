@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from trellis.migrator import MigrationFile
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.files import MigrationFile
 from trellis.operations.check.findings import Finding, Severity
 from trellis.operations.check.locks import Level, Risk, risks
 from trellis.operations.check.rules import ERRORS, LONG_LOCK, LONG_WORK, RULES, Rule

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from trellis.migrator.files import MigrationFile
-from trellis.migrator.script import Script, prepare
-from trellis.migrator.sql import Statement, quiet
-from trellis.migrator.statements import Alone, runs_alone
+from trellis.migrator import MigrationFile
+from trellis.migrator.sql import Alone, Script, Statement, prepare, quiet, runs_alone
 
 # A relation's name, with its schema or without.
 NAME = r'(?P<table>(?:"[^"]+"|[\w$]+)(?:\s*\.\s*(?:"[^"]+"|[\w$]+))?)'

@@ -152,8 +152,7 @@ def _migrations(root: Path, system: str | None, database: str | None) -> Path:
 
 def _next(folder: Path) -> str:
     """The version after the highest one: 1.4.2 is followed by 1.5.0, 7 by 8."""
-    from trellis.migrator import MigrationError
-    from trellis.migrator.files import discover
+    from trellis.migrator import MigrationError, discover
 
     try:
         versions = [file.version for file in discover(folder) if file.version] if any(folder.glob("**/*.sql")) else []

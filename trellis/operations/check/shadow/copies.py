@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from trellis.migrator import Target
-from trellis.migrator.connection import Session
+from trellis.migrator.connecting import Session
 from trellis.operations.check.shadow.administrator import Administrator, administrator_of
 from trellis.operations.check.shadow.entries import Entry, dump
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import psycopg
 
 from trellis.migrator import Kind, MigrationError, MigrationFile, Options, Target, migrate
-from trellis.migrator.connection import Session
-from trellis.migrator.privacy import readable_errors
+from trellis.migrator.connecting import Session, readable_errors
 from trellis.operations.check.findings import Finding, Severity, Shadow
 from trellis.operations.check.shadow import copies
 from trellis.operations.check.shadow.administrator import DIGITALOCEAN, Administrator

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 
 from trellis.migrator.errors import MigrationError
 from trellis.migrator.history import TABLE, HistoryRow, HistoryTable, identifier, literal, read_rows
-from trellis.migrator.stop import Stop
+from trellis.migrator.options import Stop
 
 APPLICATION_NAME = "trellis-migrator"
 

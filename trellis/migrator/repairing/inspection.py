@@ -6,12 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from trellis.migrator.comparison import Examination, FileState, examine
-from trellis.migrator.connection import Session, Target
+from trellis.migrator.connecting import Session, Target, readable_errors
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.files import discover
+from trellis.migrator.history import Examination, FileState, examine
 from trellis.migrator.options import DEFAULTS, Options
-from trellis.migrator.privacy import readable_errors
+from trellis.migrator.sql import discover
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 
-from trellis.migrator.connection import Connection
 from trellis.migrator.errors import ServerError
+
+from .connection import Connection
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from trellis.migrator.sql import quiet
+from .splitter import quiet
 
 _Head = tuple[str, ...]
 

@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 
-from trellis.migrator.connection import Session, Target
+from trellis.migrator.connecting import Session, Target, acquire, readable_errors, run
 from trellis.migrator.history import identifier
-from trellis.migrator.lock import acquire
 from trellis.migrator.options import DEFAULTS, Options
-from trellis.migrator.privacy import readable_errors
-from trellis.migrator.wire import run
 
 # Schemas that the user may drop. An extension's own go with the extension.
 _SCHEMAS = """

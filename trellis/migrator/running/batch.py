@@ -3,12 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from trellis.migrator.comments import Comments
-from trellis.migrator.comparison import Pending
-from trellis.migrator.history import HistoryRow, HistoryTable, literal
+from trellis.migrator.history import HistoryRow, HistoryTable, Pending, literal
 from trellis.migrator.options import Options
-from trellis.migrator.sql import Statement
-from trellis.migrator.sql_parts import Part, parts
+from trellis.migrator.sql import Comments, Part, Statement, parts
 
 # A message of this many characters is parsed at once by the server without trouble, and long enough that the round
 # trip no longer counts.

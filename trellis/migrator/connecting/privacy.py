@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import psycopg
 
-from trellis.migrator.connection import Session
 from trellis.migrator.errors import MigrationError, ServerError
+
+from .connection import Session
 
 _SECRET_NAME = re.compile(r"pass|secret|token|credential|private", re.IGNORECASE)
 _SHOWN = ("message", "detail", "hint", "context", "state")

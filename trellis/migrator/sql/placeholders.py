@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.line_numbers import START, line_and_column
+
+from .text import START, line_and_column
 
 _PLACEHOLDER = re.compile(r"\$\{(.*?)\}", re.DOTALL)
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from trellis.migrator.errors import MigrationError, ServerError, excerpt_of
-from trellis.migrator.files import MigrationFile
-from trellis.migrator.line_numbers import START, line_and_column
-from trellis.migrator.placeholders import Rendered, placeholders_for, render, whole_placeholders
-from trellis.migrator.sql import SqlError, Statement, UnclosedSql, split
-from trellis.migrator.text import PIECE
+
+from .files import MigrationFile
+from .placeholders import Rendered, placeholders_for, render, whole_placeholders
+from .splitter import SqlError, Statement, UnclosedSql, split
+from .text import PIECE, START, line_and_column
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,24 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from trellis.migrator.batch import OWN_ROLE, Frame, Unit
-from trellis.migrator.blockers import add_holder
-from trellis.migrator.connection import Connection
+from trellis.migrator.connecting import Connection, roll_back, run
 from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.history import Unfinished, literal
-from trellis.migrator.indexes import Index, drop_invalid, find_index, reindex_leftovers
-from trellis.migrator.retry import Retry
-from trellis.migrator.sql import Statement
-from trellis.migrator.sql_parts import Part
-from trellis.migrator.statements import (
+from trellis.migrator.sql import (
     DONE_BEFORE,
     Alone,
     IndexBuild,
+    Part,
+    Statement,
     index_build,
     may_commit,
     runs_alone,
     sets_session,
 )
-from trellis.migrator.wire import roll_back, run
+
+from .batch import OWN_ROLE, Frame, Unit
+from .indexes import Index, drop_invalid, find_index, reindex_leftovers
+from .retry import Retry, add_holder
 
 # The partition was detached the first time; its detachment was begun and needs FINALIZE, or cannot be.
 _NOT_A_PARTITION = "42P01"

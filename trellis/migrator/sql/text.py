@@ -1,15 +1,64 @@
-"""The text of a migration file, read a mebibyte at a time: a file may be larger than the memory."""
+"""The text of a migration file: read a mebibyte at a time, for it may be larger than the memory; its checksum, and its
+lines and columns.
+"""
 
 import codecs
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from trellis.migrator.checksum import Checksum
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.line_numbers import line_and_column
 
 # Bytes read at once, and characters handed to the server in one message.
 PIECE = 1 << 20
+
+# Line and column of a text's first character.
+START = (1, 1)
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class Checksum:
+    """CRC32 over the UTF-8 text without line ends, as the signed 32-bit number Flyway stores.
+
+    Line ends are CR and LF only: Java's reader does not break lines at form feed, NEL or U+2028.
+    One byte order mark at the very start does not count, so a file hashes the same with and without it.
+    """
+
+    def __init__(self) -> None:
+        self._crc = 0
+        self._begun = False
+
+    def update(self, piece: bytes) -> None:
+        """Take the next piece; the first one holds at least the byte order mark, if there is one."""
+        body = piece if self._begun else piece.removeprefix(_BOM)
+        self._begun = self._begun or bool(piece)
+        self._crc = zlib.crc32(body.translate(None, b"\r\n"), self._crc)
+
+    @property
+    def value(self) -> int:
+        """The checksum of all pieces so far."""
+        return self._crc - (1 << 32) if self._crc >= 1 << 31 else self._crc
+
+
+def checksum(content: bytes) -> int:
+    """The checksum of a text held whole."""
+    whole = Checksum()
+    whole.update(content)
+    return whole.value
+
+
+def line_and_column(text: str, offset: int, origin: tuple[int, int] = START) -> tuple[int, int]:
+    """Line and column, both from 1, of a character offset; CR, LF and CR LF each end a line.
+
+    origin: line and column of the text's own first character, where it is a part of a file.
+    """
+    line, column = origin
+    ends = text.count("\n", 0, offset) + text.count("\r", 0, offset) - text.count("\r\n", 0, offset)
+    if ends == 0:
+        return line, column + offset
+    start = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset)) + 1
+    return line + ends, offset - start + 1
 
 
 def scan(path: Path) -> int:

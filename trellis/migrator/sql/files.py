@@ -7,12 +7,12 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from trellis.migrator.checksum import Checksum
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.placeholders import render_pieces
-from trellis.migrator.scriptconf import DEFAULT_CONFIG, ScriptConfig, read_config
-from trellis.migrator.text import pieces, scan
 from trellis.migrator.versions import VersionKey, is_version, version_key, version_text
+
+from .placeholders import render_pieces
+from .scriptconf import DEFAULT_CONFIG, ScriptConfig, read_config
+from .text import Checksum, pieces, scan
 
 _FORM = "V1.0.0__Description.sql, R__Description.sql or B1__Description.sql"
 _LONGEST_VERSION = 50

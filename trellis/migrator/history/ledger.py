@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.history import BASELINE_TYPES, KNOWN_TYPES, SYNTHETIC_TYPES, HistoryRow
 from trellis.migrator.versions import VersionKey, is_version
+
+from .table import BASELINE_TYPES, KNOWN_TYPES, SYNTHETIC_TYPES, HistoryRow
 
 
 @dataclass(slots=True)

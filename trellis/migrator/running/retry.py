@@ -1,11 +1,14 @@
-"""Who holds a lock that a statement did not get in time."""
+"""After a lock timeout, a deadlock or a serialisation failure: who holds the lock, and another try."""
 
 import re
 
-from trellis.migrator.connection import Connection
+from trellis.migrator.connecting import Connection
 from trellis.migrator.errors import ServerError
+from trellis.migrator.options import Options
 
-LOCK_TIMEOUT = "55P03"
+_LONGEST_DELAY = 30.0
+
+_LOCK_TIMEOUT = "55P03"
 
 _NAME = re.compile(r'"((?:[^"]|"")+)"|[^\W\d][\w$]*')
 # These go along with readers of a table; what else waits for a table's lock waits for readers too.
@@ -40,7 +43,42 @@ ORDER BY a.xact_start LIMIT 1
 """
 
 
-def holder(connection: Connection, sql: str) -> str | None:
+class Retry:
+    """The tries left for one migration."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._delay = options.retry_delay
+        self._used = 0
+
+    def pause(self, cause: ServerError, place: str | None) -> bool:
+        """Wait before the next try; False, at once, when there is none: tries used up, or the error is of no such kind.
+
+        place: file and line, for the progress line.
+        """
+        if cause.lost or not cause.retryable or self._used >= self._options.retries:
+            return False
+        self._used += 1
+        who = f" {cause.hint}" if cause.hint else ""
+        self._options.tell(
+            f"{place}: {cause.message} (SQLSTATE {cause.sqlstate}).{who} Trying again in {self._delay:g} s,"
+            f" {self._used} of {self._options.retries}."
+        )
+        delay, self._delay = self._delay, min(self._delay * 2, _LONGEST_DELAY)
+        return self._options.pause(delay)
+
+    def advice(self, cause: ServerError, hint: str | None) -> str | None:
+        """The server's hint, and what to do about an error that several tries did not get past."""
+        if not cause.retryable:
+            return hint
+        who = hint or "Something holds a lock the migration needs: pg_stat_activity shows who."
+        return (
+            f"Tried {self._used + 1} times. {who} Most often it is a transaction left open: have it end, or give the"
+            " file more time with a comment at its head, -- trellis: lock_timeout=30s."
+        )
+
+
+def _holder(connection: Connection, sql: str) -> str | None:
     """The session that holds a lock on a table which a statement names, or the oldest transaction where a concurrent
     build waits for that; None where there is none any more. Without its query, which may hold a secret.
     """
@@ -62,5 +100,5 @@ def _session(
 
 def add_holder(connection: Connection, error: ServerError, sql: str) -> None:
     """Say in the hint of a lock timeout who holds the lock. The connection must not be in a failed transaction."""
-    if error.sqlstate == LOCK_TIMEOUT and not error.lost:
-        error.hint = holder(connection, sql)
+    if error.sqlstate == _LOCK_TIMEOUT and not error.lost:
+        error.hint = _holder(connection, sql)

@@ -5,14 +5,12 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from trellis.migrator.batch import Frame, Message, Reader, Unit, messages
-from trellis.migrator.blockers import add_holder
-from trellis.migrator.connection import Connection
+from trellis.migrator.connecting import Connection, roll_back, run, send
 from trellis.migrator.errors import MigrationError, ServerError
-from trellis.migrator.retry import Retry
-from trellis.migrator.sql import Statement
-from trellis.migrator.sql_parts import Part
-from trellis.migrator.wire import roll_back, run, send
+from trellis.migrator.sql import Part, Statement
+
+from .batch import Frame, Message, Reader, Unit, messages
+from .retry import Retry, add_holder
 
 # Later messages hold more files while one takes less than a second.
 _FIRST_SIZE = 64

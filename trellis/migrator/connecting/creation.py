@@ -1,10 +1,11 @@
 """Making the history table, as Flyway makes it."""
 
-from trellis.migrator.connection import Session
 from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.history import BASELINE_DESCRIPTION, SCHEMA_DESCRIPTION, HistoryRow, identifier
 from trellis.migrator.versions import version_text
-from trellis.migrator.wire import roll_back, run
+
+from .connection import Session
+from .wire import roll_back, run
 
 # Another migrator made the table, or its schema, while this one waited for the lock.
 _EXISTS = ("42P07", "42P06")

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trellis.migrator.comparison import Pending, examine
-from trellis.migrator.files import MigrationFile
-from trellis.migrator.history import HistoryRow
 from trellis.migrator.options import DEFAULTS, Options
+from trellis.migrator.sql import MigrationFile
+
+from .comparison import Pending, examine
+from .table import HistoryRow
 
 
 @dataclass(frozen=True, slots=True)

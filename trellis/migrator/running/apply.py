@@ -4,15 +4,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trellis.migrator.connection import Session, Target
-from trellis.migrator.creation import create_history
-from trellis.migrator.files import MigrationFile, discover
-from trellis.migrator.history import HistoryRow
-from trellis.migrator.lock import acquire
+from trellis.migrator.connecting import Session, Target, acquire, create_history, readable_errors
+from trellis.migrator.history import HistoryRow, Plan, plan
 from trellis.migrator.options import DEFAULTS, Options
-from trellis.migrator.planning import Plan, plan
-from trellis.migrator.privacy import readable_errors
-from trellis.migrator.report import AppliedMigration, Report
+from trellis.migrator.sql import MigrationFile, discover
+
+from .report import AppliedMigration, Report
 
 _TOLD = frozenset({"NOTICE", "WARNING"})
 
@@ -75,7 +72,7 @@ class _Run:
 
     def _execute(self, found: Plan, initial: str | None, rank: int) -> Report:
         # A run with nothing to do, the most frequent one, does not load what applies migrations.
-        from trellis.migrator.execution import Execution
+        from .execution import Execution
 
         execution = Execution(self._session, self._placeholders, self._options)
         execution.carry_out(found, rank)

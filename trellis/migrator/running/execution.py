@@ -6,18 +6,17 @@ from pathlib import Path
 
 from psycopg.pq import ConnStatus
 
-from trellis.migrator.batch import Frame, Unit
-from trellis.migrator.comparison import Pending
-from trellis.migrator.connection import Session
+from trellis.migrator.connecting import Session
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.files import Kind
-from trellis.migrator.history import HistoryRow
-from trellis.migrator.non_transactional import apply_alone
+from trellis.migrator.history import HistoryRow, Pending, Plan
 from trellis.migrator.options import Options
-from trellis.migrator.planning import Plan
-from trellis.migrator.report import AppliedMigration
-from trellis.migrator.transactional import apply_in_transactions
+from trellis.migrator.sql import Kind
 from trellis.migrator.versions import version_key
+
+from .batch import Frame, Unit
+from .non_transactional import apply_alone
+from .report import AppliedMigration
+from .transactional import apply_in_transactions
 
 
 class Execution:

@@ -3,10 +3,11 @@
 import time
 from typing import NamedTuple
 
-from trellis.migrator.connection import Connection
 from trellis.migrator.errors import MigrationError
 from trellis.migrator.history import HistoryTable
 from trellis.migrator.options import Options
+
+from .connection import Connection
 
 # PostgreSQLAdvisoryLockTemplate: the letters "Flyway" as bytes of a number, plus Java's hash of the quoted table name.
 _FLYWAY = 77431708279161

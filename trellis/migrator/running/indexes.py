@@ -5,12 +5,11 @@ They cost writes, serve no query, and IF NOT EXISTS takes them for the index tha
 
 from typing import NamedTuple
 
-from trellis.migrator.connection import Connection
+from trellis.migrator.connecting import Connection, run
 from trellis.migrator.errors import MigrationError
 from trellis.migrator.history import identifier, literal
 from trellis.migrator.options import Options
-from trellis.migrator.statements import IndexBuild
-from trellis.migrator.wire import run
+from trellis.migrator.sql import IndexBuild
 
 # relkind 'I', the index of a partitioned table, is invalid by design until every partition has its own.
 _INDEXES = """

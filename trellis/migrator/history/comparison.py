@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.files import Kind, MigrationFile
-from trellis.migrator.history import HistoryRow
-from trellis.migrator.ledger import Ledger, read_ledger
 from trellis.migrator.options import Options
-from trellis.migrator.placeholders import placeholders_for
+from trellis.migrator.sql import Kind, MigrationFile, placeholders_for
 from trellis.migrator.versions import VersionKey, version_key
 
+from .ledger import Ledger, read_ledger
+from .table import HistoryRow
+
 if TYPE_CHECKING:
-    from trellis.migrator.script import Survey
+    from trellis.migrator.sql import Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ class _Work:
 
     def _queue(self, file: MigrationFile, unfinished: HistoryRow | None = None) -> None:
         # Most runs find nothing pending and need no SQL splitter.
-        from trellis.migrator.script import survey
+        from trellis.migrator.sql import survey
 
         try:
             found = survey(file, self._placeholders, self._conforming)

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from trellis.migrator.comments import NO_COMMENTS, CommentError, Comments, misplaced_comment, read_comments
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.files import MigrationFile
-from trellis.migrator.sql import SqlError, Statement
-from trellis.migrator.sql_parts import Part, parts
-from trellis.migrator.statements import Alone, index_build, refusal, runs_alone
+
+from .comments import NO_COMMENTS, CommentError, Comments, misplaced_comment, read_comments
+from .files import MigrationFile
+from .part import Part, parts
+from .splitter import SqlError, Statement
+from .statements import Alone, index_build, refusal, runs_alone
 
 
 @dataclass(frozen=True, slots=True)

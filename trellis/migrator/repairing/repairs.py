@@ -5,18 +5,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trellis.migrator.connection import Session, Target
-from trellis.migrator.creation import create_history
+from trellis.migrator.connecting import Session, Target, acquire, create_history, readable_errors, run
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.files import Kind, MigrationFile, discover
-from trellis.migrator.history import HistoryRow, literal
-from trellis.migrator.ledger import read_ledger
-from trellis.migrator.lock import acquire
+from trellis.migrator.history import HistoryRow, literal, read_ledger
 from trellis.migrator.options import DEFAULTS, Options
-from trellis.migrator.placeholders import placeholders_for
-from trellis.migrator.privacy import readable_errors
+from trellis.migrator.sql import Kind, MigrationFile, discover, placeholders_for
 from trellis.migrator.versions import version_key, version_text
-from trellis.migrator.wire import run
 
 
 @dataclass(frozen=True, slots=True)

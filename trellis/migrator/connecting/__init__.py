@@ -1,0 +1,19 @@
+"""Connecting: a session with the server, what is sent in it, its lock, and the history table made and read."""
+
+from .connection import Connection, Session, Target
+from .creation import create_history
+from .lock import acquire
+from .privacy import readable_errors
+from .wire import roll_back, run, send
+
+__all__ = [
+    "Connection",
+    "Session",
+    "Target",
+    "acquire",
+    "create_history",
+    "readable_errors",
+    "roll_back",
+    "run",
+    "send",
+]

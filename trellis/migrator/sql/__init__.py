@@ -1,0 +1,55 @@
+"""SQL reading: the files of a folder, their text with placeholders replaced, and the statements in it.
+
+Most runs find nothing pending and look at no statement: what does is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .files import Kind, MigrationFile, discover
+from .placeholders import placeholders_for
+
+if TYPE_CHECKING:
+    from .comments import Comments
+    from .part import Part, parts
+    from .script import Script, Survey, prepare, survey
+    from .splitter import Statement, quiet
+    from .statements import DONE_BEFORE, Alone, IndexBuild, index_build, may_commit, runs_alone, sets_session
+
+__all__ = [
+    "DONE_BEFORE",
+    "Alone",
+    "Comments",
+    "IndexBuild",
+    "Kind",
+    "MigrationFile",
+    "Part",
+    "Script",
+    "Statement",
+    "Survey",
+    "discover",
+    "index_build",
+    "may_commit",
+    "parts",
+    "placeholders_for",
+    "prepare",
+    "quiet",
+    "runs_alone",
+    "sets_session",
+    "survey",
+]
+
+_HOMES = {
+    "comments": ("Comments",),
+    "part": ("Part", "parts"),
+    "script": ("Script", "Survey", "prepare", "survey"),
+    "splitter": ("Statement", "quiet"),
+    "statements": ("DONE_BEFORE", "Alone", "IndexBuild", "index_build", "may_commit", "runs_alone", "sets_session"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
