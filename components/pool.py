@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_digitalocean as digitalocean
@@ -32,7 +33,8 @@ class Pool(pulumi.ComponentResource):
     """Creates one connection pool.
 
     DigitalOcean's plugin replaces a pool on every change. The name stays, so the old one goes first and its clients
-    reconnect: for that moment the pool answers "no such database".
+    reconnect: for that moment the pool answers "no such database". All pools of a cluster answer on the same hosts and
+    port, so whoever uses the pool sees no change in a preview.
     """
 
     name: pulumi.Output[str]
@@ -52,7 +54,7 @@ class Pool(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=args.after, delete_before_replace=True),
         )
         self.name = pool.name
-        self.endpoint = Endpoint(private_host=pool.private_host, public_host=pool.host, port=pool.port)
+        self.endpoint = _endpoint(pool, args.cluster_id, args.name or name)
         self.login = args.login
         self._database = args.database
         self.register_outputs(
@@ -79,3 +81,25 @@ class Pool(pulumi.ComponentResource):
             login=self.login,
             replica=replica,
         )
+
+
+def _endpoint(
+    pool: digitalocean.DatabaseConnectionPool, cluster_id: pulumi.Input[str], name: pulumi.Input[str]
+) -> Endpoint:
+    made: pulumi.Output[list[Any]] = pulumi.Output.all(pool.private_host, pool.host, pool.port)
+
+    def standing() -> pulumi.Output[list[Any]]:
+        """Where the pool that stands today answers; not known where there is none, or where nobody says."""
+        found = digitalocean.get_database_connection_pool_output(
+            cluster_id=cluster_id, name=name, opts=pulumi.InvokeOutputOptions(parent=pool)
+        )
+        answers = found.apply(lambda pool: [pool.private_host, pool.host, pool.port]).recover(lambda _error: made)
+        # The password among what was found makes all of it a secret; hosts and ports are none.
+        return pulumi.Output.unsecret(answers)
+
+    if pulumi.runtime.is_dry_run():
+        # To the engine every output of a replacement is unknown, and everything that hangs on one would be a change.
+        at = made.apply(lambda known: standing() if pulumi.contains_unknowns(known) else known, run_with_unknowns=True)
+    else:
+        at = made
+    return Endpoint(private_host=at[0], public_host=at[1], port=at[2])

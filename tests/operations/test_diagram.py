@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.operations.conftest import Trellis
+from tests.unit.recorder import record
 from tools import ROOT
 from trellis import settings
 from trellis.operations.arguments import parser
 from trellis.operations.cli import main
-from trellis.operations.diagram.drawing import as_mermaid
+from trellis.operations.diagram.drawing import PERHAPS, as_mermaid, with_changes
+from trellis.policies.kinds import APP, CLUSTER, FIREWALL, POOL, REPLICA
 from trellis.settings import Phase, Settings
 
 SYSTEMS = sorted(path.stem for path in (ROOT / "systems").glob("*.yaml"))
@@ -19,6 +21,7 @@ _LABEL = r'"(?:[\w .,:/-]|#\d+;|<br/>)+"'
 _NODE = rf"(?P<{{}}>[a-z]+\d*(?:[a-z]+\d*)?)(?:\(\[{_LABEL}\]\)|\[\({_LABEL}\)\]|\[{_LABEL}\])?"
 LINE = re.compile(
     rf"end|direction LR|subgraph (?P<frame>[a-z]+)\[{_LABEL}\]"
+    rf"|classDef (?P<style>[a-z]+) [a-z]+:[#\w]+(?:,[a-z-]+:[#\w ]+)*|class (?P<members>[a-z\d,]+) (?P<class>[a-z]+)"
     rf"|{_NODE.format('node')}(?: (?P<kind>-->|-\.->)(?:\|{_LABEL}\|)? {_NODE.format('to')})?"
 )
 MORE = {
@@ -89,6 +92,63 @@ def test_everything_hangs_on_what_it_uses(chosen: Settings) -> None:
     if chosen.dns:
         expected |= {(named[record.host], "-->", named[record.app]) for record in chosen.dns.records}
     assert edges == expected
+
+
+def classes(drawn: str) -> dict[str, set[str]]:
+    """Class -> its nodes and frames. Each of them is there, and each class has a style."""
+    read(drawn)
+    lines = [found for line in drawn.splitlines() if (found := LINE.fullmatch(line.strip()))]
+    members = {found["class"]: set(found["members"].split(",")) for found in lines if found["class"]}
+    assert {found["style"] for found in lines if found["style"]} == members.keys()
+    return members
+
+
+def drawn_things(chosen: Settings) -> set[str]:
+    """Every node and every frame."""
+    drawn = as_mermaid(chosen)
+    return {*read(drawn)[0], *re.findall(r"subgraph ([a-z]+)", drawn)}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        *(pytest.param(load(name, "scale"), id=name) for name in SYSTEMS),
+        *(pytest.param(load(name, "scale", **config), id=f"{name}-more") for name, config in MORE.items()),
+    ],
+)
+def test_everything_that_is_drawn_is_a_resource_of_the_program(chosen: Settings) -> None:
+    made = [(one.typ, one.name) for one in record(chosen, ROOT)[0].resources]
+    (changed,) = classes(with_changes(chosen, dict.fromkeys(made, "update")) or "").values()
+    # A self-hosted server's pools are nothing of the cloud's.
+    own = {name for name in drawn_things(chosen) if chosen.clusters[0].self_hosted and name.startswith("pool")}
+    assert changed == drawn_things(chosen) - own
+    # A resource that goes away is drawn where it was not, so every other one has its node.
+    (gone,) = classes(with_changes(chosen, dict.fromkeys(made, "delete")) or "").values()
+    assert gone == changed
+
+
+def test_what_changes_is_in_colour_and_what_goes_away_beside_it() -> None:
+    villa = load("villa", "scale")
+    changes = {
+        (CLUSTER, "villa-db"): "update",
+        (POOL, "villa-db-villa-pool"): "replace",
+        (REPLICA, "villa-db-replica-1"): "create",
+        (APP, "villa-api"): PERHAPS,
+        (APP, 'old"]; end'): "delete",
+        (FIREWALL, "villa-db-trusted-sources"): "delete",
+    }
+    drawn = with_changes(villa, changes)
+    assert drawn
+    assert drawn.startswith(as_mermaid(villa))
+    assert classes(drawn) == {
+        "update": {"cluster1"},
+        "replace": {"pool1"},
+        "create": {"cluster1replica1"},
+        "perhaps": {"app2"},
+        "delete": {"gone1"},
+    }
+    assert read(drawn)[0]["gone1"] == ["old#34;#93;#59; end", "App"]
+    assert with_changes(villa, {(FIREWALL, "villa-db-trusted-sources"): "update"}) is None
 
 
 def test_a_label_is_text_to_mermaid_and_to_markdown(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """The report: read from the engine's events, judged, and written as one comment."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
-from policies.kinds import CLUSTER, DATABASE, FIREWALL, POOL, VPC
+from policies.kinds import APP, CLUSTER, DATABASE, FIREWALL, POOL, VPC
 from tests.operations.conftest import Finished
+from tests.operations.test_diagram import classes
 from tests.operations.test_stack import Command
 from tests.stacks.harness import local_stack
 from trellis.development.bring import bring
@@ -16,7 +18,7 @@ from trellis.operations.check.findings import Finding, Review, Severity
 from trellis.operations.preview_report.connections import EFFECTS, disturbances, effect, losses
 from trellis.operations.preview_report.costs import costs
 from trellis.operations.preview_report.preview import PACK, Preview, Step, read
-from trellis.operations.preview_report.rendering import LONGEST, as_markdown, marker
+from trellis.operations.preview_report.rendering import LEGEND, LONGEST, as_markdown, marker
 from trellis.operations.preview_report.report import FAILED, NOTHING, OBJECTION, Report
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
@@ -115,6 +117,35 @@ def test_values_that_may_be_secret_are_named_only() -> None:
     ]
 
 
+def test_an_update_that_only_up_can_tell_is_no_change_yet() -> None:
+    def app(host: str, tag: str = "1") -> dict[str, Any]:
+        return {"spec": {"envs": [{"key": "HOST", "value": host}, {"key": "PASSWORD", "value": SECRET}], "tag": tag}}
+
+    diff: dict[str, Any] = {"spec.envs": {}}
+    postponed = finding("postponed-to-up", "Why.", "advisory")
+    waiting = {"policyEvent": {**postponed["policyEvent"], "resourceUrn": urn(APP, "hidden")}}
+    unsure = report(
+        event("update", APP, "unsure", app("a"), app(UNKNOWN), diff),
+        event("update", APP, "sure", app("a"), app(UNKNOWN, tag="2"), diff),
+        # A secret is masked, known or not: a policy is told which.
+        event("update", APP, "hidden", app("a"), app("a"), diff),
+        event("update", APP, "secret", app("a"), app("a"), diff),
+        waiting,
+    )
+    assert {step.name: step.certain for step in unsure.preview.changes} == {
+        "unsure": False,
+        "sure": True,
+        "hidden": False,
+        "secret": True,
+    }
+    text = as_markdown(unsure)
+    assert "\n2 perhaps to update, 2 to update, 0 unchanged.\n" in text
+    assert "\nPerhaps: only `up` will know a value of it" in text
+    assert "\n| perhaps update | `App` | `unsure` | spec |\n" in text
+    assert "\n| `unsure` | perhaps new deployment: " in text
+    assert "\n| `sure` | new deployment: " in text
+
+
 @pytest.mark.parametrize(
     ("finding", "code"),
     [
@@ -189,6 +220,7 @@ def test_on_a_stack(tmp_path: Any) -> None:
         assert unchanged.code == NOTHING, unchanged.out + unchanged.err
         assert "Nothing changes." in unchanged.out
         assert "Nothing is pending." in unchanged.out
+        assert "mermaid" not in unchanged.out
 
         stack.configure(phase="scale")
         written = tmp_path / "comment.md"
@@ -197,7 +229,11 @@ def test_on_a_stack(tmp_path: Any) -> None:
         text = written.read_text()
         assert "$15 before, $120 after (+$105)." in text
         assert "| `villa-db` | resize: fail-over in the end, seconds; every client reconnects |" in text
-        assert "postponed to `up`" in text
+        assert "postponed" not in text
+        assert "perhaps" not in text.replace(LEGEND, "")
+        assert f"\n```\n\n{LEGEND}\n\n</details>\n" in text
+        (diagram,) = re.findall(r"<details><summary>Diagram</summary>\n\n```mermaid\n(.*?)```", text, re.DOTALL)
+        assert classes(diagram) == {"create": {"cluster1replica1"}, "update": {"cluster1"}, "replace": {"pool1"}}
 
         # The stack's own price counts for the policy and for the report.
         stack.configure(prices={"db-s-2vcpu-4gb": 200})

@@ -356,3 +356,22 @@ def test_passwords_with_every_character(plugin: Plugin, api: StubApi) -> None:
     assert refreshed.outputs["uri"]["value"] == (
         "postgresql://doadmin:a%40b%3Ac%2Fd%3Fe&f=g+h%20%25@villa.example:25060/defaultdb?sslmode=require"
     )
+
+
+def test_a_pool_is_looked_up(plugin: Plugin) -> None:
+    cluster = made(plugin, CLUSTER, VILLA)
+    inputs = {
+        "clusterId": cluster.id,
+        "name": "web",
+        "mode": "transaction",
+        "size": 5,
+        "dbName": "villa",
+        "user": "app",
+    }
+    pool = made(plugin, POOL, inputs)
+    function = "digitalocean:index/getDatabaseConnectionPool:getDatabaseConnectionPool"
+    asked = {"clusterId": cluster.id, "name": "web"}
+    assert plugin.invoke(function, asked) == {**pool.outputs, "id": pool.id}
+    with pytest.raises(grpc.RpcError) as call:
+        plugin.invoke(function, {**asked, "name": "other"})
+    assert "HTTP 404" in failure(call)

@@ -18,5 +18,6 @@ def parts() -> Parts:
 def villa(parts: Parts) -> Iterator[LocalStack]:
     """Villa at launch, up and running on a local cloud of its own."""
     with local_stack(parts) as stack:
+        stack.configure(connectionFiles=str(stack.workspace.folder / "files"))
         stack.up()
         yield stack

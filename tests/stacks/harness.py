@@ -95,6 +95,15 @@ class LocalStack:
         """`trellis up`, as `make up` runs it; a failure is a result."""
         return self._run("python", "-m", "trellis", "up", "--stack", self.name, "--config-file", str(self.config_file))
 
+    def report(self) -> dict[str, Any]:
+        """What a reviewer is told of the next deployment."""
+        file = self.workspace.folder / "report.json"
+        options = ("--json", "--no-shadow", "--output", str(file), "--stack", self.name)
+        command = ("python", "-m", "trellis", "preview-report", *options, "--config-file", str(self.config_file))
+        done = self._run(*command)
+        assert done.code == 0, done.text
+        return dict(json.loads(file.read_text()))
+
     def must(self, *arguments: str) -> str:
         """Runs one deployment command that must work; returns what it printed."""
         done = self.pulumi(*arguments, "--config-file", str(self.config_file))

@@ -10,6 +10,8 @@ import psycopg
 import pytest
 
 from tests.stacks.harness import LocalStack, from_address, servers_of
+from trellis.operations.deployment import deploy
+from trellis.operations.preview_report.preview import read
 
 PROFILE = "INSERT INTO profiles (address, nickname, nickname_normalized) VALUES (%s, %s, %s) RETURNING id"
 
@@ -166,8 +168,7 @@ def test_growth_loses_no_committed_row_while_a_client_writes(villa: LocalStack) 
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        villa.configure(phase="growth")
-        villa.up()
+        _grow(villa, "growth")
         after = len(committed)
         deadline = time.monotonic() + 60
         while len(committed) == after and time.monotonic() < deadline:
@@ -187,8 +188,7 @@ def test_growth_loses_no_committed_row_while_a_client_writes(villa: LocalStack) 
 
 def test_scale_adds_a_replica_that_streams_and_refuses_writes(villa: LocalStack) -> None:
     cluster = _cluster_id(villa)
-    villa.configure(phase="scale")
-    villa.up()
+    _grow(villa, "scale")
     assert _cluster_id(villa) == cluster
     outputs = villa.outputs()
     assert outputs["monthly_cost_usd"] == 120
@@ -221,6 +221,20 @@ def test_destroy_leaves_nothing_running(villa: LocalStack) -> None:
     villa.must("destroy", "--yes", "--skip-preview")
     assert villa.api("GET", "/v2/databases").get("databases") in ([], None)
     assert [command for command in servers_of(villa.workspace.cloud_state) if "serve" not in command] == []
+
+
+def _grow(villa: LocalStack, phase: str) -> None:
+    """Deploys the phase. A reviewer was told of what then changes, and of nothing else."""
+    villa.configure(phase=phase)
+    told = villa.report()
+    options = ("--yes", "--skip-preview", "--stack", villa.name, "--config-file", str(villa.config_file))
+    done = deploy("up", *options, cwd=villa.root, env=villa.stack.environment)
+    assert done.code == 0
+    changed = read(({"resourcePreEvent": {"metadata": step}} for step in done.planned), finished=True).changes
+    assert {(step["urn"], step["operation"]) for step in told["resources"]} == {
+        (step.urn, step.operation) for step in changed
+    }
+    assert told["policies"]["postponed"] == []
 
 
 def _cluster_id(villa: LocalStack) -> str:

@@ -80,10 +80,10 @@ def record(settings: Settings, root: Path, *, preview: bool = False) -> tuple[Re
 
 
 def recorded(
-    program: Callable[[], Mapping[str, pulumi.Input[Any]]], *, preview: bool = False
+    program: Callable[[], Mapping[str, pulumi.Input[Any]]], *, preview: bool = False, recorder: Recorder | None = None
 ) -> tuple[Recorder, dict[str, Any]]:
-    """Runs a program against the recorder; returns it and the values of what the program returns."""
-    recorder = Recorder()
+    """Runs a program against the recorder; returns it and the values of what the program returns, if they are known."""
+    recorder = recorder or Recorder()
     set_mocks(recorder, project="trellis", stack="dev", preview=preview)
     values: dict[str, Any] = {}
 

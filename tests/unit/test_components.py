@@ -10,6 +10,8 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi.runtime import MockCallArgs, MockResourceArgs
+from pulumi.runtime.rpc import UNKNOWN
 
 import components
 from components import (
@@ -163,6 +165,38 @@ def test_pool() -> None:
         "mode": "transaction",
         "size": 17,
     }
+
+
+class _Unmade(Recorder):
+    """A preview in which no pool is made yet. standing: where one of the name answers today, if there is one."""
+
+    def __init__(self, standing: Mapping[str, Any] | None) -> None:
+        super().__init__()
+        self._standing = standing
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        identifier, state = super().new_resource(args)
+        made = not args.typ.endswith(":DatabaseConnectionPool")
+        return identifier, state if made else {**state, **dict.fromkeys(("host", "privateHost", "port"), UNKNOWN)}
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        if not args.token.endswith(":getDatabaseConnectionPool"):
+            return super().call(args)
+        assert args.args == {"clusterId": "shop-db-id", "name": "web"}
+        missing = [] if self._standing else [("name", "there is no such pool")]
+        return {**args.args, **(self._standing or {})}, missing
+
+
+def test_a_preview_knows_where_a_pool_answers_that_is_replaced_and_not_where_a_new_one_will() -> None:
+    def program() -> Mapping[str, pulumi.Output[Any]]:
+        return {**vars(_pool().endpoint)}
+
+    standing = {"host": "db.example", "privateHost": "private-db.example", "port": 25061}
+    found = {"public_host": "db.example", "private_host": "private-db.example", "port": 25061}
+    assert recorded(program, preview=True, recorder=_Unmade(standing))[1] == found
+    assert recorded(program, preview=True, recorder=_Unmade(None))[1] == {}
+    # `up` takes what the pool says that it made.
+    assert recorded(program, recorder=_Unmade({**standing, "port": 1}))[1] == {}
     uri = "postgresql://shop_app:p%40ss%2Fword@{}:25061/web?sslmode=verify-full"
     _, uris = recorded(lambda: {"outside": _pool().uri()})
     assert uris == {"outside": uri.format("db.example")}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.connections import set_connections
 from localcloud.providers.digitalocean.database_cluster import CLUSTER, endpoints_and_urn, user_interface
+from localcloud.providers.digitalocean.database_parts import POOL
 from localcloud.providers.operations import fill
 from localcloud.providers.schema import State
 from localcloud.providers.values import decode, from_base64
 
 CLUSTER_SECRETS = ("uri", "privateUri", "password", "uiUri", "uiPassword")
+POOL_SECRETS = ("uri", "privateUri", "password")
 
 
 def get_ca(context: Context, arguments: State) -> State:
@@ -33,4 +35,13 @@ def get_cluster(context: Context, arguments: State) -> State:
     user_interface(state, found)
     endpoints_and_urn(state, found)
     state["urn"] = state.pop("clusterUrn")
+    return state
+
+
+def get_pool(context: Context, arguments: State) -> State:
+    """The connection pool of a cluster and a name. Raises ApiError where there is none."""
+    found = context.api.get(fill(POOL.item, arguments))["pool"]
+    cluster = arguments["clusterId"]
+    state: State = {"id": f"{cluster}/{found['name']}", "clusterId": cluster, **decode(POOL.properties, found)}
+    set_connections(state, found, owner=False)
     return state

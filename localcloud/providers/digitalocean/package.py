@@ -62,6 +62,12 @@ PACKAGE = Package(
             required=("name",),
             secrets=lookups.CLUSTER_SECRETS,
         ),
+        Function(
+            token="digitalocean:index/getDatabaseConnectionPool:getDatabaseConnectionPool",  # noqa: S106
+            call=lookups.get_pool,
+            required=("clusterId", "name"),
+            secrets=lookups.POOL_SECRETS,
+        ),
         Function(token="digitalocean:index/getVpc:getVpc", call=vpc.get_vpc),  # noqa: S106
         Function(token="digitalocean:index/getProject:getProject", call=project.get_project),  # noqa: S106
     ),

@@ -5,18 +5,49 @@ So titles are short, and a cluster is a node, whose label may have lines. Those 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from trellis.policies.kinds import APP, BUCKET, CLUSTER, DROPLET, POOL, REPLICA, VPC
 from trellis.settings import AppSettings, ClusterSettings, Settings
 
 # What a label has by its number: what Mermaid, HTML or Markdown would take for theirs. To Markdown an underscore inside
 # a word is one.
 _SPECIAL = re.compile(r"[^\w .,:/-]|(?<![^\W_])_|_(?![^\W_])")
 
+RECORD = "cloudflare:index/dnsRecord:DnsRecord"
+_DRAWN = frozenset({APP, BUCKET, CLUSTER, DROPLET, POOL, RECORD, REPLICA, VPC})
+
+# A resource by its type and the program's name for it.
+Resource = tuple[str, str]
+# An update of which only `up` will know whether there is one.
+PERHAPS = "perhaps"
+# Operation -> how what it befalls is drawn. The text is black, for GitHub's dark pages write it white.
+_STYLES = {
+    "create": "fill:#c6f6d5,stroke:#22863a,color:#000",
+    "update": "fill:#fff3bf,stroke:#b08800,color:#000",
+    PERHAPS: "fill:#fff3bf,stroke:#b08800,color:#000,stroke-dasharray:4 3",
+    "replace": "fill:#ffd8a8,stroke:#d9480f,color:#000",
+    "delete": "fill:#ffc9c9,stroke:#c92a2a,color:#000",
+}
+
 
 def as_mermaid(settings: Settings) -> str:
     """A flowchart from DNS names by way of apps, pools and clusters to replicas; what is in a VPC has a frame."""
-    return "\n".join(["flowchart LR", *(f"  {line}" for line in _Drawing(settings).lines())]) + "\n"
+    return _chart(_Drawing(settings).lines())
+
+
+def with_changes(settings: Settings, changes: Mapping[Resource, str]) -> str | None:
+    """The same with what changes in colour, and what goes away beside it; None where it shows nothing that changes.
+
+    changes: resource -> one of the engine's operations, or PERHAPS.
+    """
+    drawing = _Drawing(settings)
+    coloured = list(drawing.coloured(changes))
+    return _chart([*drawing.lines(), *coloured]) if coloured else None
+
+
+def _chart(lines: Iterable[str]) -> str:
+    return "\n".join(["flowchart LR", *(f"  {line}" for line in lines)]) + "\n"
 
 
 class _Drawing:
@@ -53,6 +84,44 @@ class _Drawing:
             yield from self._uses(app)
         for number in range(1, len(settings.droplets) + 1):
             yield from (f"droplet{number} --> {cluster}" for cluster in self._clusters.values())
+
+    def resources(self) -> Iterator[tuple[Resource, str]]:
+        """Each resource that has a node of its own, or is a frame, and which."""
+        settings = self._settings
+        yield (VPC, settings.system), "vpc"
+        if settings.copy:
+            yield (VPC, f"{settings.system}-copy"), "copy"
+        for cluster in settings.clusters:
+            node, name = self._clusters[cluster.key], cluster.name
+            if cluster.self_hosted:
+                # Its pools are no resources: the server is told of them.
+                yield (DROPLET, name), node
+                yield (BUCKET, f"{name}-dumps"), f"{node}dumps"
+                continue
+            yield (CLUSTER, name), node
+            yield from (((POOL, f"{name}-{pool.name}"), self._pools[cluster.key, pool.name]) for pool in cluster.pools)
+            for number in range(1, cluster.replicas + 1):
+                yield (REPLICA, f"{name}-replica-{number}"), f"{node}replica{number}"
+            if settings.copy:
+                yield (REPLICA, f"{name}-copy"), f"{node}copy"
+        yield from (((CLUSTER, cache.cache.name), self._caches[cache.key]) for cache in settings.caches)
+        yield from (((APP, name), node) for name, node in self._apps.items())
+        yield from (((DROPLET, name), f"droplet{number}") for number, name in enumerate(settings.droplets, 1))
+        for number, record in enumerate(settings.dns.records if settings.dns else (), 1):
+            yield (RECORD, f"{settings.system}-dns-{record.key}"), f"dns{number}"
+
+    def coloured(self, changes: Mapping[Resource, str]) -> Iterator[str]:
+        """What is deleted as nodes of their own, and the classes of all that changes."""
+        nodes = dict(self.resources())
+        gone = (one for one, change in changes.items() if change == "delete" and one[0] in _DRAWN and one not in nodes)
+        for number, (kind, name) in enumerate(list(gone), 1):
+            nodes[kind, name] = f"gone{number}"
+            yield f"gone{number}[{_label(name, kind.rpartition(':')[2])}]"
+        for change, style in _STYLES.items():
+            changed = [node for one, node in nodes.items() if changes.get(one) == change]
+            if changed:
+                yield f"classDef {change} {style}"
+                yield f"class {','.join(changed)} {change}"
 
     def _dns(self) -> Iterator[str]:
         dns = self._settings.dns

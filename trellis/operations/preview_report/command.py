@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from trellis.operations.check.findings import Review
 from trellis.operations.check.gate import review_chain, review_pending
 from trellis.operations.check.shadow.server import Servers
 from trellis.operations.databases import opened, sources
+from trellis.operations.diagram.drawing import PERHAPS, with_changes
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.preview_report.connections import losses
@@ -18,8 +19,10 @@ from trellis.operations.preview_report.costs import costs
 from trellis.operations.preview_report.preview import Preview, preview
 from trellis.operations.preview_report.rendering import as_markdown
 from trellis.operations.preview_report.report import Report
+from trellis.operations.project import project
 from trellis.operations.terminal import say, tell
 from trellis.policies.rules import GROWN
+from trellis.settings import SettingsError, load
 
 
 def run(options: Namespace) -> int:
@@ -43,6 +46,7 @@ def run(options: Namespace) -> int:
         unread=unread,
         costs=costs(previewed.steps, prices),
         losses=losses(previewed.changes) if kept else [],
+        diagram=_diagram(options.stack, config, previewed),
     )
     text = json.dumps(report.to_dict()) + "\n" if options.json else as_markdown(report)
     if options.output is None:
@@ -59,6 +63,17 @@ def _settings(path: Path | None) -> dict[str, Any]:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError) as error:
         raise WrongCall(f"--policy-config {path}: {error}. A JSON object is wanted, policy -> settings.") from None
+
+
+def _diagram(stack: str, config: Mapping[str, str], previewed: Preview) -> str | None:
+    changes = {
+        (step.type, step.name): (step.operation or "") if step.certain else PERHAPS for step in previewed.changes
+    }
+    try:
+        return with_changes(load(config, project(), stack=stack), changes)
+    except SettingsError:
+        # The preview has said so.
+        return None
 
 
 def _reviews(options: Namespace, previewed: Preview) -> tuple[Sequence[tuple[str, Review]], str | None]:

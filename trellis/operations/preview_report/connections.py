@@ -78,7 +78,7 @@ def disturbances(steps: Iterable[Step]) -> Iterator[tuple[Step, str]]:
         if text is None and step.type.startswith("digitalocean:"):
             yield step, "not known: look it up before merging"
         elif text is not None and text != _NONE and step.operation != "create":
-            yield step, text
+            yield step, text if step.certain else f"perhaps {text}"
 
 
 def losses(steps: Iterable[Step]) -> list[Step]:

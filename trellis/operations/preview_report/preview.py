@@ -1,7 +1,7 @@
 """`pulumi preview` with the policy pack, read from the engine's events."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,23 @@ SHOWN = ("size", "nodeCount", "storageSizeMib", "version", "region", "mode", "us
 
 @dataclass(kw_only=True)
 class Step:
-    """One resource before and after. operation: None where nothing changes. old, new: inputs, empty where it is not."""
+    """One resource before and after. operation: None where nothing changes. old, new: inputs, empty where it is not.
+
+    waits: whether a policy found a value that only `up` will know, which may be a secret and not to be seen here.
+    """
 
     urn: str
     operation: str | None = None
     old: Mapping[str, Any] = field(default_factory=dict)
     new: Mapping[str, Any] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
+    waits: bool = False
+
+    @property
+    def certain(self) -> bool:
+        """False for an update that may come to nothing: all that can be told is that a value is not known yet."""
+        known = set(_differences(self.old, self.new))
+        return self.operation != "update" or True in known or not (self.waits or known)
 
     @property
     def type(self) -> str:
@@ -61,6 +71,7 @@ class Step:
             "type": self.type,
             "name": self.name,
             "operation": self.operation,
+            "certain": self.certain,
             "changes": self.describe(),
         }
 
@@ -107,6 +118,20 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) if isinstance(value, str | int) else "…"
 
 
+def _differences(old: Any, new: Any) -> Iterator[bool]:
+    """Whether it is known, for every value that is not what it was. Secrets are masked and look the same."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in old.keys() | new.keys():
+            # What begins so is the engine's own.
+            if not name.startswith("__"):
+                yield from _differences(old.get(name), new.get(name))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for pair in zip(old, new, strict=True):
+            yield from _differences(*pair)
+    elif old != new:
+        yield of_inputs({"value": new}).peek("value") is not UNKNOWN
+
+
 def preview(engine: Engine, settings: Path | None) -> Preview:
     """Runs the preview. settings: a file with the pack's settings. A failed preview is a result."""
     options = ["--policy-pack", str(PACK)]
@@ -126,6 +151,8 @@ def read(events: Iterable[Mapping[str, Any]], *, finished: bool, said: str = "")
             _take(steps, step["metadata"])
         elif (finding := event.get("policyEvent")) is not None:
             findings.append(finding)
+            if finding["policyName"] == POSTPONED and (waiting := steps.get(finding.get("resourceUrn", ""))):
+                waiting.waits = True
         elif (diagnostic := event.get("diagnosticEvent")) is not None and diagnostic["severity"] == "error":
             errors.append(diagnostic["message"].strip())
     if not finished and not errors and said.strip():

@@ -6,10 +6,14 @@ from typing import Any
 
 from trellis.operations.check.rendering import as_markdown as reviews_as_markdown
 from trellis.operations.preview_report.connections import disturbances
+from trellis.operations.preview_report.preview import Step
 from trellis.operations.preview_report.report import Report
 
 # GitHub takes comments of 65,536 characters.
 LONGEST = 65_000
+LEGEND = (
+    "Green is created, yellow updated (with a broken border: perhaps), orange replaced, red deleted; the rest stays."
+)
 
 
 def marker(stack: str) -> str:
@@ -48,16 +52,24 @@ def _resources(report: Report) -> Iterator[str]:
     if not changes:
         yield "Nothing changes."
         return
-    counts = Counter(step.operation for step in changes)
+    counts = Counter(_outlook(step, "to ") for step in changes)
     kept = len(report.preview.steps) - len(changes)
-    yield ", ".join([*(f"{number} to {operation}" for operation, number in counts.items()), f"{kept} unchanged"]) + "."
+    yield ", ".join([*(f"{number} {outlook}" for outlook, number in counts.items()), f"{kept} unchanged"]) + "."
+    if not all(step.certain for step in changes):
+        yield "Perhaps: only `up` will know a value of it, and nothing else that can be seen here is different."
+    if report.diagram:
+        yield f"<details><summary>Diagram</summary>\n\n```mermaid\n{report.diagram}```\n\n{LEGEND}\n\n</details>"
     yield _table(
         ("", "type", "name", "changes"),
         [
-            (step.operation or "", f"`{step.type.rpartition(':')[2]}`", f"`{step.name}`", ", ".join(step.describe()))
+            (_outlook(step), f"`{step.type.rpartition(':')[2]}`", f"`{step.name}`", ", ".join(step.describe()))
             for step in changes
         ],
     )
+
+
+def _outlook(step: Step, to: str = "") -> str:
+    return f"{'' if step.certain else 'perhaps '}{to}{step.operation}"
 
 
 def _connections(report: Report) -> Iterator[str]:

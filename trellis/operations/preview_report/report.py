@@ -14,7 +14,10 @@ NOTHING, FAILED, OBJECTION = 0, 1, 4
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """losses: changes that delete data that the stack's phase keeps. unread: why migrations were not reviewed."""
+    """losses: changes that delete data that the stack's phase keeps. unread: why migrations were not reviewed.
+
+    diagram: the stack as Mermaid, with what changes in colour; None where nothing that it shows does.
+    """
 
     stack: str
     preview: Preview
@@ -22,6 +25,7 @@ class Report:
     unread: str | None
     costs: Costs
     losses: Sequence[Step]
+    diagram: str | None = None
 
     @property
     def objections(self) -> list[str]:
