@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
-from trellis.settings.catalogue import MAX_TRUSTED_SOURCES
+from trellis.settings.catalogue import MAX_TRUSTED_SOURCES, WIDEST_TRUSTED_PREFIX
 
 from .fields import UNKNOWN, Fields
 from .kinds import APP, CLUSTER, FIREWALL, REPLICA
@@ -147,7 +147,7 @@ RULES: tuple[Rule, ...] = (
                 "type": "integer",
                 "minimum": 8,
                 "maximum": 32,
-                "default": 16,
+                "default": WIDEST_TRUSTED_PREFIX,
                 "description": "The widest range allowed, as a prefix length.",
             }
         },

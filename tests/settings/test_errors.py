@@ -1,5 +1,7 @@
 """Every mistake stops before anything is built and names its place and what is allowed."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,28 @@ FILE = [
         "Known: pool.url, pool.host,",
         id="unknown reference",
     ),
+    pytest.param(
+        ("${pool.url}", "${pool.url"),
+        "systems/shop.yaml:20, apps.shop-api.environment.DATABASE_URL: a `${` has no `}`.",
+        id="unclosed reference",
+    ),
+    pytest.param(
+        ("{repository: shop-api}", "{repository: shop-api, tag: 1.0 beta}"),
+        "systems/shop.yaml:17, apps.shop-api.image.tag: '1.0 beta' does not have the form",
+        id="tag with a space",
+    ),
+    pytest.param(
+        ("    users:", "    phases: {growth: {plan: db-s-4vcpu-8gb}}\n    users:"),
+        "clusters.main.phases.scale.plan: db-s-2vcpu-4gb is smaller than db-s-4vcpu-8gb of growth. A disk can grow and",
+        id="a plan that shrinks",
+    ),
+    pytest.param(
+        ("name: shop\n", "name: shop\n17: x\n"),
+        "systems/shop.yaml:2: a key is a text, and '17' without quotes is none.",
+        id="a number as a key",
+    ),
+    pytest.param(("region: nyc1", "region: 2024-02-31"), "region: '2024-02-31' is no region.", id="a date"),
+    pytest.param(("users: [shop_app]", "users:"), "clusters.main.users: expected a list, not nothing.", id="nothing"),
     pytest.param(
         ("${pool.url}", "${apps.shop-ap.url}"),
         "systems/shop.yaml:20, apps.shop-api.environment.DATABASE_URL: nobody defines the app 'shop-ap'. "
@@ -172,6 +196,9 @@ def test_a_mistake_in_the_system_file(load: Load, change: tuple[str, str], messa
             "trellis:copyTo: 10.20.128.0/20 overlaps 10.20.0.0/16, the range of the system's VPC",
         ),
         ("copyTo", '{"region": "sfo3"}', "trellis:copyTo.ipRange: this key is needed and missing"),
+        ("imageTags", '{"shop-api": "1.0 beta"}', "trellis:imageTags.shop-api: '1.0 beta' does not have the form"),
+        ("sshKeys", '["ssh-ed25519 AAAA me"]', "trellis:sshKeys.0: this is neither the id nor the fingerprint"),
+        ("sshKeys", '[{"id": 1}]', "trellis:sshKeys.0: expected a text, not keys and values"),
         ("nameSuffix", "Staging", "trellis:nameSuffix: 'Staging' does not have the form"),
         ("nameSuffix", "-staging", "trellis:nameSuffix: '-staging' does not have the form"),
         ("dnsZone", "shop", "trellis:dnsZone: 'shop' does not have the form"),
@@ -254,8 +281,9 @@ def test_apps_without_dns_names_that_need_each_other(load: Load) -> None:
 @pytest.mark.parametrize("phase", ["growth", "scale"])
 def test_the_whole_internet_is_no_trusted_source_after_launch(load: Load, phase: str) -> None:
     assert load(trustedSources='["0.0.0.0/0"]').trusted_sources == ("0.0.0.0/0",)
-    with pytest.raises(SettingsError, match=rf"0\.0\.0\.0/0 admits the whole internet, .* {phase} "):
-        load(trustedSources='["0.0.0.0/0"]', phase=phase)
+    for source, admitted in (("0.0.0.0/0", "the whole internet"), ("128.0.0.0/1", "2,147,483,648 addresses")):
+        with pytest.raises(SettingsError, match=rf"{re.escape(source)} admits {admitted}, .* {phase} "):
+            load(trustedSources=json.dumps([source]), phase=phase)
 
 
 def test_a_file_that_is_not_utf8(root: Path) -> None:

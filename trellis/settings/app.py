@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from trellis.settings.catalogue import DROPLETS
-from trellis.settings.model import AppName, Hostname, Misfit, Model, VariableName, one_of, unknown
+from trellis.settings.model import AppName, Hostname, ImageTag, Misfit, Model, VariableName, one_of, unknown
 
 
 class Image(Model):
@@ -16,7 +16,7 @@ class Image(Model):
     registry_type: Literal["DOCR", "DOCKER_HUB", "GHCR"] = "DOCR"
     registry: str | None = None
     repository: str
-    tag: str = "latest"
+    tag: ImageTag = "latest"
 
 
 REFERENCE = re.compile(r"\$\{([^}]*)\}")
@@ -65,6 +65,8 @@ class App(Model):
                     raise Misfit(("environment", name), unknown("reference", reference, (*known, *others)))
                 if getattr(self, key) is None:
                     raise Misfit(("environment", name), f"${{{reference}}} needs the key `{key}` in this app")
+            if "${" in REFERENCE.sub("", value):
+                raise Misfit(("environment", name), "a `${` has no `}`")
         return self
 
     @property

@@ -170,3 +170,5 @@ RECOVERY_DAYS = 7
 
 MAX_NODES = 3
 MAX_TRUSTED_SOURCES = 100
+WIDEST_TRUSTED_PREFIX = 16
+"""The widest range that a cluster with a product on it should admit, as a prefix length."""

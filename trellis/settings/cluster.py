@@ -1,6 +1,7 @@
 """Clusters of a system file: databases, users and pools, what each phase buys, and the caches beside them."""
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,7 +16,7 @@ from trellis.settings.catalogue import (
     VALKEY_VERSIONS,
     Phase,
 )
-from trellis.settings.model import Hour, Identifier, Misfit, Model, PlanSlug, Slug, one_of, unknown
+from trellis.settings.model import Hour, Identifier, Misfit, Model, PlanSlug, PoolName, Slug, one_of, unknown
 
 
 class PoolMode(StrEnum):
@@ -122,6 +123,9 @@ class SelfHosted(Model):
         )
 
 
+_GROWS = "A disk can grow and never shrink"
+
+
 class Cluster(Model):
     """One cluster: its databases, users and pools, and what each phase buys.
 
@@ -133,7 +137,7 @@ class Cluster(Model):
     version: Annotated[str, one_of("PostgreSQL version", POSTGRESQL_VERSIONS)]
     users: tuple[Identifier, ...]
     databases: dict[Identifier, Database] = Field(min_length=1)
-    pools: dict[Slug | Identifier, Pool] = {}
+    pools: dict[PoolName, Pool] = {}
     headroom: Headroom = Headroom()
     maintenance: Maintenance = QUIET
     recovery_days: int | None = Field(default=None, ge=1)
@@ -143,6 +147,21 @@ class Cluster(Model):
     def size(self, phase: Phase) -> Size:
         """What `phase` buys here: the cluster's own word, else the catalogue's plan with one node."""
         return self.phases.get(phase) or Size(plan=PHASE_PLANS[phase])
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        for before, after in pairwise(Phase):
+            old, new = PLANS[self.size(before).plan], PLANS[self.size(after).plan]
+            if new.memory_gib < old.memory_gib or new.storage_gib < old.storage_gib:
+                raise Misfit(("phases", after, "plan"), f"{new.slug} is smaller than {old.slug} of {before}. {_GROWS}")
+            if self.self_hosted:
+                small, large = (self.self_hosted.machine(phase).volume_gib for phase in (before, after))
+                if large < small:
+                    raise Misfit(
+                        ("self_hosted", "phases", after, "volume_gib"),
+                        f"{large} GiB is smaller than the {small} GiB of {before}. {_GROWS}",
+                    )
+        return self
 
     @model_validator(mode="after")
     def _names(self) -> Self:

@@ -1,5 +1,6 @@
 """Turns pydantic's complaints into sentences that name the file, line, key and what is allowed."""
 
+import re
 from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -7,9 +8,26 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from trellis.settings.model import Misfit
-from trellis.settings.source import Location
+from trellis.settings.source import Location, shown
 
 _NO_MODEL = object()
+_LONG_NUMBER_BITS = 256
+
+# What pydantic calls the kinds of value -> what a file's reader calls them.
+_WANTED = {
+    "string": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "tuple": "a list",
+    "list": "a list",
+    "frozen_set": "a list",
+    "set": "a list",
+    "dict": "keys and values",
+    "mapping": "keys and values",
+    "model": "keys and values",
+    "model_attributes": "keys and values",
+}
 
 
 def explain(error: ValidationError, model: type[BaseModel], place: Callable[[Location], str]) -> str:
@@ -31,16 +49,34 @@ def _sentence(detail: Any, model: type[BaseModel], place: Callable[[Location], s
                 location = (*location, *cause.location)
             text = str(cause)
         case "enum" | "literal_error":
-            text = f"{value!r} is not allowed. Allowed: {detail['ctx']['expected'].replace(' or ', ', ')}"
+            allowed = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", detail["ctx"]["expected"]).replace(" or ", ", ")
+            text = f"{_value(value)} is not allowed. Allowed: {allowed}"
         case "string_pattern_mismatch":
-            text = f"{value!r} does not have the form {detail['ctx']['pattern']}"
+            text = f"{_value(value)} does not have the form {detail['ctx']['pattern']}"
+        case _ if wanted := _WANTED.get(kind.removesuffix("_type").removesuffix("_parsing")):
+            text = f"expected {wanted}, not {_value(value)}"
         case _:
-            text = (
-                f"{message[0].lower()}{message[1:]}, not {value!r}"
-                if kind.endswith("_type")
-                else f"{value!r}: {message}"
-            )
+            text = f"{_value(value)}: {message.replace('Input should', 'it should').replace('Value', 'it')}"
     return f"{place(location)}: {text}."
+
+
+def _value(value: Any) -> str:
+    """A value as its file has it."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case str():
+            return f"'{shown(value)}'"
+        case int() if value.bit_length() > _LONG_NUMBER_BITS:
+            return "a very long number"
+        case int() | float():
+            return str(value)
+        case Mapping():
+            return "keys and values"
+        case _:
+            return "a list"
 
 
 def _keys(model: Any, location: Location) -> list[str]:

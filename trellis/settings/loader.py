@@ -9,12 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from trellis.settings import names
-from trellis.settings.catalogue import Phase
+from trellis.settings.catalogue import WIDEST_TRUSTED_PREFIX, Phase
 from trellis.settings.errors import SettingsError
 from trellis.settings.explain import explain
 from trellis.settings.resolve import resolve
 from trellis.settings.resolved import Settings
-from trellis.settings.source import Location, Source, read
+from trellis.settings.source import Location, Source, read, shown
 from trellis.settings.stack import Copy, Environment, StackConfig
 from trellis.settings.system import Mode, System
 
@@ -66,7 +66,7 @@ def load(config: Mapping[str, str], root: Path, *, stack: str) -> Settings:
 
 def _stack_config(config: Mapping[str, str], file: str) -> StackConfig:
     def place(location: Location) -> str:
-        key, *rest = (str(part) for part in location)
+        key, *rest = (shown(str(part)) for part in location)
         return f"{file}, {'.'.join([f'{NAMESPACE}:{key}', *rest])}"
 
     values = {key.partition(":")[2]: _value(text) for key, text in config.items() if key.startswith(NAMESPACE + ":")}
@@ -81,7 +81,7 @@ def _value(text: str) -> Any:
     if text[:1] in ("[", "{") or text in ("true", "false"):
         try:
             return json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return text
     return text
 
@@ -108,11 +108,11 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
         found += [
             (
                 "trustedSources",
-                f"{value} admits the whole internet, which the phase {chosen.phase} does not allow. "
-                "Name addresses or ranges.",
+                f"{value} admits {_how_many(IPv4Network(value))}, which the phase {chosen.phase} does not allow. "
+                f"Name addresses, or ranges of at most a /{WIDEST_TRUSTED_PREFIX}.",
             )
             for value in chosen.trusted_sources
-            if IPv4Network(value).prefixlen == 0
+            if IPv4Network(value).prefixlen < WIDEST_TRUSTED_PREFIX
         ]
     found += [
         (f"imageTags.{name}", f"{system.name} has no such app. Known: {', '.join(system.apps) or 'none'}.")
@@ -148,6 +148,10 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
     if chosen.copy_to:
         found += [("copyTo", complaint) for complaint in _no_copy(chosen.copy_to, chosen, system)]
     return found
+
+
+def _how_many(network: IPv4Network) -> str:
+    return f"{network.num_addresses:,} addresses" if network.prefixlen else "the whole internet"
 
 
 def _no_copy(copy: Copy, chosen: StackConfig, system: System) -> list[str]:

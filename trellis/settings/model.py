@@ -54,6 +54,8 @@ def _private_range(value: str) -> str:
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,61}[a-z0-9]$")]
 AppName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")]
 NameSuffix = Annotated[str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?)?$")]
+PoolName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,62}$")]
+ImageTag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 Region = Annotated[str, one_of("region", REGIONS)]
 PlanSlug = Annotated[str, one_of("plan", frozenset(PLANS))]

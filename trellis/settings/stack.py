@@ -1,5 +1,6 @@
 """The stack's config: where a system runs and how big it is now."""
 
+import re
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from typing import Annotated, Literal
@@ -8,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.alias_generators import to_camel
 
 from trellis.settings.catalogue import DROPLETS, MAX_TRUSTED_SOURCES, PLANS, Phase
-from trellis.settings.model import AppName, Hostname, Model, NameSuffix, PrivateRange, Region, Slug
+from trellis.settings.model import AppName, Hostname, ImageTag, Model, NameSuffix, PrivateRange, Region, Slug
 from trellis.settings.system import Mode
 
 
@@ -21,6 +22,15 @@ def _trusted_source(value: str) -> str:
         raise ValueError(
             f"{value!r} is no IPv4 address or range such as 203.0.113.7 or 203.0.113.0/24: {error}"
         ) from error
+    return value
+
+
+def _ssh_key(value: str) -> str:
+    if not re.fullmatch(r"\d+|[0-9a-f]{2}(:[0-9a-f]{2}){15}", value):
+        raise ValueError(
+            "this is neither the id nor the fingerprint of an SSH key at DigitalOcean. "
+            "`doctl compute ssh-key list` shows both"
+        )
     return value
 
 
@@ -93,6 +103,6 @@ class StackConfig(Camel):
     copy_to: Annotated[Copy | None, BeforeValidator(lambda value: value or None)] = None
     seed_data: bool = False
     connection_files: Annotated[str | None, EmptyIsNone] = None
-    ssh_keys: tuple[str, ...] = ()
+    ssh_keys: tuple[Annotated[str, AfterValidator(_ssh_key)], ...] = ()
     prices: dict[Annotated[str, AfterValidator(_priced)], Annotated[float, Field(ge=0)]] = {}
-    image_tags: dict[AppName, str] = {}
+    image_tags: dict[AppName, ImageTag] = {}
