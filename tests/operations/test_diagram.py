@@ -224,7 +224,7 @@ def test_what_cannot_be_drawn_is_told(trellis: Trellis, tmp_path: Path) -> None:
     (tmp_path / "Pulumi.dev.yaml").write_text("- 1\n")
     refused(1, "expected keys and values")
     (tmp_path / "Pulumi.dev.yaml").write_text("a: [\n")
-    refused(1, "cannot be read")
+    refused(1, "Pulumi.dev.yaml:2: not valid YAML")
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {trellis:system: shop}\n")
     refused(1, "there is no system 'shop'")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Pulumi.dev.yaml", "Pulumi.yaml"]

@@ -112,4 +112,4 @@ def test_outside_a_repository(
 def test_a_system_file_that_cannot_be_read(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (shop / "systems/shop.yaml").write_text("clusters: [")
     assert main(["new", "migration", "Orders"]) == 1
-    assert "systems/shop.yaml cannot be read" in capsys.readouterr().err
+    assert "systems/shop.yaml:1: not valid YAML" in capsys.readouterr().err

@@ -3,14 +3,14 @@
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
-
-import yaml
 
 from trellis.development.bring import Parts, cache_folder
 from trellis.development.progress import Failure
 from trellis.development.workspace import DEFAULT_PORT, Workspace
 from trellis.operations import processes
+from trellis.settings import SettingsError, stack_file
 
 
 def clean(root: Path) -> int:
@@ -49,5 +49,6 @@ def refuse_foreign_states(backend: Path, root: Path) -> None:
 
 
 def _is_local(file: Path) -> bool:
-    content = yaml.safe_load(file.read_text()) if file.is_file() else None
-    return "digitalocean:apiEndpoint" in ((content or {}).get("config") or {})
+    with suppress(SettingsError):
+        return "digitalocean:apiEndpoint" in stack_file(file)
+    return False

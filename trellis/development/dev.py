@@ -7,12 +7,11 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import yaml
 
 from trellis import policies
 from trellis.development import connect, plugins
@@ -22,6 +21,8 @@ from trellis.development.progress import Failure, bold, step
 from trellis.development.workspace import DEFAULT_PORT, Workspace, project
 from trellis.operations import processes
 from trellis.operations.deployment import deploy
+from trellis.settings import SettingsError, stack_file
+from trellis.settings.source import read
 
 _POLICIES = ("--policy-pack", str(Path(policies.__file__).resolve().parent / "__main__.py"))
 
@@ -120,13 +121,16 @@ def _workspace(stack: str, root: Path) -> Workspace:
     if not file.is_file():
         known = sorted(path.name.split(".")[1] for path in root.glob("Pulumi.*.yaml"))
         raise Failure(f"there is no stack {stack!r}: no file {file.name}. Known: {', '.join(known)}.")
-    config = yaml.safe_load(file.read_text())["config"]
+    try:
+        config = stack_file(file)
+    except SettingsError as error:
+        raise Failure(str(error)) from None
     if "digitalocean:apiEndpoint" not in config:
         raise Failure(
             f"{file.name} has no digitalocean:apiEndpoint, so the stack {stack!r} is not on the local cloud. "
             f"Deploy it with `pulumi up --stack {stack}`; README.md names the credentials."
         )
-    port = urlsplit(config["digitalocean:apiEndpoint"]).port or DEFAULT_PORT
+    port = _port(config["digitalocean:apiEndpoint"], file.name)
     if os.geteuid() != 0 and _starts_droplets(config, root):
         raise Failure(
             f"the stack {stack!r} has Droplets. On the local cloud they are machines in Linux namespaces, which only "
@@ -136,14 +140,32 @@ def _workspace(stack: str, root: Path) -> Workspace:
     return Workspace(folder=root / ".trellis", port=port, parts=parts, python=Path(sys.executable))
 
 
+def _port(endpoint: Any, file: str) -> int:
+    """The local cloud's port. Raises Failure for an address that cannot be its own."""
+    with suppress(ValueError):
+        address = urlsplit(str(endpoint))
+        if address.scheme == "http" and address.hostname in ("127.0.0.1", "localhost") and address.port:
+            return address.port
+    raise Failure(
+        f"{file}, digitalocean:apiEndpoint: {endpoint!r} is no address of a local cloud. Allowed: "
+        f"http://127.0.0.1:<port>, for example http://127.0.0.1:{DEFAULT_PORT}."
+    )
+
+
 def zones(root: Path) -> list[str]:
     """The DNS zones that systems and stacks name. At Cloudflare they exist before a program runs, so here too."""
-    systems = [yaml.safe_load(path.read_text()) for path in (root / "systems").glob("*.yaml")]
-    stacks = [yaml.safe_load(path.read_text()) for path in root.glob("Pulumi.*.yaml")]
-    return sorted(
-        {file["dns"]["zone"] for file in systems if file and file.get("dns")}
-        | {zone for file in stacks if file and (zone := (file.get("config") or {}).get("trellis:dnsZone"))}
-    )
+    systems = (_contents(path).get("dns") for path in (root / "systems").glob("*.yaml"))
+    stacks = (_contents(path).get("config") for path in root.glob("Pulumi.*.yaml"))
+    named = [(system, "zone") for system in systems] + [(stack, "trellis:dnsZone") for stack in stacks]
+    found = {part.get(key) for part, key in named if isinstance(part, dict)}
+    return sorted(zone for zone in found if isinstance(zone, str) and zone)
+
+
+def _contents(file: Path) -> Mapping[str, Any]:
+    # What is wrong in a file is told by the program of its own stack, and is no other one's business.
+    with suppress(SettingsError):
+        return dict(read(file, name=file.name).data)
+    return {}
 
 
 def _starts_droplets(config: Mapping[str, Any], root: Path) -> bool:
@@ -155,7 +177,7 @@ def _starts_droplets(config: Mapping[str, Any], root: Path) -> bool:
 def _system(config: Mapping[str, Any], root: Path) -> str:
     # Read as text: what is wrong in a system file is the program's to say.
     file = root / "systems" / f"{config.get('trellis:system')}.yaml"
-    return file.read_text() if file.is_file() else ""
+    return file.read_text(errors="replace") if file.is_file() else ""
 
 
 def _parts(config: Mapping[str, Any], root: Path) -> Parts:

@@ -8,6 +8,7 @@ from trellis.settings.catalogue import PLANS, REGIONS, Phase, Plan
 from trellis.settings.errors import SettingsError
 from trellis.settings.loader import load, refuse_local_shell
 from trellis.settings.resolved import AppSettings, CacheSettings, ClusterSettings, PoolSettings, Settings
+from trellis.settings.source import stack_file
 from trellis.settings.system import Mode
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "SettingsError",
     "load",
     "refuse_local_shell",
+    "stack_file",
 ]

@@ -74,6 +74,14 @@ def read(path: Path, *, name: str) -> Source:
     return Source(name=name, data=data, lines=lines)
 
 
+def stack_file(path: Path) -> Mapping[str, Any]:
+    """The keys under `config` of a Pulumi.<stack>.yaml. Raises SettingsError as `read` does, or for none."""
+    config = read(path, name=path.name).data.get("config")
+    if not isinstance(config, dict):
+        raise SettingsError(f"{path.name}: expected `config:` and below it the stack's keys.")
+    return config
+
+
 class _Loader(yaml.SafeLoader):
     """Takes what looks like a date for text: no value of ours is one."""
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from trellis import settings
 from trellis.operations.diagram.drawing import as_mermaid
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.project import project
 from trellis.operations.terminal import say
+from trellis.settings.source import read
 
 _NAMESPACE = "trellis"
 
@@ -67,12 +66,9 @@ def _of_stack(stack: str, config_file: Path | None) -> tuple[Path, Mapping[str, 
 
 def _read(file: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise OperationError(f"{file} cannot be read: {error}") from None
-    if not isinstance(content, Mapping):
-        raise OperationError(f"{file}: expected keys and values at the top, for example `config:`.")
-    return content
+        return dict(read(file, name=str(file)).data)
+    except settings.SettingsError as error:
+        raise OperationError(str(error)) from None
 
 
 def _text(value: Any) -> str:

@@ -119,16 +119,14 @@ def _check_name(name: str) -> None:
 
 
 def _systems(root: Path) -> dict[str, Any]:
-    import yaml
+    from trellis.settings.errors import SettingsError
+    from trellis.settings.source import read
 
-    found = {}
-    for path in sorted((root / "systems").glob("*.yaml")):
-        try:
-            content = yaml.safe_load(path.read_text())
-        except yaml.YAMLError as error:
-            raise OperationError(f"systems/{path.name} cannot be read: {error}") from error
-        found[path.stem] = content if isinstance(content, dict) else {}
-    return found
+    paths = sorted((root / "systems").glob("*.yaml"))
+    try:
+        return {path.stem: read(path, name=f"systems/{path.name}").data for path in paths}
+    except SettingsError as error:
+        raise OperationError(str(error)) from None
 
 
 def _ranges(root: Path) -> list[str]:
