@@ -112,7 +112,7 @@ def test_nothing_outlives_a_stopped_up(
     stop(run, stack)
     said, _ = run.communicate(timeout=300)
     assert run.returncode == code, said
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
     wait_for(lambda: not living(stack))
     stack.api("DELETE", "/_local/faults")
     with start(stack) as again:
