@@ -4,6 +4,7 @@ All of it in the environment of an ordinary shell: Python buffers what it writes
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -112,7 +113,8 @@ def test_nothing_outlives_a_stopped_up(
     stop(run, stack)
     said, _ = run.communicate(timeout=300)
     assert run.returncode == code, said
-    assert "Traceback" not in said, said
+    # Pulumi's host may print a traceback of its own, where the program learns of the end before it is interrupted.
+    assert not re.search(rf'File "({re.escape(str(ROOT))}|{re.escape(str(stack.root))})/(?!\.venv)', said), said
     wait_for(lambda: not living(stack))
     stack.api("DELETE", "/_local/faults")
     with start(stack) as again:
