@@ -38,16 +38,16 @@ def test_the_main_job(newcomer: Person) -> None:
     assert again.code == 0, again.text
 
 
-@pytest.fixture
-def stranger() -> Iterator[Person]:
-    """On a Debian 12 that has what the README names and nothing else; the caches are handed in."""
+@pytest.fixture(params=["bookworm", "trixie"])
+def stranger(request: pytest.FixtureRequest) -> Iterator[Person]:
+    """On a Debian 12 or 13 that has what the README names and nothing else; the caches are handed in."""
     bring()
     (line,) = commands("What a machine needs")
     packages = line.partition("--yes ")[2].split()
     assert "git" in packages, line
     with open_folder() as folder:
         root = folder / "debian"
-        subprocess.run(("cp", "--archive", str(minimal_debian(packages)), str(root)), check=True)
+        subprocess.run(("cp", "--archive", str(minimal_debian(request.param, packages)), str(root)), check=True)
         # What this machine's own network needs.
         for path in ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
             if Path(path).exists():

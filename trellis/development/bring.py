@@ -139,12 +139,12 @@ def go() -> Path:
     return _program(GO, "usr/lib/go-1.24/bin/go")
 
 
-def minimal_debian(packages: Sequence[str]) -> Path:
-    """The root folder of a Debian 12 that has these packages and no others, for the tests only. Needs root."""
-    cache, suite = cache_folder(), "bookworm"
+def minimal_debian(suite: str, packages: Sequence[str]) -> Path:
+    """The root folder of a Debian that has these packages and no others, for the tests only. Needs root."""
+    cache = cache_folder()
     key = hashlib.sha256("\n".join((debian.REVISION, suite, *packages)).encode()).hexdigest()[:12]
     part = _Part(
-        title="Debian 12 with what the README names",
+        title=f"Debian's suite {suite} with what the README names",
         place=cache / "minimal-debian" / key,
         make=lambda folder: debian.system(folder / "root", suite, packages, _run),
         needs=("apt-get", "dpkg", "perl", "chroot"),
