@@ -36,6 +36,8 @@ def head(sql: str) -> tuple[str, ...]:
         ("ALTER SYSTEM SET work_mem = '8MB'", Alone.REPEATABLE),
         ("ALTER DATABASE d SET TABLESPACE x", Alone.REPEATABLE),
         ("ALTER SUBSCRIPTION s REFRESH PUBLICATION", Alone.REPEATABLE),
+        ("ALTER SUBSCRIPTION s SET PUBLICATION a, b WITH (copy_data = false)", Alone.REPEATABLE),
+        ("ALTER SUBSCRIPTION s ADD PUBLICATION c", Alone.REPEATABLE),
         ("CREATE DATABASE d", Alone.CREATE_DATABASE),
         ("DROP DATABASE IF EXISTS d", Alone.DROP_DATABASE),
         ("CREATE TABLESPACE x LOCATION '/x'", Alone.CREATE_OBJECT),

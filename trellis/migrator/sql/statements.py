@@ -38,7 +38,7 @@ def runs_alone(head: _Head) -> Alone | None:
     """The kind, when a statement has to run outside a transaction block; None for all others.
 
     Broader than Flyway's list: REINDEX ... CONCURRENTLY in all its forms, DETACH PARTITION ... CONCURRENTLY, CLUSTER of
-    everything, ALTER DATABASE ... SET TABLESPACE and ALTER SUBSCRIPTION ... REFRESH too.
+    everything, ALTER DATABASE ... SET TABLESPACE and ALTER SUBSCRIPTION of publications too.
     """
     first, second = (*head, "", "")[:2]
     if first in ("CREATE", "DROP"):
@@ -66,7 +66,8 @@ def _alter(second: str, head: _Head) -> Alone | None:
     if second == "TABLE" and "DETACH" in head and head[-1:] == ("CONCURRENTLY",):
         return Alone.DETACH_PARTITION
     settable = second == "DATABASE" and head[-3:-1] == ("SET", "TABLESPACE")
-    refreshes = second == "SUBSCRIPTION" and "REFRESH" in head
+    # SET, ADD and DROP PUBLICATION refresh too, unless they say otherwise.
+    refreshes = second == "SUBSCRIPTION" and ("REFRESH" in head or "PUBLICATION" in head)
     return Alone.REPEATABLE if second == "SYSTEM" or settable or refreshes else None
 
 
