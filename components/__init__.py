@@ -4,8 +4,9 @@
 and only a program with DNS names pays for it. docs/components.md has a program of them.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from trellis.startup import late
 
 if TYPE_CHECKING:
     from trellis.settings.cluster import Dump, Maintenance
@@ -114,9 +115,4 @@ _HOMES = {
     ".trusted_sources": ("TrustedSources", "TrustedSourcesArgs"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(module, __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = late(__name__, _HOMES)

@@ -2,6 +2,9 @@
 
 import atexit
 import gc
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
 
 
 def collect_nothing() -> None:
@@ -13,3 +16,15 @@ def collect_nothing() -> None:
     gc.disable()
     # What is frozen is passed over by the collection at exit, which a disabled collector runs too.
     atexit.register(gc.freeze)
+
+
+def late(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package whose names are imported when they are first used. homes: module -> its names."""
+
+    def attribute(name: str) -> Any:
+        for module, names in homes.items():
+            if name in names:
+                return getattr(import_module(module, package), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return attribute

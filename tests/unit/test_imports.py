@@ -12,7 +12,7 @@ FINGERPRINT = "trellis/fingerprint"
 STARTUP = "trellis/startup"
 ALLOWED: dict[str, set[str]] = {
     "trellis/settings": set(),
-    "trellis/migrator": set(),
+    "trellis/migrator": {STARTUP},
     "trellis/server": set(),
     "trellis/providers": {"trellis/migrator", "trellis/server", FINGERPRINT},
     "trellis/operations": {"trellis/settings", "trellis/migrator", "trellis/policies"},

@@ -6,8 +6,9 @@ either tool can take a database over from the other, and they keep out of each o
 Names are imported when they are first used: reading a folder or making a plan does not load the database driver.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from trellis.startup import late
 
 if TYPE_CHECKING:
     from trellis.migrator.connecting import Target
@@ -55,13 +56,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "errors": ("MigrationError",),
-    "options": ("Options", "Stop"),
-    "sql": ("Kind", "MigrationFile", "discover"),
-    "history": ("HistoryRow", "Pending", "Plan", "plan"),
-    "connecting": ("Target",),
-    "running": ("AppliedMigration", "Report", "migrate"),
-    "repairing": (
+    ".errors": ("MigrationError",),
+    ".options": ("Options", "Stop"),
+    ".sql": ("Kind", "MigrationFile", "discover"),
+    ".history": ("HistoryRow", "Pending", "Plan", "plan"),
+    ".connecting": ("Target",),
+    ".running": ("AppliedMigration", "Report", "migrate"),
+    ".repairing": (
         "Contents",
         "MigrationInfo",
         "RepairReport",
@@ -74,9 +75,4 @@ _HOMES = {
     ),
 }
 
-
-def __getattr__(name: str) -> object:
-    for package, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{package}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = late(__name__, _HOMES)

@@ -3,8 +3,9 @@
 Most runs find nothing pending and look at no statement: what does is imported when it is first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from trellis.startup import late
 
 from .files import Kind, MigrationFile, discover
 from .placeholders import placeholders_for
@@ -40,16 +41,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "comments": ("Comments",),
-    "part": ("Part", "parts"),
-    "script": ("Script", "Survey", "prepare", "survey"),
-    "splitter": ("Statement", "quiet"),
-    "statements": ("DONE_BEFORE", "Alone", "IndexBuild", "index_build", "may_commit", "runs_alone", "sets_session"),
+    ".comments": ("Comments",),
+    ".part": ("Part", "parts"),
+    ".script": ("Script", "Survey", "prepare", "survey"),
+    ".splitter": ("Statement", "quiet"),
+    ".statements": ("DONE_BEFORE", "Alone", "IndexBuild", "index_build", "may_commit", "runs_alone", "sets_session"),
 }
 
-
-def __getattr__(name: str) -> object:
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = late(__name__, _HOMES)
