@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FINGERPRINT = "trellis/fingerprint"
 STARTUP = "trellis/startup"
 ALLOWED: dict[str, set[str]] = {
-    "trellis/settings": set(),
+    "trellis/settings": {STARTUP},
     "trellis/migrator": {STARTUP},
     "trellis/server": set(),
     "trellis/providers": {"trellis/migrator", "trellis/server", FINGERPRINT},

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from localcloud import daemon
 from trellis import policies
 from trellis.development import connect, plugins
 from trellis.development.bring import Parts, bring, describe
@@ -51,6 +52,10 @@ class Stack:
 
     def start_cloud(self, zones: Sequence[str] = ()) -> None:
         """Starts the local cloud unless it runs."""
+        running = daemon.find(self.workspace.cloud_state)
+        if running is not None and running.port == self.workspace.port:
+            print(f"The local cloud is already running at {running.url}.")
+            return
         self.run("python", "-m", "localcloud", "start", *(f"--zone={zone}" for zone in zones), show=True)
 
     def stop_cloud(self) -> None:

@@ -10,7 +10,7 @@ from localcloud.spaces.addresses import ENDPOINT_TEMPLATE
 from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET
 from trellis.development.bring import Parts
 from trellis.development.progress import Failure
-from trellis.settings.loader import LOCAL_CLOUD
+from trellis.settings.shell import LOCAL_CLOUD
 
 DEFAULT_PORT = 7080
 # The passphrase of stacks on the local cloud. Their state stays on this machine and opens nothing beyond it.
