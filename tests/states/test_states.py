@@ -25,7 +25,10 @@ UPGRADED: dict[str, type[Provider]] = {
 CASES = cases()
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.droplets] if case.startswith("freshtrack") else []) for case in CASES],
+)
 def test_a_recorded_state_goes_on(case: str) -> None:
     with brought_up(bring(), case) as stack:
         live, before = deployment(stack), len(stack.journal())
