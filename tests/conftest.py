@@ -37,7 +37,10 @@ def _left_out() -> dict[str, str]:
     """Markers of the tests that this machine leaves out, and why. Root, so CI, leaves out nothing."""
     if os.geteuid() == 0:
         return {}
-    reasons = {"droplets": "only root can start Droplets. Every test of them"}
+    reasons = {
+        "droplets": "only root can start Droplets. Every test of them",
+        "newcomer": "only root can make accounts. The walks of a newcomer through the README",
+    }
     if not (shutil.which("java") and shutil.which("mvn")):
         reasons["flyway"] = "no Java and Maven. Every test that runs Flyway on the same database"
     if not all(map(shutil.which, ("node", "npm", "go", "java", "mvn"))):

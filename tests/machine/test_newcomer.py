@@ -12,6 +12,8 @@ from tests.machine.readme import commands
 from tests.stacks.harness import open_folder
 from trellis.development.bring import bring, cache_folder, minimal_debian
 
+pytestmark = pytest.mark.newcomer
+
 
 @pytest.fixture(scope="module")
 def newcomer() -> Iterator[Person]:
