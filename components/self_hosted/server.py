@@ -57,8 +57,8 @@ class SelfHostedServer(pulumi.ComponentResource):
     """Creates a Droplet with PostgreSQL, PgBouncer and TLS, a volume for its data, a firewall and a store for dumps.
 
     cloud-init installs the server at the first boot. The volume outlives the Droplet: another Droplet takes its data
-    over. The Droplet is built again only for another image, PostgreSQL version or authority; a larger size is a
-    restart, and users, databases, pools and sources are changed on the running server.
+    over. The Droplet is built again only for another image, not because cloud-init would be told something else today;
+    a larger size is a restart, and users, databases, pools and sources are changed on the running server.
     """
 
     id: pulumi.Output[str]
@@ -104,6 +104,7 @@ class SelfHostedServer(pulumi.ComponentResource):
             tags=list(args.tags),
             opts=kept,
         )
+        sources: list[pulumi.Input[str]] = [network.ip_range, *map(_range, args.trusted_sources)]
         droplet = digitalocean.Droplet(
             name,
             name=physical(name, args.name_suffix),
@@ -117,10 +118,15 @@ class SelfHostedServer(pulumi.ComponentResource):
             ssh_keys=list(args.ssh_keys),
             monitoring=True,
             graceful_shutdown=True,
-            user_data=_user_data(args, volume, passwords[ADMIN], authority, store),
+            user_data=_user_data(args.version, sources, volume, passwords[ADMIN], authority, store),
             tags=list(args.tags),
-            # The volume can be attached to one Droplet at a time.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # The volume can be attached to one Droplet at a time.
+                delete_before_replace=True,
+                # It is read at the first boot alone. docs/self-hosted.md says how a Droplet is built again with it.
+                ignore_changes=["user_data"],
+            ),
         )
         firewall = _firewall(name, droplet, args, inside)
         self.endpoint, self.pool_endpoint = (
@@ -148,7 +154,7 @@ class SelfHostedServer(pulumi.ComponentResource):
                 users=self.users,
                 databases=args.databases,
                 pools=args.pools,
-                sources=[network.ip_range, *map(_range, args.trusted_sources)],
+                sources=sources,
                 ca_certificate=authority.certificate,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[firewall]),
@@ -170,7 +176,8 @@ class SelfHostedServer(pulumi.ComponentResource):
 
 
 def _user_data(
-    args: ServerArgs,
+    version: str,
+    sources: Sequence[pulumi.Input[str]],
     volume: digitalocean.Volume,
     password: pulumi.Output[str],
     authority: Authority,
@@ -178,11 +185,12 @@ def _user_data(
 ) -> pulumi.Output[str]:
     text: pulumi.Output[str] = pulumi.Output.all(
         volume=volume.name,
+        sources=sources,
         admin_verifier=password.apply(lambda known: verifier(ADMIN, known)),
         ca_certificate=authority.certificate,
         ca_key=authority.key,
         dumps=store.access,
-    ).apply(lambda known: user_data(ServerFacts(version=args.version, **known)))
+    ).apply(lambda known: user_data(ServerFacts(version=version, **known)))
     return pulumi.Output.secret(text)
 
 

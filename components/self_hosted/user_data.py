@@ -1,7 +1,7 @@
 """The cloud-init file of a self-hosted server."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,16 @@ POOL_PORT = 25061
 # cloud-init fills these in when the Droplet boots: DigitalOcean tells a Droplet its addresses.
 _ADDRESS = "{{{{ ds.meta_data.interfaces.{}[0].ipv4.ip_address }}}}"
 
-_PROGRAMS = ("prepare", "sync", "dump")
-_UNITS = ("trellis-prepare.service", "trellis-sync.service", "trellis-dump.service", "trellis-dump.timer")
+_PROGRAMS = ("metadata", "prepare", "sync", "dump")
+_PARTS = ("common.sh", "administrator.sql")
+_UNITS = (
+    "trellis-metadata.service",
+    "trellis-prepare.service",
+    "trellis-sync.service",
+    "trellis-dump.service",
+    "trellis-dump.timer",
+    "pgbouncer.service.d/trellis.conf",
+)
 # Who may connect over the Unix socket: the server's own account as administrator, PgBouncer with passwords.
 _LOCAL_ACCESS = "local all postgres,doadmin peer map=server\nlocal all all scram-sha-256"
 
@@ -36,12 +44,14 @@ class Dumps:
 class ServerFacts:
     """What a server must know to start. What changes later stands in its own database, not here.
 
+    sources: IPv4 ranges that the administrator may connect from until the server is told its trusted sources.
     admin_verifier: SCRAM-SHA-256 verifier of the administrator's password; the password itself never comes here.
     ca_certificate, ca_key: PEM. The server signs a certificate for its addresses with them.
     """
 
     version: str
     volume: str
+    sources: Sequence[str]
     admin_verifier: str
     ca_certificate: str
     ca_key: str
@@ -59,6 +69,7 @@ def user_data(facts: ServerFacts) -> str:
         "PUBLIC_ADDRESS": _ADDRESS.format("public"),
         "ADMIN_VERIFIER": facts.admin_verifier,
         "LOCAL_ACCESS": _LOCAL_ACCESS,
+        "SOURCES": " ".join(facts.sources),
         "DUMP_BUCKET": facts.dumps.bucket,
     }
     spaces = {
@@ -78,6 +89,7 @@ def user_data(facts: ServerFacts) -> str:
             _secret("/etc/trellis/spaces.env", _variables(spaces)),
             _secret("/etc/trellis/ca.crt", facts.ca_certificate),
             _secret("/etc/trellis/ca.key", facts.ca_key),
+            *(_file(f"/usr/local/lib/trellis-{name}", _read(name), "0644") for name in _PARTS),
             *(_file(f"/usr/local/sbin/trellis-{name}", _read(f"{name}.sh"), "0755") for name in _PROGRAMS),
             *(
                 _file(f"/etc/systemd/system/{unit}", _read(unit).replace("{hour}", facts.dumps.hour), "0644")
@@ -86,6 +98,7 @@ def user_data(facts: ServerFacts) -> str:
         ],
         "runcmd": [
             ["systemctl", "daemon-reload"],
+            ["systemctl", "enable", "--now", "trellis-metadata.service"],
             # One command, because cloud-init goes on after one that fails.
             "trellis-prepare && systemctl enable trellis-prepare.service"
             " && systemctl enable --now trellis-sync.service trellis-dump.timer",

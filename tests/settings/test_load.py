@@ -140,6 +140,19 @@ def test_a_self_hosted_cluster_is_a_droplet_with_the_memory_and_the_disk_of_the_
     assert load(*SELF_HOSTED).clusters[0].self_hosted is None
 
 
+@pytest.mark.parametrize("version", ["13", "14"])
+def test_a_version_in_which_every_login_may_create_is_not_self_hosted(load: Load, version: str) -> None:
+    older = ('version: "17"', f'version: "{version}"')
+    with pytest.raises(settings.SettingsError, match=rf"PostgreSQL {version} is not offered in the mode self-hosted\."):
+        load(*SELF_HOSTED, older)
+    assert load(older).clusters[0].version == version
+
+
+def test_a_self_hosted_pool_has_no_name_that_pgbouncer_keeps(load: Load) -> None:
+    with pytest.raises(settings.SettingsError, match=r"pools\.pgbouncer: PgBouncer keeps this name"):
+        load(*SELF_HOSTED, ("web: {", "pgbouncer: {"))
+
+
 def test_test_data_is_for_development(load: Load, root: Path) -> None:
     with pytest.raises(
         settings.SettingsError, match=r"shop has no test data\. Put SQL into migrations/shop/<database>\.seeds/"

@@ -105,6 +105,7 @@ def test_no_password_is_in_what_the_droplet_is_told(self_hosted: tuple[Recorder,
     }
     assert "p" * 32 not in text + "".join(files.values())
     assert "SCRAM-SHA-256$4096:" in files["/etc/trellis/server.env"]
+    assert "SOURCES='10.4.0.0/16 203.0.113.7/32'" in files["/etc/trellis/server.env"]
     assert "OnCalendar=*-*-* 02:00:00 UTC" in files["/etc/systemd/system/trellis-dump.timer"]
     assert {file["permissions"] for file in config["write_files"] if file["path"].startswith("/etc/trellis/")} == {
         "0600"

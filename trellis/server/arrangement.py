@@ -16,6 +16,14 @@ from trellis.server.scram import verifier
 PATIENCE = 15 * 60.0
 PAUSE = 3.0
 
+_POOL = """
+INSERT INTO server.pools (name, database, login, mode, size)
+VALUES (%(name)s, %(database)s, %(user)s, %(mode)s, %(size)s)
+"""
+_POOL_OF_ANYBODY = """
+INSERT INTO server.pools (name, database, mode, size) VALUES (%(name)s, %(database)s, %(mode)s, %(size)s)
+"""
+
 Result = TypeVar("Result")
 
 
@@ -84,14 +92,23 @@ def _patiently(attempt: Callable[[], Result], what: str) -> Result:
             time.sleep(PAUSE)
 
 
+def _guarded(admin: psycopg.Connection[Any]) -> bool:
+    """Whether the server makes logins itself and binds pools to them. One that was built before does not."""
+    row = admin.execute("SELECT to_regprocedure('server.login(text, text)') IS NOT NULL").fetchone()
+    return row == (True,)
+
+
 def _roles(admin: psycopg.Connection[Any], passwords: Mapping[str, str]) -> None:
+    verifiers = {user: verifier(user, password) for user, password in passwords.items()}
+    if _guarded(admin):
+        for user, text in verifiers.items():
+            admin.execute("SELECT server.login(%s, %s)", (user, text))
+        return
     known = {name for (name,) in admin.execute("SELECT rolname FROM pg_roles")}
-    for user, password in passwords.items():
+    for user, text in verifiers.items():
         action = "ALTER" if user in known else "CREATE"
         admin.execute(
-            sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
-                sql.SQL(action), sql.Identifier(user), sql.Literal(verifier(user, password))
-            )
+            sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(sql.SQL(action), sql.Identifier(user), sql.Literal(text))
         )
 
 
@@ -111,6 +128,6 @@ def _control(admin: psycopg.Connection[Any], props: Mapping[str, Any]) -> None:
         cursor.executemany("INSERT INTO server.sources (range) VALUES (%s)", [(range_,) for range_ in props["sources"]])
         cursor.execute("DELETE FROM server.pools")
         cursor.executemany(
-            "INSERT INTO server.pools (name, database, mode, size) VALUES (%(name)s, %(database)s, %(mode)s, %(size)s)",
+            _POOL if _guarded(admin) else _POOL_OF_ANYBODY,
             [{**pool, "size": int(pool["size"])} for pool in props["pools"]],
         )

@@ -98,6 +98,9 @@ PLANS: Mapping[str, Plan] = {
 REGIONS: frozenset[str] = frozenset("ams3 atl1 blr1 fra1 lon1 nyc1 nyc2 nyc3 ric1 sfo2 sfo3 sgp1 syd1 tor1".split())
 
 POSTGRESQL_VERSIONS: tuple[str, ...] = ("13", "14", "15", "16", "17")
+# Before 15 every login may create in the schema public, and so offer the administrator functions and operators of its
+# own. DigitalOcean guards its clusters against that; a server of one's own has nobody who does.
+SELF_HOSTED_VERSIONS: tuple[str, ...] = ("15", "16", "17")
 VALKEY_VERSIONS: tuple[str, ...] = ("8",)
 
 PHASE_PLANS: Mapping[Phase, str] = {

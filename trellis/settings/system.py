@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from trellis.settings.app import App, Dns, Droplet
+from trellis.settings.catalogue import SELF_HOSTED_VERSIONS
 from trellis.settings.cluster import Cache, Cluster
 from trellis.settings.model import AppName, Email, Misfit, Model, PrivateRange, Region, Slug, unknown
 
@@ -102,6 +103,14 @@ class System(Model):
         for key, cluster in self.clusters.items():
             if cluster.self_hosted is None:
                 raise Misfit(("clusters", key), "the mode self-hosted needs the key `self_hosted` here")
+            if cluster.version not in SELF_HOSTED_VERSIONS:
+                raise Misfit(
+                    ("clusters", key, "version"),
+                    f"PostgreSQL {cluster.version} is not offered in the mode self-hosted. "
+                    f"Offered: {', '.join(SELF_HOSTED_VERSIONS)}",
+                )
+            if "pgbouncer" in cluster.pools:
+                raise Misfit(("clusters", key, "pools", "pgbouncer"), "PgBouncer keeps this name. Choose another")
         for name, app in self.apps.items():
             if app.pool is not None:
                 # App Platform binds credentials of managed clusters only; a literal one would stand in the app's spec.

@@ -1,23 +1,54 @@
 #!/usr/bin/env bash
-# Dumps every database and copies the dumps to Spaces. A dump that cannot be read back is not copied.
+# Dumps every database and copies the dumps to Spaces. A dump that cannot be read back is not copied, and one that fails
+# does not stop the others.
 set -euo pipefail
 # shellcheck source=/dev/null
-. /etc/trellis/server.env
+. /usr/local/lib/trellis-common.sh
 
 scratch=$(mktemp -d /srv/postgresql/dump.XXXXXX)
-trap 'rm -rf "$scratch"' EXIT
-chown postgres "$scratch"
+file="$scratch/dump"
 stamp=$(date -u +%Y-%m-%dT%H%M%SZ)
-databases=$(runuser -u postgres -- psql -XqAt -p "$PORT" -c \
-  "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY datname")
+message="It did not come to its end; the journal of trellis-dump says why."
 
-runuser -u postgres -- pg_dumpall -p "$PORT" --globals-only --no-role-passwords >"$scratch/globals.sql"
-rclone copyto "$scratch/globals.sql" "spaces:$DUMP_BUCKET/$stamp/globals.sql"
-for database in $databases; do
-  file="$scratch/$database.dump"
-  runuser -u postgres -- pg_dump -p "$PORT" --format=custom --file="$file" "$database"
-  runuser -u postgres -- pg_restore --list "$file" >/dev/null
-  rclone copyto "$file" "spaces:$DUMP_BUCKET/$stamp/$database.dump"
-  echo "dumped $database: $(stat -c %s "$file") bytes"
-  rm "$file"
+finish() {
+  local code=$? outcome=true
+  rm -rf "$scratch"
+  [ "$code" = 0 ] || outcome=false
+  report dump "$outcome" "$message"
+  exit "$code"
+}
+trap finish EXIT
+
+# The key is for rclone alone, which root runs.
+copy() {
+  # shellcheck source=/dev/null
+  (set -a && . /etc/trellis/spaces.env && exec rclone copyto "$file" "spaces:$DUMP_BUCKET/$stamp/$1")
+}
+
+# A database's name reaches pg_dump through the environment: as an argument it could be a connection string. In the
+# name of the dump, what a path cannot hold is written as in an address.
+dump() {
+  local name=${1//%/%25}
+  name=${name//\//%2F}
+  as_postgres env PGDATABASE="$1" pg_dump --format=custom >"$file" &&
+    as_postgres pg_restore --list <"$file" >/dev/null &&
+    copy "${name//$'\n'/%0A}.dump" &&
+    echo "dumped $1: $(stat -c %s "$file") bytes"
+}
+
+as_postgres pg_dumpall --globals-only --no-role-passwords >"$file"
+copy globals.sql
+mapfile -d '' -t databases < <(
+  as_postgres psql -XAt0 -d postgres -c "SELECT datname FROM pg_catalog.pg_database
+    WHERE datallowconn AND NOT datistemplate AND datname OPERATOR(pg_catalog.<>) 'postgres' ORDER BY datname"
+)
+failed=()
+for database in "${databases[@]}"; do
+  dump "$database" || failed+=("$database")
 done
+if [ ${#failed[@]} -gt 0 ] || [ ${#databases[@]} = 0 ]; then
+  message="Of ${#databases[@]} databases these were not dumped: ${failed[*]-}"
+  echo "error: $message" >&2
+  exit 1
+fi
+message="${#databases[@]} databases, in $DUMP_BUCKET/$stamp"

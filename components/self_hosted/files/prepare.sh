@@ -3,7 +3,7 @@
 # Everything that must outlive the Droplet lies on the volume.
 set -euo pipefail
 # shellcheck source=/dev/null
-. /etc/trellis/server.env
+. /usr/local/lib/trellis-common.sh
 
 data=/srv/postgresql
 cluster="$data/$PG_MAJOR/main"
@@ -18,10 +18,16 @@ mount_volume() {
     done
     [ -e "$VOLUME_DEVICE" ] || { echo "error: no volume at $VOLUME_DEVICE after 5 minutes" >&2; exit 1; }
     blkid "$VOLUME_DEVICE" >/dev/null || mkfs.ext4 -q "$VOLUME_DEVICE"
-    mount -o noatime "$VOLUME_DEVICE" "$data"
+    mount -o noatime,nodev,nosuid "$VOLUME_DEVICE" "$data"
   fi
   # The volume may have grown while the Droplet was off.
   resize2fs "$(findmnt -nvo SOURCE "$data")" 2>/dev/null || true
+}
+
+# Before the package that wants it.
+make_account() {
+  id -u pgbouncer >/dev/null 2>&1 ||
+    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin pgbouncer
 }
 
 install_packages() {
@@ -41,30 +47,66 @@ install_packages() {
   apt-get -qy install --no-install-recommends "postgresql-$PG_MAJOR" pgbouncer rclone openssl
 }
 
+create_cluster() {
+  pg_createcluster --port "$PORT" --datadir "$1" --locale C.UTF-8 --encoding UTF8 "$PG_MAJOR" main -- \
+    --auth-local=peer --data-checksums
+}
+
+# Root owns every folder that it writes into; the server's account owns the data alone. So who became that account
+# cannot lay a link where root writes.
 make_cluster() {
-  chown postgres:postgres "$data"
-  for other in "$data"/*/main/PG_VERSION; do
-    if [ -e "$other" ] && [ "$(cat "$other")" != "$PG_MAJOR" ]; then
-      echo "error: the volume holds PostgreSQL $(cat "$other"), not $PG_MAJOR. Dump it and restore." >&2
+  local other version
+  chown -h root:root "$data"
+  for other in "$data"/*/main; do
+    [ -d "$other" ] || continue
+    # On another Droplet the account may have had another number.
+    [ "$(stat -c %U "$other")" = postgres ] || chown -hR postgres:postgres "$other"
+    version=$(as_postgres cat "$other/PG_VERSION")
+    if [ "$version" != "$PG_MAJOR" ]; then
+      echo "error: the volume holds PostgreSQL ${version@Q}, not $PG_MAJOR. Dump it and restore." >&2
       exit 1
     fi
   done
   if [ ! -e "$config/postgresql.conf" ]; then
-    # Takes the data of an earlier Droplet over where the volume has them.
-    pg_createcluster --port "$PORT" --datadir "$cluster" "$PG_MAJOR" main -- --auth-local=peer --data-checksums
+    if [ -e "$cluster" ]; then
+      # Debian's configuration went with the earlier Droplet. An empty cluster brings another, for the data there are.
+      create_cluster /var/lib/postgresql/empty
+    else
+      create_cluster "$cluster"
+    fi
   fi
+  pg_conftool "$PG_MAJOR" main set data_directory "$cluster"
+  rm -rf /var/lib/postgresql/empty
+  grep -q "map=server" "$config/pg_hba.conf" || echo "$LOCAL_ACCESS" >"$config/pg_hba.conf"
+  chown -h root:root "$data/$PG_MAJOR" /etc/postgresql "/etc/postgresql/$PG_MAJOR"
+  chown -hR root:postgres "$config"
+  chmod -R g-w "$config"
 }
 
-# The server's own key never leaves it; the certificate names the addresses of this Droplet.
+# The server's own key never leaves it; the certificate names the addresses of this Droplet and ends before the
+# authority does. The authority's key is gone once it has signed.
 make_certificate() {
-  local key=/etc/trellis/server.key
+  local ends days key=/etc/trellis/server.key
+  [ -e /etc/trellis/ca.key ] || return 0
+  chmod 755 /etc/trellis
+  ends=$(openssl x509 -in /etc/trellis/ca.crt -noout -enddate | cut -d= -f2)
+  days=$((($(date -d "$ends" +%s) - $(date +%s)) / 86400 - 1))
   [ -e "$key" ] || openssl ecparam -name prime256v1 -genkey -noout -out "$key"
   openssl req -new -key "$key" -subj "/CN=$PRIVATE_ADDRESS" |
-    openssl x509 -req -CA /etc/trellis/ca.crt -CAkey /etc/trellis/ca.key -CAcreateserial -days 3650 -out /etc/trellis/server.crt \
-      -extfile <(echo "subjectAltName=IP:$PRIVATE_ADDRESS,IP:$PUBLIC_ADDRESS") 2>/dev/null
-  chown root:postgres /etc/trellis "$key" /etc/trellis/server.crt
-  chmod 750 /etc/trellis
-  chmod 640 "$key" /etc/trellis/server.crt
+    openssl x509 -req -CA /etc/trellis/ca.crt -CAkey /etc/trellis/ca.key -CAcreateserial -days "$days" \
+      -out /etc/trellis/server.crt -extfile <(
+        echo "subjectAltName=IP:$PRIVATE_ADDRESS,IP:$PUBLIC_ADDRESS"
+        echo "basicConstraints=critical,CA:FALSE"
+        echo "keyUsage=critical,digitalSignature"
+        echo "extendedKeyUsage=serverAuth"
+        echo "subjectKeyIdentifier=hash"
+        echo "authorityKeyIdentifier=keyid:always"
+      ) 2>/dev/null
+  # Each server has a copy that its own group alone can read.
+  install -m 640 -o root -g postgres "$key" /etc/trellis/postgresql.key
+  install -m 640 -o root -g pgbouncer "$key" /etc/trellis/pgbouncer.key
+  chmod 644 /etc/trellis/server.crt
+  rm /etc/trellis/ca.key
 }
 
 configure() {
@@ -75,60 +117,55 @@ listen_addresses = '$PRIVATE_ADDRESS,$PUBLIC_ADDRESS'
 port = $PORT
 ssl = on
 ssl_cert_file = '/etc/trellis/server.crt'
-ssl_key_file = '/etc/trellis/server.key'
+ssl_key_file = '/etc/trellis/postgresql.key'
 ssl_min_protocol_version = 'TLSv1.2'
 password_encryption = 'scram-sha-256'
 shared_preload_libraries = 'pg_stat_statements'
 EOF
   printf 'server postgres postgres\nserver postgres doadmin\n' >"$config/pg_ident.conf"
-  [ -e "$config/trellis-sources.conf" ] || printf 'hostssl all doadmin 0.0.0.0/0 scram-sha-256\n' >"$config/trellis-sources.conf"
-  { echo "$LOCAL_ACCESS"; cat "$config/trellis-sources.conf"; } >"$config/pg_hba.conf"
-  chown -R postgres:postgres "$config"
 }
 
+# Whom it admits stands in hba.conf, which the synchronisation writes.
 configure_pooler() {
-  touch /etc/pgbouncer/pools.ini /etc/pgbouncer/userlist.txt
+  touch /etc/pgbouncer/pools.ini /etc/pgbouncer/userlist.txt /etc/pgbouncer/hba.conf
   cat >/etc/pgbouncer/pgbouncer.ini <<EOF
 [pgbouncer]
 listen_addr = $PRIVATE_ADDRESS,$PUBLIC_ADDRESS
 listen_port = $POOL_PORT
 unix_socket_dir =
 auth_type = hba
-auth_hba_file = $config/trellis-sources.conf
+auth_hba_file = /etc/pgbouncer/hba.conf
 auth_file = /etc/pgbouncer/userlist.txt
 client_tls_sslmode = require
-client_tls_key_file = /etc/trellis/server.key
+client_tls_key_file = /etc/trellis/pgbouncer.key
 client_tls_cert_file = /etc/trellis/server.crt
 max_client_conn = 5000
 ignore_startup_parameters = extra_float_digits
-pidfile = /run/postgresql/pgbouncer.pid
-logfile = /var/log/postgresql/pgbouncer.log
 %include /etc/pgbouncer/pools.ini
 EOF
-  chown -R postgres:postgres /etc/pgbouncer
+  chown -hR root:pgbouncer /etc/pgbouncer
+  chmod 750 /etc/pgbouncer
   chmod 640 /etc/pgbouncer/*
 }
 
-# The administrator of the databases. Like a managed cluster's, it is no superuser.
 make_administrator() {
-  runuser -u postgres -- psql -XqAt -p "$PORT" -v ON_ERROR_STOP=1 -v verifier="$ADMIN_VERIFIER" <<'EOF'
-SELECT 'CREATE ROLE doadmin LOGIN CREATEDB CREATEROLE IN ROLE pg_monitor, pg_signal_backend'
-WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'doadmin') \gexec
-SELECT format('ALTER ROLE doadmin PASSWORD %L', :'verifier') \gexec
-SELECT 'CREATE DATABASE defaultdb OWNER doadmin'
-WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'defaultdb') \gexec
-\connect defaultdb
-SET ROLE doadmin;
-CREATE SCHEMA IF NOT EXISTS server;
-CREATE TABLE IF NOT EXISTS server.settings (name text PRIMARY KEY, value text NOT NULL);
-CREATE TABLE IF NOT EXISTS server.sources (range cidr PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS server.pools (
-  name text PRIMARY KEY, database text NOT NULL, mode text NOT NULL, size integer NOT NULL CHECK (size > 0)
-);
-EOF
+  as_postgres psql -XqAt -d postgres -v ON_ERROR_STOP=1 -v verifier="$ADMIN_VERIFIER" -v sizes="^($ALLOWED)\$" \
+    </usr/local/lib/trellis-administrator.sql
+}
+
+# Once all is there: the administrator alone, from where the stack admits. The synchronisation writes the rest.
+admit_administrator() {
+  local range
+  if ! grep -q "^hostssl" "$config/pg_hba.conf"; then
+    for range in $SOURCES; do
+      echo "hostssl all doadmin $range scram-sha-256" >>"$config/pg_hba.conf"
+    done
+    systemctl reload "postgresql@$PG_MAJOR-main"
+  fi
 }
 
 mount_volume
+make_account
 install_packages
 make_cluster
 make_certificate
@@ -136,3 +173,4 @@ configure
 configure_pooler
 systemctl restart "postgresql@$PG_MAJOR-main" pgbouncer
 make_administrator
+admit_administrator

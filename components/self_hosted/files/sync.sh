@@ -3,70 +3,122 @@
 # PgBouncer, every five seconds. So a pool is changed with SQL, and the Droplet is not built again for it.
 set -euo pipefail
 # shellcheck source=/dev/null
-. /etc/trellis/server.env
+. /usr/local/lib/trellis-common.sh
 
 config="/etc/postgresql/$PG_MAJOR/main"
+sizes="$config/conf.d/sizes.conf"
+access="$config/pg_hba.conf"
+pools=/etc/pgbouncer/pools.ini
+pool_access=/etc/pgbouncer/hba.conf
+logins=/etc/pgbouncer/userlist.txt
 
-# Not runuser, which writes two lines into the journal each time.
-as_postgres() {
-  setpriv --reuid=postgres --regid=postgres --init-groups "$@"
+# What a restarted server has to go on with: files are in place that nobody has read yet.
+unfinished=/run/trellis-sync.unfinished
+
+# Lets lines through that match a pattern, and fails at any other. The tables check the same; but a check can be taken
+# away, and what stands in these files decides who becomes superuser.
+only() {
+  local line
+  while IFS= read -r line; do
+    if ! [[ $line =~ ^$1$ ]]; then
+      echo "error: refused, and nothing was changed: ${line@Q}" >&2
+      return 1
+    fi
+    printf '%s\n' "$line"
+  done
 }
 
-# As the administrator, not as the superuser: whoever may write the tables must not choose what a superuser runs.
-asked() {
-  as_postgres psql -XqAt -p "$PORT" -U doadmin -d defaultdb -v ON_ERROR_STOP=1 -c "$1"
+# Standard input becomes the next version of a file. Arguments: the file, the group that may read it.
+stage() {
+  install -m 640 -o root -g "$2" /dev/null "$1.new"
+  cat >"$1.new"
 }
 
-# Puts standard input in place of a file, if it differs; true when it did.
-replace() {
-  local new="$1.new"
-  install -m 640 -o postgres -g postgres /dev/null "$new"
-  cat >"$new"
-  if cmp -s "$new" "$1"; then
-    rm "$new"
-    return 1
+login='"[a-z_][a-z0-9_]{0,62}"'
+pool='[a-z_][a-z0-9_-]{0,62}'
+range='[0-9.]{7,15}/[0-9]{1,2}'
+
+stage_all() {
+  as_administrator -c "SELECT format('%s = %L', name, value) FROM server.settings ORDER BY name" |
+    only "($ALLOWED) = '[0-9]{1,9}(kB|MB|GB)?'" | stage "$sizes" postgres
+  {
+    echo "$LOCAL_ACCESS"
+    as_administrator -c "SELECT concat('hostssl all all ', range, ' scram-sha-256') FROM server.sources ORDER BY range" |
+      only "hostssl all all $range scram-sha-256"
+  } | stage "$access" postgres
+  {
+    echo "[databases]"
+    as_administrator -c "SELECT format('%s = host=/run/postgresql port=$PORT dbname=%s pool_mode=%s pool_size=%s max_db_connections=%s',
+      name, database, mode, size, size) FROM server.pools ORDER BY name" |
+      only "$pool = host=/run/postgresql port=$PORT dbname=[a-z_][a-z0-9_]{0,62} pool_mode=(session|transaction|statement) pool_size=[0-9]{1,5} max_db_connections=[0-9]{1,5}"
+  } | stage "$pools" pgbouncer
+  # Each pool is for its own user, as a managed cluster's is.
+  as_administrator -c "SELECT format('hostssl \"%s\" \"%s\" %s scram-sha-256', name, login, range)
+    FROM server.pools CROSS JOIN server.sources ORDER BY name, range" |
+    only "hostssl \"$pool\" $login $range scram-sha-256" | stage "$pool_access" pgbouncer
+  # Passwords are the superuser's to read. A role with any other name or kind of password is none that uses a pool.
+  as_postgres psql -XqAt -d postgres -v ON_ERROR_STOP=1 -c "SELECT format('\"%s\" \"%s\"', rolname, rolpassword)
+    FROM pg_catalog.pg_authid WHERE rolcanlogin AND NOT rolsuper
+    AND rolname OPERATOR(pg_catalog.~) '^[a-z_][a-z0-9_]*\$'
+    AND rolpassword OPERATOR(pg_catalog.~) '^SCRAM-SHA-256[\$][0-9]+:[A-Za-z0-9+/=]+[\$][A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+\$'
+    ORDER BY rolname" |
+    only "$login \"SCRAM-SHA-256[$][A-Za-z0-9+/=:$]+\"" | stage "$logins" pgbouncer
+}
+
+# All is written, then all is moved, then both servers read it: a source that is gone has no way in left.
+synchronise() {
+  local file changed=()
+  if [ -z "$(as_administrator -c "SELECT range FROM server.sources LIMIT 1")" ]; then
+    return
   fi
-  mv "$new" "$1"
-}
-
-sync_sources() {
-  local sources
-  sources=$(asked "SELECT 'hostssl all all ' || range || ' scram-sha-256' FROM server.sources ORDER BY range")
-  if replace "$config/trellis-sources.conf" <<<"$sources"; then
-    replace "$config/pg_hba.conf" <<<"$LOCAL_ACCESS
-$sources" || true
-    pg_ctlcluster "$PG_MAJOR" main reload
+  stage_all
+  for file in "$sizes" "$access" "$pools" "$pool_access" "$logins"; do
+    if cmp -s "$file.new" "$file"; then
+      rm "$file.new"
+    else
+      changed+=("$file")
+    fi
+  done
+  if [ ${#changed[@]} -gt 0 ]; then
+    echo "${changed[@]}" >>"$unfinished"
+    for file in "${changed[@]}"; do
+      mv "$file.new" "$file"
+    done
+  elif ! [ -e "$unfinished" ]; then
+    return
   fi
-}
-
-sync_sizes() {
-  local sizes
-  sizes=$(asked "SELECT name || ' = ' || quote_literal(value) FROM server.settings ORDER BY name")
-  if replace "$config/conf.d/sizes.conf" <<<"$sizes"; then
+  if grep -qF "$sizes" "$unfinished"; then
     systemctl restart "postgresql@$PG_MAJOR-main"
+  else
+    systemctl reload "postgresql@$PG_MAJOR-main"
   fi
+  systemctl reload-or-restart pgbouncer
+  echo "carried over: $(tr '\n' ' ' <"$unfinished")"
+  rm "$unfinished"
 }
 
-sync_pools() {
-  local pools logins changed=no
-  pools=$(asked "SELECT format('%s = host=/var/run/postgresql port=$PORT dbname=%s pool_mode=%s pool_size=%s max_db_connections=%s',
-    name, database, mode, size, size) FROM server.pools ORDER BY name")
-  logins=$(as_postgres psql -XqAt -p "$PORT" -c "SELECT format('\"%s\" \"%s\"', rolname, rolpassword)
-    FROM pg_authid WHERE rolcanlogin AND rolpassword IS NOT NULL ORDER BY rolname")
-  replace /etc/pgbouncer/userlist.txt <<<"$logins" && changed=yes
-  replace /etc/pgbouncer/pools.ini <<<"[databases]
-$pools" && changed=yes
-  if [ "$changed" = yes ]; then
-    systemctl reload pgbouncer
-  fi
-}
+if [ "${1:-}" = once ]; then
+  synchronise
+  exit
+fi
 
-# A failure ends the script; systemd starts it again.
+# What fails is told once, in the journal and in the database, and tried again.
+said=
+reported=
 while :; do
-  if [ "$(asked "SELECT count(*) > 0 FROM server.sources")" = t ]; then
-    sync_sizes
-    sync_sources
-    sync_pools
+  if output=$("$0" once 2>&1); then
+    outcome=true
+  else
+    outcome=false
+  fi
+  if [ -n "$output" ] && [ "$output" != "$said" ]; then
+    echo "$output"
+  fi
+  said=$output
+  # Nothing to do is no news, but after a failure it is.
+  if [ "$outcome $output" != "$reported" ] && { [ -n "$output" ] || [ "${reported%% *}" != true ]; }; then
+    # A server that is down cannot be told, and said so above.
+    report synchronisation "$outcome" "$output" 2>/dev/null && reported="$outcome $output"
   fi
   sleep 5
 done

@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# What the programs of the server share.
+
+# Patterns mean what they say, whatever the machine's language.
+export LC_ALL=C.UTF-8
+# shellcheck source=/dev/null
+. /etc/trellis/server.env
+
+# What may be set: the sizes that a plan decides, and no command or library that the server would run.
+# shellcheck disable=SC2034
+ALLOWED="max_connections|superuser_reserved_connections|shared_buffers|effective_cache_size"
+
+# With an environment of its own: nothing that root was told is for the server's account. Names in SQL mean
+# PostgreSQL's own, whatever somebody made of the same name.
+as_postgres() {
+  env -i PATH="$PATH" PGPORT="$PORT" PGOPTIONS="-c search_path=pg_catalog" \
+    setpriv --reuid=postgres --regid=postgres --init-groups "$@"
+}
+
+# As the administrator, not as the superuser: whoever may write the tables must not choose what a superuser runs.
+as_administrator() {
+  as_postgres psql -XqAt -U doadmin -d defaultdb -v ON_ERROR_STOP=1 "$@"
+}
+
+# Leaves word in the database of what was done last. Arguments: synchronisation or dump, whether it worked, a message.
+report() {
+  as_administrator -v name="$1" -v ok="$2" -v message="$(tr -cd '[:print:]\n' <<<"${3:0:2000}")" <<'SQL'
+INSERT INTO server.state (name, at, ok, message) VALUES (:'name', pg_catalog.now(), :'ok', :'message')
+ON CONFLICT (name) DO UPDATE SET at = excluded.at, ok = excluded.ok, message = excluded.message;
+SQL
+}

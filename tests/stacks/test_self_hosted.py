@@ -1,0 +1,355 @@
+"""The chain from an application's login over administrator and superuser to root breaks at each step."""
+
+import re
+import socket
+import ssl
+import struct
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.stacks.harness import LocalStack, from_address, local_stack, wait_for
+from trellis.development.bring import Parts
+from trellis.server.scram import verifier
+
+pytestmark = pytest.mark.droplets
+
+CLUSTER = "freshtrack-db"
+LOGIN = "freshtrack_app"
+OTHER = ("other_app", "o" * 32)
+# What an earlier program left in the administrator's database.
+BEFORE = """
+DROP SCHEMA server CASCADE;
+ALTER ROLE doadmin CREATEROLE;
+GRANT pg_execute_server_program TO doadmin;
+SET ROLE doadmin;
+CREATE SCHEMA server;
+CREATE TABLE server.settings (name text PRIMARY KEY, value text NOT NULL);
+CREATE TABLE server.sources (range cidr PRIMARY KEY);
+CREATE TABLE server.pools (name text PRIMARY KEY, database text NOT NULL, mode text NOT NULL, size integer NOT NULL);
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(parts: Parts) -> Iterator[LocalStack]:
+    with local_stack(parts, "freshtrack", mode="self-hosted") as stack:
+        stack.up()
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def admin(stack: LocalStack) -> Iterator[psycopg.Connection[Any]]:
+    """The administrator, in the database whose tables the server carries out."""
+    with stack.connect(_direct(stack).replace("/freshtrack?", "/defaultdb?")) as connection:
+        yield connection
+
+
+def test_a_pool_is_no_way_to_a_session_of_the_superuser(stack: LocalStack, admin: psycopg.Connection[Any]) -> None:
+    for name, database, mode in (
+        ("x", "postgres user=postgres", "session"),
+        ("x = dbname=postgres user=postgres\ny", "postgres", "session"),
+        ("x", "postgres", "session user=postgres"),
+        ("pgbouncer", "postgres", "session"),
+    ):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            _pool(admin, name, database, mode)
+    # Whoever took the checks away meets the service, and then an account that the server does not take for its own.
+    drop = "SELECT format('ALTER TABLE server.pools DROP CONSTRAINT %I', conname) FROM pg_constraint"
+    _as_superuser(stack, f"{drop} WHERE conrelid = 'server.pools'::regclass AND contype = 'c' \\gexec")
+    try:
+        _pool(admin, "x", "postgres user=postgres", "session")
+        wait_for(lambda: _state(admin, "synchronisation")[0] is False)
+        assert "dbname=postgres user=postgres" in _state(admin, "synchronisation")[1]
+        assert "refused, and nothing was changed" in _on(stack, "journalctl", "-u", "trellis-sync", "--no-pager")
+        assert "user=" not in _on(stack, "cat", "/etc/pgbouncer/pools.ini")
+        with pytest.raises(psycopg.OperationalError):
+            _pooled(stack, "x")
+    finally:
+        admin.execute("DELETE FROM server.pools WHERE name = 'x'")
+    wait_for(lambda: _state(admin, "synchronisation")[0] is True)
+    assert _on(stack, "ps", "-o", "user=", "-C", "pgbouncer").split() == ["pgbouncer"]
+    for user in ("postgres", "doadmin"):
+        assert _fails(stack, "runuser", "-u", "pgbouncer", "--", "psql", "-p", "25060", "-U", user, "-c", "SELECT 1")
+
+
+def test_a_setting_is_a_size_and_no_command(admin: psycopg.Connection[Any]) -> None:
+    for name, value in (
+        ("archive_command", "touch /tmp/x"),
+        ("shared_preload_libraries", "x"),
+        ("max_connections = 9\narchive_command", "9"),
+        ("max_connections", "9'\narchive_command = 'touch /tmp/x"),
+        ("effective_cache_size", "1MB\n"),
+    ):
+        with pytest.raises(psycopg.errors.IntegrityError):
+            admin.execute("INSERT INTO server.settings VALUES (%s, %s)", (name, value))
+
+
+def test_the_administrator_becomes_no_superuser(stack: LocalStack, admin: psycopg.Connection[Any]) -> None:
+    text = verifier(*OTHER)
+    _as_superuser(stack, "CREATE ROLE strong; GRANT pg_read_server_files TO strong; CREATE ROLE super SUPERUSER")
+    for name in ("postgres", "strong", "super", "doadmin", "pg_execute_server_program", 'a" "b"\n"postgres', "Upper"):
+        with pytest.raises((psycopg.errors.InvalidParameterValue, psycopg.errors.InsufficientPrivilege)):
+            admin.execute("SELECT server.login(%s, %s)", (name, text))
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
+        admin.execute("SELECT server.login(%s, %s)", ("fine", f'{text}" "postgres'))
+    for statement in (
+        "GRANT pg_execute_server_program TO doadmin",
+        "GRANT pg_write_server_files TO doadmin",
+        "COPY (SELECT 1) TO PROGRAM 'true'",
+        "ALTER TABLE server.pools ADD COLUMN x int",
+        "CREATE FUNCTION server.x() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE TRIGGER x BEFORE INSERT ON server.state EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            admin.execute(statement)
+
+
+def test_a_name_of_a_role_injects_no_line(stack: LocalStack, admin: psycopg.Connection[Any]) -> None:
+    name = 'a" "b"\n"postgres'
+    create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(verifier(*OTHER)))
+    _as_superuser(stack, create.as_string(admin))
+    admin.execute("SELECT server.login(%s, %s)", (OTHER[0], verifier(*OTHER)))
+    wait_for(lambda: OTHER[0] in _on(stack, "cat", "/etc/pgbouncer/userlist.txt"))
+    listed = _on(stack, "cat", "/etc/pgbouncer/userlist.txt").splitlines()
+    assert [line.split()[0] for line in listed] == ['"doadmin"', f'"{LOGIN}"', f'"{OTHER[0]}"']
+
+
+def test_operators_of_others_are_not_called(stack: LocalStack, admin: psycopg.Connection[Any]) -> None:
+    """The administrator owns the database, and so can make what looks like PostgreSQL's own."""
+    admin.execute("CREATE TABLE IF NOT EXISTS public.called (by text)")
+    for kind in ("name", "text", "cidr", "inet"):
+        admin.execute(
+            f"CREATE OR REPLACE FUNCTION public.trap(text, {kind}) RETURNS text LANGUAGE sql AS"
+            " 'INSERT INTO public.called VALUES (current_user) RETURNING by'"
+        )
+        admin.execute(f"CREATE OPERATOR public.|| (LEFTARG = text, RIGHTARG = {kind}, FUNCTION = public.trap)")
+    admin.execute("ALTER ROLE doadmin SET search_path = public, pg_catalog")
+    admin.execute("INSERT INTO server.sources VALUES ('198.51.100.0/24')")
+    wait_for(lambda: "198.51.100.0/24" in _on(stack, "cat", "/etc/pgbouncer/hba.conf"))
+    assert admin.execute("SELECT * FROM public.called").fetchall() == []
+    admin.execute("DELETE FROM server.sources WHERE range = '198.51.100.0/24'")
+    admin.execute("ALTER ROLE doadmin RESET search_path")
+
+
+def test_an_application_reaches_its_own_database_and_its_own_pool_alone(
+    stack: LocalStack, admin: psycopg.Connection[Any]
+) -> None:
+    application = urlsplit(_uri(stack))
+    uri = _direct(stack).replace("/freshtrack?", "/defaultdb?")
+    for user, password in ((application.username, application.password), OTHER):
+        own = uri.replace(urlsplit(uri).netloc.rpartition("@")[0], f"{user}:{password}")
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(own, sslrootcert=str(stack.authority()), connect_timeout=10)
+    with _pooled(stack, "app-pool") as connection:
+        row = connection.execute("SELECT current_user, current_setting('server_encoding')").fetchone()
+    assert row == (LOGIN, "UTF8")
+    administrator = urlsplit(uri)
+    for user, password in (OTHER, (str(administrator.username), str(administrator.password))):
+        with pytest.raises(psycopg.OperationalError):
+            _pooled(stack, "app-pool", user, password)
+
+
+def test_who_is_the_server_becomes_no_root(stack: LocalStack) -> None:
+    """Root writes into no folder that the account of PostgreSQL or of PgBouncer owns or may write."""
+    for account in ("postgres", "pgbouncer"):
+        find = "find /etc /usr /opt /root /srv ! -type l -writable -print 2>/dev/null || true"
+        found = _on(stack, "runuser", "-u", account, "--", "sh", "-c", find).splitlines()
+        assert [path for path in found if not path.startswith("/srv/postgresql/15/main")] == [], account
+        assert bool(found) == (account == "postgres")
+        for secret in ("server.env", "spaces.env", "server.key"):
+            assert _fails(stack, "runuser", "-u", account, "--", "cat", f"/etc/trellis/{secret}")
+    assert _fails(stack, "ls", "/etc/trellis/ca.key")
+    assert (
+        _on(stack, "systemctl", "show", "-p", "Environment,EnvironmentFiles", "--value", "trellis-dump").strip() == ""
+    )
+
+
+def test_a_strict_client_accepts_the_certificates(stack: LocalStack) -> None:
+    files = ("/etc/trellis/ca.crt", "/etc/trellis/server.crt")
+    assert "server.crt: OK" in _on(stack, "openssl", "verify", "-x509_strict", "-CAfile", *files)
+    context = ssl.create_default_context(cafile=str(stack.authority()))
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    for uri in (_direct(stack), _uri(stack)):
+        host, port = str(urlsplit(uri).hostname), int(urlsplit(uri).port or 0)
+        with socket.create_connection((host, port), timeout=30) as plain:
+            plain.sendall(struct.pack("!II", 8, 80877103))
+            assert plain.recv(1) == b"S"
+            with context.wrap_socket(plain, server_hostname=host) as encrypted:
+                assert encrypted.getpeercert()
+
+
+def test_a_source_that_is_removed_has_no_way_in_left(stack: LocalStack, admin: psycopg.Connection[Any]) -> None:
+    def admitted(uri: str) -> bool:
+        host, port = str(urlsplit(uri).hostname), int(urlsplit(uri).port or 0)
+        with from_address("127.0.0.77", host, port) as mine:
+            local = uri.replace(f"@{host}:{port}", f"@127.0.0.1:{mine}").replace("verify-full", "require")
+            try:
+                psycopg.connect(local, connect_timeout=10).close()
+            except psycopg.OperationalError:
+                return False
+            return True
+
+    both = (_direct(stack), _uri(stack))
+    assert not any(map(admitted, both))
+    admin.execute("INSERT INTO server.sources VALUES ('127.0.0.77/32')")
+    wait_for(lambda: all(map(admitted, both)))
+    admin.execute("DELETE FROM server.sources WHERE range = '127.0.0.77/32'")
+    wait_for(lambda: not any(map(admitted, both)))
+
+
+def test_what_was_moved_and_not_read_is_read_by_the_next_run(stack: LocalStack, admin: psycopg.Connection[Any]) -> None:
+    """As after a kill between the two."""
+    before = _state(admin, "synchronisation")
+    _on(stack, "sh", "-c", "echo /etc/pgbouncer/hba.conf > /run/trellis-sync.unfinished")
+    wait_for(lambda: _state(admin, "synchronisation") != before)
+    assert _state(admin, "synchronisation") == (True, "carried over: /etc/pgbouncer/hba.conf ")
+
+
+def test_every_database_is_dumped_whatever_its_name_and_a_failure_is_seen(
+    stack: LocalStack, admin: psycopg.Connection[Any]
+) -> None:
+    names = ("with space", "host=nowhere ../x", "two\nlines")
+    for name in names:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    _on(stack, "systemctl", "start", "trellis-dump.service")
+    ok, message = _state(admin, "dump")
+    assert ok, message
+    spaces = "set -a && . /etc/trellis/spaces.env && . /etc/trellis/server.env"
+    listed = _on(stack, "bash", "-c", f"{spaces} && rclone lsf -R --files-only spaces:$DUMP_BUCKET")
+    assert {line.partition("/")[2] for line in listed.splitlines()} == {
+        "globals.sql",
+        "defaultdb.dump",
+        "freshtrack.dump",
+        "with space.dump",
+        "host=nowhere ..%2Fx.dump",
+        "two%0Alines.dump",
+    }
+    # One that DROP DATABASE left half-way does not stop the others.
+    _as_superuser(stack, "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'with space'")
+    assert _fails(stack, "systemctl", "start", "trellis-dump.service")
+    ok, message = _state(admin, "dump")
+    assert (ok, message) == (False, "Of 5 databases these were not dumped: with space")
+    assert message in _on(stack, "journalctl", "-u", "trellis-dump", "--no-pager")
+
+
+def test_a_running_droplet_stays_and_one_that_is_gone_is_built_with_what_is_told_today(stack: LocalStack) -> None:
+    with stack.connect(_direct(stack)) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    before = _droplet(stack)
+    # The sources are in what cloud-init is told at the first boot.
+    stack.configure(trustedSources=["127.0.0.1", "198.51.100.7"])
+    stack.up()
+    assert _droplet(stack) == before
+    assert "198.51.100.7" not in _on(stack, "cat", "/etc/trellis/server.env")
+    wait_for(lambda: "198.51.100.7/32" in _on(stack, "cat", "/etc/pgbouncer/hba.conf"))
+
+    stack.api("DELETE", f"/v2/droplets/{before}")
+    stack.must("refresh", "--yes", "--skip-preview")
+    authority = stack.outputs()["ca_certificates"][CLUSTER]
+    urn = re.search(r'"urn": ?"([^"]*:Authority::[^"]*)"', stack.state())
+    assert urn
+    stack.must("up", "--yes", "--skip-preview", "--replace", urn[1])
+    assert stack.outputs()["ca_certificates"][CLUSTER] != authority
+    assert _droplet(stack) != before
+    assert "198.51.100.7/32" in _on(stack, "cat", "/etc/trellis/server.env")
+    with stack.connect(_direct(stack)) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    with _pooled(stack, "app-pool") as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    stack.must("preview", "--expect-no-changes")
+
+
+def test_a_server_of_before_goes_on_and_its_tables_are_made_anew_at_its_next_boot_with_these_programs(
+    stack: LocalStack,
+) -> None:
+    _as_superuser(stack, BEFORE)
+    stack.configure(trustedSources=["127.0.0.1"])
+    stack.up()
+    uri = _direct(stack).replace("/freshtrack?", "/defaultdb?")
+    with stack.connect(uri) as connection:
+        sources = connection.execute("SELECT range::text FROM server.sources ORDER BY range").fetchall()
+        assert sources == [("10.4.0.0/16",), ("127.0.0.1/32",)]
+        assert connection.execute("SELECT name, database FROM server.pools").fetchall() == [("app-pool", "freshtrack")]
+    _on(stack, "systemctl", "restart", "trellis-prepare.service")
+    with stack.connect(uri) as connection:
+        owners = connection.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'server'").fetchall()
+        assert owners == [("postgres",)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("COPY (SELECT 1) TO PROGRAM 'true'")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            _pool(connection, "x", "postgres user=postgres", "session")
+
+
+def _droplet(stack: LocalStack) -> int:
+    droplets = stack.api("GET", "/v2/droplets")["droplets"]
+    return int(next(droplet["id"] for droplet in droplets if droplet["name"] == CLUSTER))
+
+
+def _state(admin: psycopg.Connection[Any], name: str) -> tuple[bool | None, str]:
+    row = admin.execute("SELECT ok, message FROM server.state WHERE name = %s", (name,)).fetchone()
+    return (bool(row[0]), str(row[1])) if row else (None, "")
+
+
+def _pool(admin: psycopg.Connection[Any], name: str, database: str, mode: str) -> None:
+    admin.execute(
+        "INSERT INTO server.pools (name, database, login, mode, size) VALUES (%s, %s, %s, %s, 1)",
+        (name, database, LOGIN, mode),
+    )
+
+
+def _direct(stack: LocalStack) -> str:
+    return str(stack.outputs()["direct_uris"][CLUSTER]["freshtrack"])
+
+
+def _uri(stack: LocalStack) -> str:
+    return str(stack.outputs()["pooled_uris"][CLUSTER]["app-pool"])
+
+
+def _pooled(
+    stack: LocalStack, pool: str, user: str | None = None, password: str | None = None
+) -> psycopg.Connection[Any]:
+    uri = _uri(stack).replace("/app-pool?", f"/{pool}?")
+    if user:
+        uri = uri.replace(urlsplit(uri).netloc.rpartition("@")[0], f"{user}:{password}")
+    return psycopg.connect(uri, sslrootcert=str(stack.authority()), connect_timeout=10, prepare_threshold=None)
+
+
+def _as_superuser(stack: LocalStack, text: str) -> None:
+    done = _enter(
+        stack,
+        "runuser",
+        "-u",
+        "postgres",
+        "--",
+        "psql",
+        "-Xqp",
+        "25060",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-d",
+        "defaultdb",
+        stdin=text,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _on(stack: LocalStack, *command: str) -> str:
+    done = _enter(stack, *command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _fails(stack: LocalStack, *command: str) -> bool:
+    return _enter(stack, *command).returncode != 0
+
+
+def _enter(stack: LocalStack, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    enter = [str(stack.workspace.python), "-m", "localcloud", "enter", CLUSTER, *command]
+    return subprocess.run(
+        enter, cwd=stack.root, env=stack.stack.environment, input=stdin, capture_output=True, text=True, check=False
+    )
