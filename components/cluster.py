@@ -10,6 +10,7 @@ from trellis.settings import PLANS
 from trellis.settings.cluster import QUIET, Maintenance
 
 from .endpoint import Endpoint, Login
+from .lookups import ends_plainly
 
 _MIB_PER_GIB = 1024
 
@@ -97,9 +98,10 @@ class Cluster(pulumi.ComponentResource):
         self.version = args.version
         self.endpoint = Endpoint(private_host=cluster.private_host, public_host=cluster.host, port=cluster.port)
         self.admin = Login(user=cluster.user, password=cluster.password)
-        self.ca_certificate = digitalocean.get_database_ca_output(
+        authority = digitalocean.get_database_ca_output(
             cluster_id=cluster.id, opts=pulumi.InvokeOutputOptions(parent=self)
-        ).certificate
+        ).recover(ends_plainly(f"the CA certificate of {name}"))
+        self.ca_certificate = authority.certificate
         self.users = {user: Login(user=made.name, password=made.password) for user, made in users.items()}
         self.databases = {name: database.name for name, database in databases.items()}
         self.members = [cluster, *databases.values(), *users.values()]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_cloudflare as cloudflare
 
+from .lookups import ends_plainly
+
 AUTOMATIC_TTL = 1
 
 
@@ -34,7 +36,7 @@ class Dns(pulumi.ComponentResource):
         zone = cloudflare.get_zone_output(
             filter=cloudflare.GetZoneFilterArgs(match="all", name=args.zone),
             opts=pulumi.InvokeOutputOptions(parent=self),
-        )
+        ).recover(ends_plainly(f"the zone {args.zone}"))
         for key, record in args.records.items():
             cloudflare.DnsRecord(
                 f"{name}-{key}",

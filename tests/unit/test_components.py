@@ -86,12 +86,17 @@ def _pool() -> Pool:
     return Pool("web", PoolArgs(cluster_id=cluster.id, database=database, login=login, size=17))
 
 
-def _built(program: Callable[[], Any]) -> Recorder:
+def _dns() -> Dns:
+    args = DnsArgs(zone="shop.example", records={"api.shop.example": RecordArgs(target=later("x.example"))})
+    return Dns("dns", args)
+
+
+def _built(program: Callable[[], Any], recorder: Recorder | None = None) -> Recorder:
     def run() -> Mapping[str, Any]:
         program()
         return {}
 
-    return recorded(run)[0]
+    return recorded(run, recorder=recorder)[0]
 
 
 def _only(program: Callable[[], Any], kind: str) -> dict[str, Any]:
@@ -165,6 +170,23 @@ def test_pool() -> None:
         "mode": "transaction",
         "size": 17,
     }
+
+
+class _Silent(Recorder):
+    """A cloud that answers no look-up."""
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return {}, [(args.token, "the connection is closing")]
+
+
+@pytest.mark.parametrize(
+    ("program", "what"),
+    [(_cluster, "the CA certificate of shop-db"), (_dns, "the zone shop.example")],
+    ids=["certificate", "zone"],
+)
+def test_a_look_up_that_fails_ends_the_program_with_one_line(program: Callable[[], Any], what: str) -> None:
+    with pytest.raises(pulumi.RunError, match=f"^{what} cannot be looked up: .*the connection is closing"):
+        _built(program, _Silent())
 
 
 class _Unmade(Recorder):
@@ -254,8 +276,7 @@ def test_droplet() -> None:
 
 
 def test_dns() -> None:
-    args = DnsArgs(zone="shop.example", records={"api.shop.example": RecordArgs(target=later("x.example"))})
-    inputs = _only(lambda: Dns("dns", args), "DnsRecord")
+    inputs = _only(_dns, "DnsRecord")
     assert (inputs["name"], inputs["content"], inputs["proxied"]) == ("api.shop.example", "x.example", True)
 
 
