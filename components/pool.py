@@ -88,7 +88,7 @@ def _endpoint(
 ) -> Endpoint:
     made: pulumi.Output[list[Any]] = pulumi.Output.all(pool.private_host, pool.host, pool.port)
 
-    def standing() -> pulumi.Output[list[Any]]:
+    def current() -> pulumi.Output[list[Any]]:
         """Where the pool that stands today answers; not known where there is none, or where nobody says."""
         found = digitalocean.get_database_connection_pool_output(
             cluster_id=cluster_id, name=name, opts=pulumi.InvokeOutputOptions(parent=pool)
@@ -99,7 +99,7 @@ def _endpoint(
 
     if pulumi.runtime.is_dry_run():
         # To the engine every output of a replacement is unknown, and everything that hangs on one would be a change.
-        at = made.apply(lambda known: standing() if pulumi.contains_unknowns(known) else known, run_with_unknowns=True)
+        at = made.apply(lambda known: current() if pulumi.contains_unknowns(known) else known, run_with_unknowns=True)
     else:
         at = made
     return Endpoint(private_host=at[0], public_host=at[1], port=at[2])

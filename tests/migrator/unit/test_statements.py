@@ -4,12 +4,12 @@ import pytest
 
 from trellis.migrator.sql.splitter import split
 from trellis.migrator.sql.statements import (
-    Alone,
     IndexBuild,
+    NonTransactional,
     index_build,
     may_commit,
+    non_transactional_kind,
     refusal,
-    runs_alone,
     sets_session,
 )
 
@@ -22,26 +22,26 @@ def head(sql: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("sql", "kind"),
     [
-        ("CREATE INDEX CONCURRENTLY i ON t (a)", Alone.CREATE_INDEX),
-        ("create unique index concurrently if not exists i on t (a)", Alone.CREATE_INDEX),
-        ("/* x */ CREATE /* y */ INDEX -- z\n CONCURRENTLY i ON t (a)", Alone.CREATE_INDEX),
-        ("DROP INDEX CONCURRENTLY IF EXISTS i", Alone.DROP_INDEX),
-        ("REINDEX TABLE CONCURRENTLY t", Alone.REINDEX),
-        ("REINDEX (VERBOSE, CONCURRENTLY) INDEX i", Alone.REINDEX),
-        ("REINDEX (TABLESPACE x) SCHEMA public", Alone.REINDEX),
-        ("ALTER TABLE IF EXISTS s.t DETACH PARTITION s.p CONCURRENTLY;", Alone.DETACH_PARTITION),
-        ("VACUUM (FULL) t", Alone.REPEATABLE),
-        ("CLUSTER", Alone.REPEATABLE),
-        ("CLUSTER VERBOSE", Alone.REPEATABLE),
-        ("ALTER SYSTEM SET work_mem = '8MB'", Alone.REPEATABLE),
-        ("ALTER DATABASE d SET TABLESPACE x", Alone.REPEATABLE),
-        ("ALTER SUBSCRIPTION s REFRESH PUBLICATION", Alone.REPEATABLE),
-        ("ALTER SUBSCRIPTION s SET PUBLICATION a, b WITH (copy_data = false)", Alone.REPEATABLE),
-        ("ALTER SUBSCRIPTION s ADD PUBLICATION c", Alone.REPEATABLE),
-        ("CREATE DATABASE d", Alone.CREATE_DATABASE),
-        ("DROP DATABASE IF EXISTS d", Alone.DROP_DATABASE),
-        ("CREATE TABLESPACE x LOCATION '/x'", Alone.CREATE_OBJECT),
-        ("DROP SUBSCRIPTION s", Alone.DROP_OBJECT),
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", NonTransactional.CREATE_INDEX),
+        ("create unique index concurrently if not exists i on t (a)", NonTransactional.CREATE_INDEX),
+        ("/* x */ CREATE /* y */ INDEX -- z\n CONCURRENTLY i ON t (a)", NonTransactional.CREATE_INDEX),
+        ("DROP INDEX CONCURRENTLY IF EXISTS i", NonTransactional.DROP_INDEX),
+        ("REINDEX TABLE CONCURRENTLY t", NonTransactional.REINDEX),
+        ("REINDEX (VERBOSE, CONCURRENTLY) INDEX i", NonTransactional.REINDEX),
+        ("REINDEX (TABLESPACE x) SCHEMA public", NonTransactional.REINDEX),
+        ("ALTER TABLE IF EXISTS s.t DETACH PARTITION s.p CONCURRENTLY;", NonTransactional.DETACH_PARTITION),
+        ("VACUUM (FULL) t", NonTransactional.REPEATABLE),
+        ("CLUSTER", NonTransactional.REPEATABLE),
+        ("CLUSTER VERBOSE", NonTransactional.REPEATABLE),
+        ("ALTER SYSTEM SET work_mem = '8MB'", NonTransactional.REPEATABLE),
+        ("ALTER DATABASE d SET TABLESPACE x", NonTransactional.REPEATABLE),
+        ("ALTER SUBSCRIPTION s REFRESH PUBLICATION", NonTransactional.REPEATABLE),
+        ("ALTER SUBSCRIPTION s SET PUBLICATION a, b WITH (copy_data = false)", NonTransactional.REPEATABLE),
+        ("ALTER SUBSCRIPTION s ADD PUBLICATION c", NonTransactional.REPEATABLE),
+        ("CREATE DATABASE d", NonTransactional.CREATE_DATABASE),
+        ("DROP DATABASE IF EXISTS d", NonTransactional.DROP_DATABASE),
+        ("CREATE TABLESPACE x LOCATION '/x'", NonTransactional.CREATE_OBJECT),
+        ("DROP SUBSCRIPTION s", NonTransactional.DROP_OBJECT),
         ("CREATE INDEX i ON t (concurrently)", None),
         ("CREATE INDEX concurrently_named ON t (a)", None),
         ("CREATE TABLE database (a int)", None),
@@ -55,8 +55,8 @@ def head(sql: str) -> tuple[str, ...]:
         ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'VACUUM'", None),
     ],
 )
-def test_what_runs_outside_a_transaction(sql: str, kind: Alone | None) -> None:
-    assert runs_alone(head(sql)) is kind
+def test_what_runs_outside_a_transaction(sql: str, kind: NonTransactional | None) -> None:
+    assert non_transactional_kind(head(sql)) is kind
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.history import Unfinished, literal
 from trellis.migrator.sql import (
     DONE_BEFORE,
-    Alone,
     IndexBuild,
+    NonTransactional,
     Part,
     Statement,
     index_build,
     may_commit,
-    runs_alone,
+    non_transactional_kind,
     sets_session,
 )
 
@@ -89,7 +89,7 @@ class _AloneRun:
         run(self._connection, f"{self._frame.session_reset}; {self._frame.timeouts('SESSION', self._comments)}")
 
     def _step(self, index: int, part: Part, statement: Statement) -> None:
-        kind = runs_alone(statement.head)
+        kind = non_transactional_kind(statement.head)
         retry = Retry(self._options)
         while True:
             try:
@@ -143,12 +143,12 @@ class _AloneRun:
             raise
         self._mark(Unfinished(index + 1, False))
 
-    def _outside(self, index: int, sql: str, kind: Alone, statement: Statement) -> None:
+    def _outside(self, index: int, sql: str, kind: NonTransactional, statement: Statement) -> None:
         """A statement that refuses a transaction block."""
-        build = index_build(statement.head) if kind is Alone.CREATE_INDEX else None
+        build = index_build(statement.head) if kind is NonTransactional.CREATE_INDEX else None
         again = self._progress.begun
         known: frozenset[Index] = frozenset()
-        if kind is Alone.REINDEX:
+        if kind is NonTransactional.REINDEX:
             if again:
                 self._drop_leftovers(known)
             known = frozenset(reindex_leftovers(self._connection))
@@ -178,11 +178,11 @@ class _AloneRun:
             return False
         return again
 
-    def _was_done(self, error: ServerError, kind: Alone, sql: str, again: bool) -> bool:
+    def _was_done(self, error: ServerError, kind: NonTransactional, sql: str, again: bool) -> bool:
         """Whether the error says that an earlier try had done the work; a detachment left pending is finished."""
-        if kind is Alone.DETACH_PARTITION and error.sqlstate == _DETACH_PENDING:
+        if kind is NonTransactional.DETACH_PARTITION and error.sqlstate == _DETACH_PENDING:
             return self._finalize(sql)
-        expected = _NOT_A_PARTITION if kind is Alone.DETACH_PARTITION else DONE_BEFORE.get(kind)
+        expected = _NOT_A_PARTITION if kind is NonTransactional.DETACH_PARTITION else DONE_BEFORE.get(kind)
         return again and expected is not None and error.sqlstate == expected
 
     def _finalize(self, sql: str) -> bool:
@@ -195,7 +195,9 @@ class _AloneRun:
             raise
         return True
 
-    def _clean_up(self, error: ServerError, kind: Alone, build: IndexBuild | None, known: frozenset[Index]) -> None:
+    def _clean_up(
+        self, error: ServerError, kind: NonTransactional, build: IndexBuild | None, known: frozenset[Index]
+    ) -> None:
         """Drop what a failed build has left. Where that fails too, the next try or the next run does it."""
         if error.lost:
             return
@@ -204,7 +206,7 @@ class _AloneRun:
                 index = find_index(self._connection, build)
                 if index is not None and not index.valid:
                     drop_invalid(self._connection, index, self._options)
-            elif kind is Alone.REINDEX:
+            elif kind is NonTransactional.REINDEX:
                 self._drop_leftovers(known)
         except ServerError as second:
             error.hint = f"The half-built index stays behind, INVALID, until the next try: {second.message}."

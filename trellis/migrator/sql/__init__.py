@@ -15,15 +15,23 @@ if TYPE_CHECKING:
     from .part import Part, parts
     from .script import Script, Survey, prepare, survey
     from .splitter import Statement, quiet
-    from .statements import DONE_BEFORE, Alone, IndexBuild, index_build, may_commit, runs_alone, sets_session
+    from .statements import (
+        DONE_BEFORE,
+        IndexBuild,
+        NonTransactional,
+        index_build,
+        may_commit,
+        non_transactional_kind,
+        sets_session,
+    )
 
 __all__ = [
     "DONE_BEFORE",
-    "Alone",
     "Comments",
     "IndexBuild",
     "Kind",
     "MigrationFile",
+    "NonTransactional",
     "Part",
     "Script",
     "Statement",
@@ -31,11 +39,11 @@ __all__ = [
     "discover",
     "index_build",
     "may_commit",
+    "non_transactional_kind",
     "parts",
     "placeholders_for",
     "prepare",
     "quiet",
-    "runs_alone",
     "sets_session",
     "survey",
 ]
@@ -45,7 +53,15 @@ _HOMES = {
     ".part": ("Part", "parts"),
     ".script": ("Script", "Survey", "prepare", "survey"),
     ".splitter": ("Statement", "quiet"),
-    ".statements": ("DONE_BEFORE", "Alone", "IndexBuild", "index_build", "may_commit", "runs_alone", "sets_session"),
+    ".statements": (
+        "DONE_BEFORE",
+        "NonTransactional",
+        "IndexBuild",
+        "index_build",
+        "may_commit",
+        "non_transactional_kind",
+        "sets_session",
+    ),
 }
 
 __getattr__ = late(__name__, _HOMES)

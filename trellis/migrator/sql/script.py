@@ -9,7 +9,7 @@ from .comments import NO_COMMENTS, CommentError, Comments, misplaced_comment, re
 from .files import MigrationFile
 from .part import Part, parts
 from .splitter import SqlError, Statement
-from .statements import Alone, index_build, refusal, runs_alone
+from .statements import NonTransactional, index_build, non_transactional_kind, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def prepare(file: MigrationFile, placeholders: Mapping[str, str], conforming: bo
 
 
 def _survey(file: MigrationFile, whole: Iterable[Part]) -> Survey:
-    alone = False
+    outside = False
     count = 0
     comments = NO_COMMENTS
     for part in whole:
@@ -62,7 +62,7 @@ def _survey(file: MigrationFile, whole: Iterable[Part]) -> Survey:
         try:
             for statement in part.statements():
                 comments = _read_comments(part, end, statement.start, first=not count) or comments
-                alone = _check(part, statement) or alone
+                outside = _check(part, statement) or outside
                 end = statement.end
                 count += 1
             comments = _read_comments(part, end, len(part.rendered.text), first=not count) or comments
@@ -74,7 +74,7 @@ def _survey(file: MigrationFile, whole: Iterable[Part]) -> Survey:
             f"Its comment says no-transaction, and {file.path.name}.conf says executeInTransaction=true. Keep one.",
             file=str(file.path),
         )
-    return Survey(wanted is not False and not comments.no_transaction and not alone, count, comments)
+    return Survey(wanted is not False and not comments.no_transaction and not outside, count, comments)
 
 
 def _read_comments(part: Part, start: int, end: int, *, first: bool) -> Comments | None:
@@ -99,7 +99,7 @@ def _check(part: Part, statement: Statement) -> bool:
     reason = refusal(statement.head, part.sql(statement))
     if reason is not None:
         raise part.error(reason, statement.start, statement)
-    kind = runs_alone(statement.head)
+    kind = non_transactional_kind(statement.head)
     if kind is None:
         return False
     if part.file.config.execute_in_transaction is True:
@@ -109,7 +109,7 @@ def _check(part: Part, statement: Statement) -> bool:
             statement.start,
             statement,
         )
-    if kind is Alone.CREATE_INDEX and index_build(statement.head) is None:
+    if kind is NonTransactional.CREATE_INDEX and index_build(statement.head) is None:
         raise part.error(
             "CREATE INDEX CONCURRENTLY needs a name for its index here: by that name a half-built index is found and"
             " built again after a failure",

@@ -10,7 +10,7 @@ from .splitter import quiet
 _Head = tuple[str, ...]
 
 
-class Alone(Enum):
+class NonTransactional(Enum):
     """Kinds of statement PostgreSQL refuses inside a transaction block."""
 
     CREATE_INDEX = "CREATE INDEX CONCURRENTLY"
@@ -25,16 +25,16 @@ class Alone(Enum):
 
 
 # By which SQLSTATE the server says, when a statement is sent again, that the first time had already done the work.
-DONE_BEFORE: Mapping[Alone, str] = {
-    Alone.DROP_INDEX: "42704",
-    Alone.CREATE_DATABASE: "42P04",
-    Alone.DROP_DATABASE: "3D000",
-    Alone.CREATE_OBJECT: "42710",
-    Alone.DROP_OBJECT: "42704",
+DONE_BEFORE: Mapping[NonTransactional, str] = {
+    NonTransactional.DROP_INDEX: "42704",
+    NonTransactional.CREATE_DATABASE: "42P04",
+    NonTransactional.DROP_DATABASE: "3D000",
+    NonTransactional.CREATE_OBJECT: "42710",
+    NonTransactional.DROP_OBJECT: "42704",
 }
 
 
-def runs_alone(head: _Head) -> Alone | None:
+def non_transactional_kind(head: _Head) -> NonTransactional | None:
     """The kind, when a statement has to run outside a transaction block; None for all others.
 
     Broader than Flyway's list: REINDEX ... CONCURRENTLY in all its forms, DETACH PARTITION ... CONCURRENTLY, CLUSTER of
@@ -45,30 +45,30 @@ def runs_alone(head: _Head) -> Alone | None:
         return _create_or_drop(first, tuple(word for word in head[1:4] if word != "UNIQUE"))
     if first == "REINDEX":
         wide = any(word in head for word in ("SCHEMA", "DATABASE", "SYSTEM"))
-        return Alone.REINDEX if wide or "CONCURRENTLY" in head else None
+        return NonTransactional.REINDEX if wide or "CONCURRENTLY" in head else None
     if first == "ALTER":
         return _alter(second, head)
     everything = first == "CLUSTER" and all(word in ("CLUSTER", "VERBOSE") for word in head)
-    return Alone.REPEATABLE if first == "VACUUM" or everything else None
+    return NonTransactional.REPEATABLE if first == "VACUUM" or everything else None
 
 
-def _create_or_drop(first: str, rest: _Head) -> Alone | None:
+def _create_or_drop(first: str, rest: _Head) -> NonTransactional | None:
     if rest[:2] == ("INDEX", "CONCURRENTLY"):
-        return Alone.CREATE_INDEX if first == "CREATE" else Alone.DROP_INDEX
+        return NonTransactional.CREATE_INDEX if first == "CREATE" else NonTransactional.DROP_INDEX
     if rest[:1] == ("DATABASE",):
-        return Alone.CREATE_DATABASE if first == "CREATE" else Alone.DROP_DATABASE
+        return NonTransactional.CREATE_DATABASE if first == "CREATE" else NonTransactional.DROP_DATABASE
     if rest[:1] in (("TABLESPACE",), ("SUBSCRIPTION",)):
-        return Alone.CREATE_OBJECT if first == "CREATE" else Alone.DROP_OBJECT
+        return NonTransactional.CREATE_OBJECT if first == "CREATE" else NonTransactional.DROP_OBJECT
     return None
 
 
-def _alter(second: str, head: _Head) -> Alone | None:
+def _alter(second: str, head: _Head) -> NonTransactional | None:
     if second == "TABLE" and "DETACH" in head and head[-1:] == ("CONCURRENTLY",):
-        return Alone.DETACH_PARTITION
+        return NonTransactional.DETACH_PARTITION
     settable = second == "DATABASE" and head[-3:-1] == ("SET", "TABLESPACE")
     # SET, ADD and DROP PUBLICATION refresh too, unless they say otherwise.
     refreshes = second == "SUBSCRIPTION" and ("REFRESH" in head or "PUBLICATION" in head)
-    return Alone.REPEATABLE if second == "SYSTEM" or settable or refreshes else None
+    return NonTransactional.REPEATABLE if second == "SYSTEM" or settable or refreshes else None
 
 
 def may_commit(head: _Head) -> bool:

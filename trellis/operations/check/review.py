@@ -114,7 +114,7 @@ def _outside(checked: Checked) -> Iterator[Finding]:
     by_file = checked.script.file.config.execute_in_transaction is False
     comment = _NO_TRANSACTION.search(checked.text)
     by_comment = comment is not None and checked.script.comments.no_transaction
-    if not checked.alone and (by_file or by_comment) and count:
+    if not checked.non_transactional and (by_file or by_comment) and count:
         statement = checked.statements[0]
         if name not in checked.ignored(statement):
             yield _finding(
@@ -135,8 +135,8 @@ def _outside(checked: Checked) -> Iterator[Finding]:
             "Flyway does not see this comment, and would run what it can of the file in a transaction.",
             f"Where Flyway runs this folder too: executeInTransaction=false in {conf}, in its place.",
         )
-    for statement, kind in checked.alone:
-        if count > len(checked.alone) and name not in checked.ignored(statement):
+    for statement, kind in checked.non_transactional:
+        if count > len(checked.non_transactional) and name not in checked.ignored(statement):
             yield _finding(
                 checked,
                 statement.start,

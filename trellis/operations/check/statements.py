@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from trellis.migrator import MigrationFile
-from trellis.migrator.sql import Alone, Script, Statement, prepare, quiet, runs_alone
+from trellis.migrator.sql import NonTransactional, Script, Statement, non_transactional_kind, prepare, quiet
 
 # A relation's name, with its schema or without.
 NAME = r'(?P<table>(?:"[^"]+"|[\w$]+)(?:\s*\.\s*(?:"[^"]+"|[\w$]+))?)'
@@ -44,9 +44,9 @@ class Checked:
         return tuple(self.script.statements())
 
     @cached_property
-    def alone(self) -> Sequence[tuple[Statement, Alone]]:
+    def non_transactional(self) -> Sequence[tuple[Statement, NonTransactional]]:
         """Those that cannot run in a transaction."""
-        found = ((statement, runs_alone(statement.head)) for statement in self.statements)
+        found = ((statement, non_transactional_kind(statement.head)) for statement in self.statements)
         return tuple((statement, kind) for statement, kind in found if kind is not None)
 
     @cached_property
