@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from tests.localcloud.contract import Contract
+from tests.ports import free_port
 from trellis.development.bring import Parts, bring
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,12 +34,6 @@ _OPENER = build_opener(ProxyHandler({}))
 def parts() -> Parts:
     """The servers' programs, and the images of Droplets where there can be any."""
     return bring()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def wait_until(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 
+from tests.ports import free_port
 from trellis.development.bring import Parts, bring
 
 ADMIN = "admin"
@@ -39,14 +40,6 @@ def as_server_user() -> Mapping[str, Any]:
     except KeyError:
         user = pwd.getpwnam("nobody")
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-
-def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.migrator.conftest import Write
-from tests.migrator.servers import ADMIN, Database, free_port
+from tests.migrator.servers import ADMIN, Database
+from tests.ports import free_port
 from trellis.migrator import MigrationError, Target, migrate
 
 SECRET = "s3cr3t-and-long"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.package.machine import PYTHON, Machine
-from tests.stacks.harness import free_port, servers_of
+from tests.ports import free_port
+from tests.stacks.harness import servers_of
 from tools import ROOT
 from trellis.development.bring import bring
 

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from localcloud.spaces.addresses import ENDPOINT_TEMPLATE, find_target
 from localcloud.spaces.app import Spaces
 from localcloud.spaces.keys import Grant, Key
-from tests.localcloud.cloud import free_port
+from tests.ports import free_port
 from tests.providers.stub_api import Request
 
 KEY = Key(access_key="DO00STUB", secret="secret-of-the-stub", grants=(Grant("", "fullaccess"),))

@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import yaml
 
+from tests.ports import free_port
 from tools import ROOT
 from trellis.development.bring import Parts
 from trellis.development.dev import Stack, zones
@@ -217,13 +218,6 @@ class Finished:
     def __init__(self, code: int, text: str) -> None:
         self.code = code
         self.text = text
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float = 300) -> None:
