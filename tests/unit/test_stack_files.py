@@ -61,6 +61,7 @@ def test_broken_files_of_others_name_no_zone(repository: Path) -> None:
         "broken": "{",
         "listed": "dns: [1]",
         "numbered": "dns: {zone: 7}",
+        "many": "dns: {zone: [a.example, b.example]}",
     }.items():
         (repository / "systems" / f"{name}.yaml").write_text(content)
     assert zones(repository) == ["good.example", "staging.example"]

@@ -162,8 +162,8 @@ def zones(root: Path) -> list[str]:
     systems = (_contents(path).get("dns") for path in (root / "systems").glob("*.yaml"))
     stacks = (_contents(path).get("config") for path in root.glob("Pulumi.*.yaml"))
     named = [(system, "zone") for system in systems] + [(stack, "trellis:dnsZone") for stack in stacks]
-    found = {part.get(key) for part, key in named if isinstance(part, dict)}
-    return sorted(zone for zone in found if isinstance(zone, str) and zone)
+    found = [part.get(key) for part, key in named if isinstance(part, dict)]
+    return sorted({zone for zone in found if isinstance(zone, str) and zone})
 
 
 def _contents(file: Path) -> Mapping[str, Any]:

@@ -54,10 +54,11 @@ def read(path: Path, *, name: str) -> Source:
         raise SettingsError(f"{name}: cannot be read: {error.strerror}.") from error
     lines: dict[Location, int] = {}
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        loader = _Loader(text)
+        node = loader.get_single_node()
         if node is not None:
             _locate(node, (), lines, name)
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        data = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise SettingsError(f"{name}{line}: not valid YAML: {shown(str(error.problem))}.") from error
