@@ -4,31 +4,22 @@ The file's first line is what a comment is known by. GITHUB_TOKEN needs the righ
 """
 
 import argparse
-import json
 import os
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from tools import command
-from trellis.development.progress import Failure
+from trellis.operations.api import Api
 
 PAGE = 100
 
 
 def write(text: str, pull_request: int, *, api: str, repository: str, token: str) -> str:
-    """Puts the comment there; returns its address. Raises urllib.error.HTTPError when GitHub refuses."""
+    """Puts the comment there; returns its address. Raises OperationError when GitHub refuses."""
+    github = Api(base=f"{api}/repos/{repository}/issues", token=token)
 
     def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310
-            f"{api}/repos/{repository}/issues/{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            return json.load(answer)
+        return github.call(method, f"/{path}", body)
 
     first = text.partition("\n")[0]
     page, known = 1, None
@@ -49,16 +40,13 @@ def main() -> int:
     parser.add_argument("--pull-request", type=int, required=True, metavar="NUMBER")
     parser.add_argument("file", type=Path)
     options = parser.parse_args()
-    try:
-        address = write(
-            options.file.read_text(),
-            options.pull_request,
-            api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
-            repository=os.environ["GITHUB_REPOSITORY"],
-            token=os.environ["GITHUB_TOKEN"],
-        )
-    except urllib.error.HTTPError as error:
-        raise Failure(f"GitHub answered {error.code} {error.reason}; the comment was not written.") from error
+    address = write(
+        options.file.read_text(),
+        options.pull_request,
+        api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
+        repository=os.environ["GITHUB_REPOSITORY"],
+        token=os.environ["GITHUB_TOKEN"],
+    )
     print(address)
     return 0
 

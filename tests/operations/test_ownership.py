@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from trellis.operations.api import Api
 from trellis.operations.engine import Engine
-from trellis.operations.ownership import KINDS, Api, Clouds, ForeignError, find
+from trellis.operations.ownership import KINDS, Clouds, ForeignError, find
 from trellis.operations.recover import _look_up
 
 TAGS = ["trellis", "system:villa", "stack:dev"]

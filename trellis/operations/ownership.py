@@ -1,63 +1,16 @@
 """Finds what a cloud holds of a create whose end is not known, and tells the stack's own from somebody else's."""
 
-import json
 import os
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from trellis.operations.api import Api
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError
 
-TIMEOUT_SECONDS = 60
-
 Record = Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Api:
-    """An HTTP API with a bearer token."""
-
-    base: str
-    token: str
-
-    def get(self, path: str) -> Any | None:
-        """The body of a GET, or None where there is nothing. Raises OperationError for any other answer."""
-        return self._call("GET", path)
-
-    def delete(self, path: str) -> None:
-        """Deletes; what is gone already is a success. Raises OperationError."""
-        self._call("DELETE", path)
-
-    def every(self, path: str, root: str) -> Iterator[dict[str, Any]]:
-        """Every item of a list, page by page."""
-        page, seen = 1, 0
-        while True:
-            body = self.get(f"{path}{'&' if '?' in path else '?'}per_page=200&page={page}") or {}
-            items = body.get(root) or []
-            yield from items
-            seen += len(items)
-            if not items or seen >= body.get("meta", {}).get("total", 0):
-                return
-            page += 1
-
-    def _call(self, method: str, path: str) -> Any | None:
-        request = urllib.request.Request(  # noqa: S310
-            self.base.rstrip("/") + path, headers={"Authorization": f"Bearer {self.token}"}, method=method
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            text = error.read().decode(errors="replace")
-            raise OperationError(f"{method} {path} answered {error.code}: {text[:300]}") from error
-        except (OSError, ValueError) as error:
-            raise OperationError(f"{self.base} does not answer {method} {path}: {error}") from error
 
 
 @dataclass(frozen=True)

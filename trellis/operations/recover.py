@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trellis.operations.api import Api
 from trellis.operations.engine import UNREAD, Engine
 from trellis.operations.errors import OperationError
-from trellis.operations.ownership import KINDS, Api, Clouds, ForeignError, find, is_ready
+from trellis.operations.ownership import KINDS, Clouds, ForeignError, find, is_ready
 
 READY_WITHIN_SECONDS = 1800
 NEW_WITHIN_SECONDS = 3600
