@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 STACK ?= $(or $(TRELLIS_STACK),dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview test lint bench clean venv
+.PHONY: help up down preview test soak bench clean venv
 
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -25,6 +25,9 @@ down: $(READY) ## Destroy the stack; stop the local cloud if it is the last
 test: $(READY) ## Check style and types, run every test on real servers
 	@$(RUN) -m tools.check
 
+soak: $(READY) ## Run the long form of the proofs in docs/proofs.md (hours)
+	@$(RUN) -m pytest --soak -n 2
+
 bench: $(READY) ## Print timings as ratios, both sides from one run
 	@$(RUN) -m bench
 
@@ -37,7 +40,7 @@ clean: ## Stop the local cloud; delete all that `make up` made
 venv: $(READY)
 
 # What needs the local cloud is told what that needs, before anything is downloaded.
-LOCAL := $(if $(filter up preview down test bench,$(MAKECMDGOALS)),--servers)
+LOCAL := $(if $(filter up preview down test soak bench,$(MAKECMDGOALS)),--servers)
 
 # uv takes seconds where pip takes a minute; but only pip knows a mirror that pip.conf names.
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check --retries 1 --require-hashes --requirement

@@ -14,6 +14,7 @@ from trellis.operations.processes import guard, heed_termination, sweep
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+pytest_plugins = ["tests.soak"]
 _ends = pytest.StashKey[ExitStack]()
 
 collect_ignore = [] if locate("pulumi-digitalocean-schema.json") else ["providers/test_contract.py"]

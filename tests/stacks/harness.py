@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +93,19 @@ class LocalStack:
         assert done.code == 0, done.text
         return done.text
 
+    def trellis(self, command: str) -> tuple[str, ...]:
+        """The command line of a command of Trellis on this stack."""
+        return ("python", "-m", "trellis", command, "--stack", self.name, "--config-file", str(self.config_file))
+
     def try_up(self) -> "Finished":
         """`trellis up`, as `make up` runs it; a failure is a result."""
-        return self._run("python", "-m", "trellis", "up", "--stack", self.name, "--config-file", str(self.config_file))
+        return self._run(*self.trellis("up"))
 
     def report(self) -> dict[str, Any]:
         """What a reviewer is told of the next deployment."""
         file = self.workspace.folder / "report.json"
-        options = ("--json", "--no-shadow", "--output", str(file), "--stack", self.name)
-        command = ("python", "-m", "trellis", "preview-report", *options, "--config-file", str(self.config_file))
-        done = self._run(*command)
+        options = ("--json", "--no-shadow", "--output", str(file))
+        done = self._run(*self.trellis("preview-report"), *options)
         assert done.code == 0, done.text
         return dict(json.loads(file.read_text()))
 
@@ -146,9 +150,9 @@ class LocalStack:
             if entry["method"] not in ("GET", "HEAD") and not entry["path"].startswith("/_local")
         ]
 
-    def journal(self) -> list[dict[str, Any]]:
-        """Every request that the local cloud has answered."""
-        return list(self.api("GET", "/_local/journal")["entries"])
+    def journal(self, since: int = 0) -> list[dict[str, Any]]:
+        """Every request that the local cloud has answered, after the one of that number."""
+        return list(self.api("GET", f"/_local/journal?since={since}")["entries"])
 
     def authority(self) -> Path:
         """The CA certificate of the one cluster, as a file."""
@@ -226,6 +230,36 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 300) -> None:
     while not condition():
         assert time.monotonic() < until, "the condition did not come true"
         time.sleep(0.05)
+
+
+def kill_when(stack: LocalStack, command: Sequence[str], moment: Callable[[], bool], seconds: float = 0) -> bool:
+    """Runs a command until so long after a moment, then kills it with all that it started; whether it still ran."""
+    run = subprocess.Popen(
+        command,
+        cwd=stack.root,
+        env=stack.stack.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: run.poll() is not None or moment())
+        time.sleep(seconds)
+        return run.poll() is None
+    finally:
+        # Plugins lead process groups of their own and outlive their engine, so they are found before it dies.
+        started = _descendants(run.pid)
+        run.kill()
+        run.wait()
+        for process in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    # A child belongs to the thread that started it, and the engine has many.
+    threads = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [found for children in threads for child in map(int, children) for found in (child, *_descendants(child))]
 
 
 @contextlib.contextmanager

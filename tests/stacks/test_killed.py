@@ -2,23 +2,17 @@
 
 import contextlib
 import json
-import os
-import signal
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from tests.stacks.harness import STACK, LocalStack, local_stack, wait_for
-from tools import ROOT
+from tests.stacks.harness import STACK, LocalStack, kill_when, local_stack, wait_for
 from trellis.development.bring import Parts
 
 # The moment: the first request of this kind has reached the cloud. Its answer may or may not be in the state.
 MOMENTS = [
     pytest.param(("POST", "/v2/databases"), id="while the cluster is made"),
     pytest.param(("PUT", "/firewall"), id="just before the migrations"),
-    pytest.param(("POST", "/pools"), id="while the pool is made"),
 ]
 
 
@@ -45,8 +39,7 @@ def test_a_killed_up_is_run_again_to_the_end(fresh: LocalStack, moment: tuple[st
 def test_a_killed_recover_is_gone_on_with(fresh: LocalStack) -> None:
     _kill_at(fresh, ("POST", "/v2/databases"))
     fresh.stack.prepare()
-    command = ["python", "-m", "trellis", "recover", "--stack", STACK, "--config-file", str(fresh.config_file)]
-    _kill_when(fresh, command, lambda: _holds_cluster(fresh))
+    assert kill_when(fresh, fresh.trellis("recover"), lambda: _holds_cluster(fresh))
     fresh.stack.prepare()
     fresh.up()
     fresh.must("preview", "--expect-no-changes")
@@ -94,36 +87,8 @@ def _holds_cluster(stack: LocalStack) -> bool:
 def _kill_at(stack: LocalStack, moment: tuple[str, str]) -> None:
     command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", STACK, "--non-interactive"]
     method, path = moment
-    _kill_when(
+    assert kill_when(
         stack,
         [*command, "--config-file", str(stack.config_file)],
         lambda: any(made == method and at.endswith(path) for made, at in stack.changes()),
     )
-
-
-def _kill_when(stack: LocalStack, command: Sequence[str], moment: Callable[[], bool]) -> None:
-    run = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=stack.stack.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        wait_for(lambda: run.poll() is not None or moment())
-        assert run.poll() is None, "the run ended before the moment came"
-    finally:
-        # Plugins lead process groups of their own and outlive their engine, so they are found before it dies.
-        started = _descendants(run.pid)
-        run.kill()
-        run.wait()
-        for process in started:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-
-
-def _descendants(pid: int) -> list[int]:
-    # A child belongs to the thread that started it, and the engine has many.
-    threads = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [found for children in threads for child in map(int, children) for found in (child, *_descendants(child))]

@@ -48,6 +48,22 @@ def test_each_resource_is_found_and_none_is_made_twice(stack: LocalStack) -> Non
     assert max(Counter(resource["urn"] for resource in state["resources"]).values()) == 1
 
 
+@pytest.mark.soak(short=1, long=2 * (len(LOST) + 1))
+def test_a_cloud_that_refuses_for_a_whole_run(stack: LocalStack, rounds: int) -> None:
+    """The cloud answers 500, or 429, to every create of one resource type for as long as a run takes: the run fails
+    without a traceback and the next one finishes. Each type of Villa, with both."""
+    refused = [(path, fault) for path in ("^/v2/vpcs$", *LOST) for fault in ("500", "429")]
+    for path, fault in refused[len(refused) - rounds :]:
+        stack.must("destroy", "--yes", "--skip-preview")
+        stack.api("POST", "/_local/faults", {"fault": fault, "path": path, "method": "POST", "times": 1000})
+        done = stack.try_up()
+        assert done.code == 1, (path, fault, done.text)
+        assert "Traceback" not in done.text
+        stack.api("DELETE", "/_local/faults")
+        stack.up()
+        stack.must("preview", "--expect-no-changes")
+
+
 def test_a_replica_is_found(stack: LocalStack) -> None:
     _lose(stack, "/replicas$", 1)
     stack.configure(phase="scale")
