@@ -75,6 +75,6 @@ def stranger(request: pytest.FixtureRequest) -> Iterator[Person]:
 
 
 def test_on_a_minimal_debian(stranger: Person) -> None:
-    done = stranger.types("make up && make preview && make down")
+    done = stranger.types("make preview && make up && make down")
     assert done.code == 0, done.text
     assert "digitalocean-databases" in done.text

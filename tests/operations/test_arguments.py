@@ -94,7 +94,7 @@ def test_names_of_databases() -> None:
 def test_pulumi_missing_is_said(trellis: Trellis) -> None:
     done = trellis("info", PATH="/nowhere")
     assert done.code == 1
-    assert "pulumi is not on PATH. In a checkout, `. .trellis/env` puts it there." in done.err
+    assert "pulumi is not on PATH. In a checkout `make up` brings it" in done.err
 
 
 def test_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

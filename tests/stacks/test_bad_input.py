@@ -1,5 +1,6 @@
 """Bad input stops with a clear error before anything changes, in a preview as in a deployment."""
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.harness import LocalStack, local_stack, program_copy
+from tests.stacks.harness import LocalStack, local_stack, open_folder, program_copy
 from trellis.development.bring import Parts
+from trellis.development.progress import Failure
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +154,12 @@ class TestMigrationFiles:
         assert idle.api("GET", f"/v2/databases/{pools}/pools")["pools"]
         wrong.write_text("CREATE TABLE half (id int);\n")
         idle.must("destroy", "--yes", "--skip-preview")
+
+
+def test_a_port_that_something_else_has(parts: Parts) -> None:
+    with open_folder() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        stack = LocalStack(folder, parts, port=port).stack
+        with pytest.raises(Failure, match=rf"port {port}: Address already in use\. .* in Pulumi\.dev\.yaml"):
+            stack.start_cloud()
+        assert not stack.is_ready()

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -50,12 +51,19 @@ class Stack:
         self.pulumi("stack", "select", "--create")
         self._release_lock()
 
+    def is_ready(self) -> bool:
+        """Whether the stack has been made and the local cloud runs."""
+        made = (self.workspace.backend / ".pulumi" / "stacks").glob(f"*/{self.name}.json")
+        return any(made) and daemon.find(self.workspace.cloud_state) is not None
+
     def start_cloud(self, zones: Sequence[str] = ()) -> None:
         """Starts the local cloud unless it runs."""
         running = daemon.find(self.workspace.cloud_state)
         if running is not None and running.port == self.workspace.port:
             print(f"The local cloud is already running at {running.url}.")
             return
+        if running is None:
+            self._claim_port()
         self.run("python", "-m", "localcloud", "start", *(f"--zone={zone}" for zone in zones), show=True)
 
     def stop_cloud(self) -> None:
@@ -96,6 +104,15 @@ class Stack:
             reason = "" if show else f":\n{(done.stdout + done.stderr).strip()}"
             raise Failure(f"`{shlex.join(command)}` failed with exit code {done.returncode}{reason}")
         return done.stdout
+
+    def _claim_port(self) -> None:
+        try:
+            socket.create_server(("127.0.0.1", self.workspace.port)).close()
+        except OSError as error:
+            raise Failure(
+                f"the local cloud cannot have port {self.workspace.port}: {error.strerror}. Choose another one in "
+                f"Pulumi.{self.name}.yaml, in digitalocean:apiEndpoint and in cloudflare:baseUrl."
+            ) from None
 
     def _deploy(self, command: str, *options: str) -> None:
         color = "always" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
@@ -191,12 +208,16 @@ def _parts(config: Mapping[str, Any], root: Path) -> Parts:
     return bring(versions, droplets=bool(re.search(r"^ *(droplets|self_hosted):", text, re.MULTILINE)))
 
 
-def _up(stack: Stack) -> None:
+def _prepare(stack: Stack) -> None:
     with step("Local cloud"):
         stack.start_cloud(zones(stack.root))
     with step("Pulumi's plugins and stack"):
         plugins.choose(stack.workspace)
         stack.prepare()
+
+
+def _up(stack: Stack) -> None:
+    _prepare(stack)
     started = datetime.now(UTC)
     with step(f"pulumi up, stack {stack.name}"):
         stack.up()
@@ -285,6 +306,8 @@ def run(options: Namespace) -> int:
         case "up":
             _up(stack)
         case "preview":
+            if not stack.is_ready():
+                _prepare(stack)
             stack.preview()
         case "down":
             _down(stack)

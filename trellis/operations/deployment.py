@@ -13,7 +13,7 @@ from trellis.operations.errors import OperationError
 from trellis.operations.processes import run
 from trellis.operations.terminal import tell
 
-NOT_INSTALLED = "pulumi is not on PATH. In a checkout, `. .trellis/env` puts it there."
+NOT_INSTALLED = "pulumi is not on PATH. In a checkout `make up` brings it, and then `. .trellis/env` puts it there."
 
 
 @dataclass(frozen=True, kw_only=True)
