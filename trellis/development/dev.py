@@ -110,7 +110,7 @@ class Stack:
             socket.create_server(("127.0.0.1", self.workspace.port)).close()
         except OSError as error:
             raise Failure(
-                f"the local cloud cannot have port {self.workspace.port}: {error.strerror}. Choose another one in "
+                f"the local cloud cannot have port {self.workspace.port}: {os.strerror(error.errno or 0)}. Choose another one in "
                 f"Pulumi.{self.name}.yaml, in digitalocean:apiEndpoint and in cloudflare:baseUrl."
             ) from None
 
