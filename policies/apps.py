@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from pulumi_policy import Severity
 
-from .fields import Fields
+from .fields import UNKNOWN, Fields
 from .kinds import APP, POOL, REPLICA
-from .passwords import PASSWORD_IN_URI
+from .passwords import names_secret, secret_in
 from .prices import APP_PARTS
 from .resources import Resource, Stack, postgresql
 from .rules import Config, Finding, ResourceRule, Rule, StackRule
@@ -19,11 +19,11 @@ _DATABASES = "https://docs.digitalocean.com/products/databases/postgresql"
 ADMINISTRATOR = "doadmin"
 DIRECT_PORT = 25060
 _HOST = re.compile(r"[a-z0-9.-]+\.db\.ondigitalocean\.com")
-_URI = re.compile(r"(?:jdbc:)?postgres(?:ql)?://\S+")
+_URI = re.compile(r"(?:jdbc:)?postgres(?:ql)?(?:\+\w+)?://\S+", re.IGNORECASE)
 # What App Platform fills in from an attached cluster: its public host and direct port.
 _BINDABLE = re.compile(r"\$\{([a-z0-9-]+)\.(DATABASE_URL|HOSTNAME|PORT)\}")
 _REFERENCES = re.compile(r"(\$\{[^}]+\})+")
-_SECRET_NAME = re.compile(r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIALS?)$")
+_AS_ADMINISTRATOR = re.compile(r"(//|\buser(name)?=)doadmin\b|^doadmin$", re.IGNORECASE)
 _VERIFIED = {"verify-full", "verify-ca"}
 
 
@@ -47,15 +47,14 @@ def _not_administrator(resource: Resource, _config: Config) -> Iterator[str]:
             yield f"The pool {resource.called} logs in as {ADMINISTRATOR}."
         return
     for database in resource.fields.object("spec").objects("databases"):
-        if database.get("engine") != "PG" or not database.get("production"):
+        if not _is_managed(database):
             continue
         if not database.has("dbUser"):
             yield f"{resource.called} names no dbUser for {database.get('name')}, so it gets {ADMINISTRATOR}."
         elif database.get("dbUser") == ADMINISTRATOR:
             yield f"{resource.called} logs in to {database.get('name')} as {ADMINISTRATOR}."
     for key, variable in _variables(resource):
-        value = _text(variable)
-        if value == ADMINISTRATOR or f"//{ADMINISTRATOR}:" in value or f"//{ADMINISTRATOR}@" in value:
+        if _AS_ADMINISTRATOR.search(_text(variable)):
             yield f"{resource.called}, variable {key}: the user is {ADMINISTRATOR}."
 
 
@@ -63,7 +62,7 @@ def _endpoint(resource: Resource, _config: Config) -> Iterator[str]:
     managed = {
         database.get("name")
         for database in resource.fields.object("spec").objects("databases")
-        if database.get("engine") == "PG" and database.get("production")
+        if _is_managed(database)
     }
     for key, variable in _variables(resource):
         value = _text(variable)
@@ -73,6 +72,8 @@ def _endpoint(resource: Resource, _config: Config) -> Iterator[str]:
                     f"{resource.called}, variable {key}: ${{{component}.{name}}} is the cluster's public host and "
                     "direct port."
                 )
+        if value == str(DIRECT_PORT) and key.upper().endswith("PORT"):
+            yield f"{resource.called}, variable {key}: {DIRECT_PORT} is the direct port; a pool is on 25061."
         for host in _HOST.findall(value):
             if not host.startswith("private-"):
                 yield f"{resource.called}, variable {key}: {host} is a public host."
@@ -81,6 +82,23 @@ def _endpoint(resource: Resource, _config: Config) -> Iterator[str]:
             # A replica has no pools; its direct port is the only one.
             if port == DIRECT_PORT and "replica-" not in host:
                 yield f"{resource.called}, variable {key}: {DIRECT_PORT} is the direct port; a pool is on 25061."
+
+
+def _is_managed(database: Fields) -> bool:
+    """Whether a component is a PostgreSQL cluster: said to be, or by the cluster's name."""
+    cluster = bool(database.get("production")) or database.has("clusterName")
+    return cluster and str(database.get("engine") or "").upper() == "PG"
+
+
+def _production(stack: Stack, _config: Config) -> Iterator[Finding]:
+    for app in stack.of(APP):
+        for database in app.fields.object("spec").objects("databases"):
+            if not database.get("production") and database.peek("production") is not UNKNOWN:
+                yield Finding(
+                    message=f"{app.called}: {database.get('name')} is a development database, on one small node and "
+                    "without backups.",
+                    urn=app.urn,
+                )
 
 
 def _address(uri: str) -> tuple[str, int | None]:
@@ -103,7 +121,13 @@ def _through_pool(stack: Stack, _config: Config) -> Iterator[Finding]:
 
 
 def _verified(resource: Resource, _config: Config) -> Iterator[str]:
-    for key, variable in _variables(resource):
+    variables = list(_variables(resource))
+    # Who knows a host alone is told by another variable how to connect.
+    if not any("SSLMODE" in key.upper() or "sslmode=" in _text(variable) for key, variable in variables):
+        for key, variable in variables:
+            if _HOST.fullmatch(_text(variable)):
+                yield f"{resource.called}, variable {key}: a host, and no variable says how its server is verified."
+    for key, variable in variables:
         value = _text(variable)
         for uri in _URI.findall(value):
             (mode, *_) = parse_qs(urlsplit(uri.removeprefix("jdbc:")).query).get("sslmode", ["not set"])
@@ -120,10 +144,10 @@ def _secret_type(resource: Resource, config: Config) -> Iterator[str]:
         # References hold nothing themselves: App Platform fills them in when a deployment starts.
         if kind != "GENERAL" or key in config["public"] or _REFERENCES.fullmatch(value):
             continue
-        if value and _SECRET_NAME.search(key.upper()):
+        if value and names_secret(key):
             yield f"{resource.called}, variable {key}: its name says secret and its type is GENERAL."
-        elif PASSWORD_IN_URI.search(value):
-            yield f"{resource.called}, variable {key}: there is a password in it and its type is GENERAL."
+        elif found := secret_in(value):
+            yield f"{resource.called}, variable {key}: there is {found} in it and its type is GENERAL."
 
 
 RULES: tuple[Rule, ...] = (
@@ -135,6 +159,15 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.CRITICAL,
         types=frozenset({APP, POOL}),
         check=_not_administrator,
+    ),
+    StackRule(
+        name="app-database-production",
+        protects="A development database has no backups and no standby, and is deleted with its app.",
+        fix="Attach a DatabaseCluster: clusterName, dbName, dbUser and production.",
+        source=f"{_APPS}/manage-databases/",
+        severity=Severity.HIGH,
+        check=_production,
+        spares_development=True,
     ),
     ResourceRule(
         name="app-private-pool",

@@ -8,7 +8,7 @@ from pulumi_policy import Severity
 from trellis.settings.catalogue import POSTGRESQL_VERSIONS, Phase
 
 from .fields import UNKNOWN
-from .kinds import CACHES, CLUSTER, DATABASE, REPLICA, VPC
+from .kinds import BUCKET, CACHES, CLUSTER, DATABASE, POSTGRESQL, REPLICA, VOLUME, VPC
 from .resources import Resource, Stack, postgresql
 from .rules import GROWN, Config, Finding, ResourceRule, Rule, StackRule
 
@@ -28,7 +28,7 @@ END_OF_LIFE = {
     "18": date(2030, 11, 14),
 }
 DAYS_PER_MONTH = 30.44
-_KEPT = (CLUSTER, DATABASE, VPC)
+_KEPT = (CLUSTER, DATABASE, VPC, VOLUME, BUCKET)
 
 
 def _today() -> date:
@@ -37,7 +37,7 @@ def _today() -> date:
 
 def _protected(stack: Stack, _config: Config) -> Iterator[Finding]:
     for resource in stack.of(*_KEPT):
-        if not resource.protected and resource.fields.peek("engine") not in CACHES:
+        if not resource.protected and resource.engine not in CACHES:
             yield Finding(
                 message=f"{resource.called} is not protected: an edit that replaces it deletes its data.",
                 urn=resource.urn,
@@ -56,12 +56,33 @@ def _not_replaced(stack: Stack, _config: Config) -> Iterator[Finding]:
 def _redundant(stack: Stack, _config: Config) -> Iterator[Finding]:
     for cluster in postgresql(stack):
         nodes = cluster.fields.get("nodeCount")
-        if nodes is UNKNOWN or (nodes or 1) > 1 or stack.of_cluster(cluster, REPLICA):
+        if nodes is UNKNOWN or (nodes or 1) > 1:
             continue
-        yield Finding(
-            message=f"{cluster.called} has one node and no replica: it is away until DigitalOcean has built a new one.",
-            urn=cluster.urn,
-        )
+        replicas = stack.of_cluster(cluster, REPLICA)
+        if not replicas:
+            has = "one node and no replica: it is away until DigitalOcean has built a new one"
+        elif not any(_can_take_over(replica, cluster) for replica in replicas):
+            has = "one node, and no replica that could take its place: one of its region"
+        else:
+            continue
+        yield Finding(message=f"{cluster.called} has {has}.", urn=cluster.urn)
+
+
+def _can_take_over(replica: Resource, cluster: Resource) -> bool:
+    region, home = replica.fields.peek("region"), cluster.fields.peek("region")
+    return region in (None, UNKNOWN, home) or home is UNKNOWN
+
+
+def _with_its_network(stack: Stack, _config: Config) -> Iterator[Finding]:
+    for resource in stack.of(CLUSTER, REPLICA):
+        for network in stack.of(VPC):
+            here, there = resource.fields.peek("region"), network.fields.peek("region")
+            known = isinstance(here, str) and isinstance(there, str)
+            if known and here != there and resource.uses("privateNetworkUuid", network):
+                yield Finding(
+                    message=f"{resource.called} is in {here} and its network {network.called} in {there}.",
+                    urn=resource.urn,
+                )
 
 
 def _supported(resource: Resource, _config: Config) -> Iterator[str]:
@@ -82,7 +103,7 @@ def _ending(resource: Resource, config: Config) -> Iterator[str]:
 
 
 def _version(resource: Resource) -> str | None:
-    if resource.fields.get("engine") != "pg":
+    if resource.fields.get("engine") is UNKNOWN or resource.engine not in POSTGRESQL:
         return None
     version = resource.fields.get("version")
     return str(version) if version else None
@@ -116,12 +137,20 @@ RULES: tuple[Rule, ...] = (
     ),
     StackRule(
         name="standby-or-replica",
-        protects="A single node takes the product down with it.",
-        fix="Set nodeCount to 2, or add a DatabaseReplica.",
+        protects="A single node takes the product down with it; with a replica, until a person promotes it.",
+        fix="Set nodeCount to 2, or add a DatabaseReplica in the cluster's region.",
         source=f"{_DOCS}/how-to/add-standby-nodes/",
         severity=Severity.HIGH,
         check=_redundant,
         phases=frozenset({Phase.SCALE}),
+    ),
+    StackRule(
+        name="region-of-network",
+        protects="DigitalOcean refuses a node in another region than its VPC, halfway through `up`.",
+        fix="Give both the same region, or the other region a VPC of its own.",
+        source="https://docs.digitalocean.com/products/networking/vpc/details/limits/",
+        severity=Severity.HIGH,
+        check=_with_its_network,
     ),
     ResourceRule(
         name="version-supported",

@@ -36,9 +36,7 @@ def _within_budget(stack: Stack, config: Config) -> Iterator[Finding]:
 def _priced(stack: Stack, _config: Config) -> Iterator[Finding]:
     for resource, item in _items(stack):
         if item.usd is None:
-            yield Finding(
-                message=f"{resource.called}: no price for {item.size}; the budget leaves it out.", urn=resource.urn
-            )
+            yield Finding(message=f"{resource.called}: no price is known of {item.size}.", urn=resource.urn)
 
 
 RULES: tuple[Rule, ...] = (
@@ -63,8 +61,8 @@ RULES: tuple[Rule, ...] = (
         protects="A bill that leaves something out looks smaller than it is.",
         fix="Name the size in trellis:prices, or under prices of stack in the pack's config.",
         source=_PRICING,
-        severity=Severity.LOW,
-        mandatory=False,
+        severity=Severity.MEDIUM,
         check=_priced,
+        spares_development=True,
     ),
 )

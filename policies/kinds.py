@@ -2,6 +2,9 @@
 
 APP = "digitalocean:index/app:App"
 BUCKET = "digitalocean:index/spacesBucket:SpacesBucket"
+BUCKET_OBJECT = "digitalocean:index/spacesBucketObject:SpacesBucketObject"
+BUCKET_POLICY = "digitalocean:index/spacesBucketPolicy:SpacesBucketPolicy"
+CLOUD_FIREWALL = "digitalocean:index/firewall:Firewall"
 CLUSTER = "digitalocean:index/databaseCluster:DatabaseCluster"
 DATABASE = "digitalocean:index/databaseDb:DatabaseDb"
 DROPLET = "digitalocean:index/droplet:Droplet"
@@ -9,10 +12,13 @@ FIREWALL = "digitalocean:index/databaseFirewall:DatabaseFirewall"
 MONITOR_ALERT = "digitalocean:index/monitorAlert:MonitorAlert"
 POOL = "digitalocean:index/databaseConnectionPool:DatabaseConnectionPool"
 REPLICA = "digitalocean:index/databaseReplica:DatabaseReplica"
+SPACES_KEY = "digitalocean:index/spacesKey:SpacesKey"
 USER = "digitalocean:index/databaseUser:DatabaseUser"
 VOLUME = "digitalocean:index/volume:Volume"
 VPC = "digitalocean:index/vpc:Vpc"
 
+# What DigitalOcean calls PostgreSQL, in its two editions.
+POSTGRESQL = ("pg", "advanced_pg")
 # Engines of a cluster that holds nothing but what can be made again.
 CACHES = ("valkey", "redis")
 

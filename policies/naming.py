@@ -79,6 +79,7 @@ RULES: tuple[Rule, ...] = (
         fix="Set tags.",
         source="https://docs.digitalocean.com/reference/api/reference/tags/",
         severity=Severity.LOW,
+        mandatory=False,
         types=frozenset({CLUSTER, DROPLET}),
         check=_tags,
         config={

@@ -1,14 +1,16 @@
 """Who can reach a cluster."""
 
 import ipaddress
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from pulumi_policy import Severity
 
 from trellis.settings.catalogue import MAX_TRUSTED_SOURCES, WIDEST_TRUSTED_PREFIX
 
 from .fields import UNKNOWN, Fields
-from .kinds import APP, CLUSTER, FIREWALL, REPLICA
+from .kinds import APP, BUCKET, CLOUD_FIREWALL, CLUSTER, DROPLET, FIREWALL, POOL, REPLICA, VPC
 from .resources import Resource, Stack
 from .rules import Config, Finding, ResourceRule, Rule, StackRule
 
@@ -17,6 +19,20 @@ _PRIVATE = tuple(
     ipaddress.IPv4Network(text)
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
 )
+
+
+# Ports that databases and their poolers listen on.
+_PORTS = (3306, 5432, 6379, 6432, 25060, 25061, 27017)
+# What the policies judge, type -> properties. A change that Pulumi is told to ignore is never deployed, and a
+# resource that was opened by hand stays open.
+_JUDGED = {
+    APP: {"spec"},
+    BUCKET: {"acl", "lifecycleRules", "versioning"},
+    CLOUD_FIREWALL: {"dropletIds", "inboundRules", "tags"},
+    CLUSTER: {"engine", "nodeCount", "privateNetworkUuid", "size", "version"},
+    FIREWALL: {"clusterId", "rules"},
+    POOL: {"mode", "size", "user"},
+}
 
 
 def _in_vpc(resource: Resource, _config: Config) -> Iterator[str]:
@@ -41,6 +57,77 @@ def _one_list(stack: Stack, _config: Config) -> Iterator[Finding]:
             )
 
 
+def _list_of_one(stack: Stack, _config: Config) -> Iterator[Finding]:
+    for firewall in stack.of(FIREWALL):
+        clusters = [cluster.called for cluster in stack.of(CLUSTER) if firewall.uses("clusterId", cluster)]
+        if len(clusters) > 1:
+            yield Finding(
+                message=f"{firewall.name} is made from {', '.join(sorted(clusters))}, and has the sources of one.",
+                urn=firewall.urn,
+            )
+
+
+def _known_network(stack: Stack, config: Config) -> Iterator[Finding]:
+    for resource in stack.of(CLUSTER, REPLICA):
+        network = resource.fields.peek("privateNetworkUuid")
+        made = any(resource.uses("privateNetworkUuid", vpc) for vpc in stack.of(VPC))
+        if isinstance(network, str) and network and not made and network not in config["networks"]:
+            yield Finding(
+                message=f"{resource.called} is in the network {network}, which this stack does not make.",
+                urn=resource.urn,
+            )
+
+
+def _not_ignored(resource: Resource, _config: Config) -> Iterator[str]:
+    ignored = resource.ignored & (_JUDGED[resource.type] | {"*"})
+    if ignored:
+        yield f"{resource.name} ignores changes of {', '.join(sorted(ignored))}."
+
+
+def _tag(resource: Resource, _config: Config) -> Iterator[str]:
+    for rule in resource.fields.objects("rules"):
+        if rule.get("type") == "tag":
+            yield f"{resource.name} admits every Droplet with the tag {rule.get('value') or 'to come'}."
+
+
+def _droplet_ports(resource: Resource, config: Config) -> Iterator[str]:
+    widest = int(config["widestPrefix"])
+    for rule in resource.fields.objects("inboundRules"):
+        ports = [int(port) for port in config["ports"] if _covers(rule.get("portRange"), int(port))]
+        if not ports or rule.get("protocol") in ("udp", "icmp"):
+            continue
+        for source in rule.values("sourceAddresses"):
+            network = _network(source)
+            if network is None or network.prefixlen < (widest if network.version == 4 else 4 * widest):
+                yield f"{resource.called} opens {', '.join(map(str, ports))} to {source}."
+
+
+def _covers(ports: Any, port: int) -> bool:
+    """Whether a range such as `5432`, `1-65535` or `all` has a port in it; nothing is all of them."""
+    if ports is UNKNOWN:
+        return False
+    if not isinstance(ports, str) or not (named := re.fullmatch(r"(\d+)(?:-(\d+))?", ports.strip())):
+        return True
+    first, last = int(named[1]), int(named[2] or named[1])
+    return first == 0 or first <= port <= last
+
+
+def _behind_firewall(stack: Stack, config: Config) -> Iterator[Finding]:
+    for droplet in stack.of(DROPLET):
+        data = droplet.fields.get("userData")
+        if not isinstance(data, str) or not (server := re.search(config["servers"], data, re.IGNORECASE)):
+            continue
+        tags = set(droplet.fields.values("tags"))
+        if not any(
+            firewall.uses("dropletIds", droplet) or tags & set(firewall.fields.values("tags"))
+            for firewall in stack.of(CLOUD_FIREWALL)
+        ):
+            yield Finding(
+                message=f"{droplet.called} starts {server[0]} and is behind no Firewall.",
+                urn=droplet.urn,
+            )
+
+
 def _some_rule(resource: Resource, _config: Config) -> Iterator[str]:
     if not resource.fields.has("rules"):
         yield f"{resource.name} has no rule: an empty list admits everybody."
@@ -50,10 +137,14 @@ def _networks(resource: Resource) -> Iterator[tuple[str, ipaddress.IPv4Network |
     """Every address rule as it is written and as a network; None where it is neither address nor range."""
     for rule in resource.fields.objects("rules"):
         if rule.get("type") == "ip_addr" and (value := rule.get("value")):
-            try:
-                yield value, ipaddress.ip_network(value, strict=False)
-            except ValueError:
-                yield value, None
+            yield value, _network(value)
+
+
+def _network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(str(value), strict=False)
+    except ValueError:
+        return None
 
 
 def _range(resource: Resource, config: Config) -> Iterator[str]:
@@ -70,12 +161,19 @@ def _range(resource: Resource, config: Config) -> Iterator[str]:
 
 
 def _public_reason(resource: Resource, config: Config) -> Iterator[str]:
+    single = []
     for value, network in _networks(resource):
         # The whole internet has a policy of its own, and no reason is good enough.
-        if not isinstance(network, ipaddress.IPv4Network) or network.num_addresses == 1 or not network.prefixlen:
+        if not isinstance(network, ipaddress.IPv4Network) or not network.prefixlen or config["reasons"].get(value):
             continue
-        if not any(network.subnet_of(known) for known in _PRIVATE) and not config["reasons"].get(value):
+        if any(network.subnet_of(known) for known in _PRIVATE):
+            continue
+        if network.num_addresses == 1:
+            single.append(value)
+        else:
             yield f"{value} is a public range of {network.num_addresses} addresses, and no reason is written down."
+    if len(single) > int(config["addresses"]):
+        yield f"{resource.name} admits {len(single)} public addresses, {', '.join(single[:3])}, …, without a reason."
 
 
 def _count(resource: Resource, config: Config) -> Iterator[str]:
@@ -107,6 +205,14 @@ def _is_managed(database: Fields) -> bool:
     return bool(database.get("production")) or database.has("clusterName")
 
 
+_WIDEST = {
+    "type": "integer",
+    "minimum": 8,
+    "maximum": 32,
+    "default": WIDEST_TRUSTED_PREFIX,
+    "description": "The widest range allowed, as a prefix length.",
+}
+
 RULES: tuple[Rule, ...] = (
     ResourceRule(
         name="cluster-in-vpc",
@@ -125,6 +231,81 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.CRITICAL,
         check=_one_list,
     ),
+    StackRule(
+        name="list-of-one-cluster",
+        protects="A list that is made for two clusters leaves one of them open to the internet.",
+        fix="Give each cluster a DatabaseFirewall of its own.",
+        source=f"{_DOCS}/how-to/secure/",
+        severity=Severity.CRITICAL,
+        check=_list_of_one,
+    ),
+    StackRule(
+        name="network-known",
+        protects="Nobody who reads the program can tell who else is in a network that it does not make.",
+        fix="Make the VPC in the stack, or name its id under networks in the pack's config.",
+        source="https://docs.digitalocean.com/products/networking/vpc/",
+        severity=Severity.HIGH,
+        check=_known_network,
+        config={
+            "networks": {
+                "type": "array",
+                "items": {"type": "string"},
+                "default": [],
+                "description": "Ids of VPCs that other stacks make.",
+            }
+        },
+    ),
+    ResourceRule(
+        name="changes-not-ignored",
+        protects="What was opened by hand stays open, and what this program says is not deployed.",
+        fix="Remove these names from ignoreChanges.",
+        source="https://www.pulumi.com/docs/iac/concepts/resources/options/ignorechanges/",
+        severity=Severity.HIGH,
+        types=frozenset(_JUDGED),
+        check=_not_ignored,
+    ),
+    ResourceRule(
+        name="trusted-source-tag",
+        protects="Whoever may tag a Droplet, in any network, lets it into the cluster.",
+        fix="Name the VPC's range and single addresses.",
+        source=f"{_DOCS}/how-to/secure/",
+        severity=Severity.MEDIUM,
+        types=frozenset({FIREWALL}),
+        check=_tag,
+    ),
+    ResourceRule(
+        name="droplet-database-ports",
+        protects="A database on a Droplet whose port answers the internet has its passwords tried all day.",
+        fix="Name the VPC's range and single addresses as sources of that port.",
+        source="https://docs.digitalocean.com/products/networking/firewalls/how-to/configure-rules/",
+        severity=Severity.CRITICAL,
+        types=frozenset({CLOUD_FIREWALL}),
+        check=_droplet_ports,
+        config={
+            "ports": {
+                "type": "array",
+                "items": {"type": "integer"},
+                "default": list(_PORTS),
+                "description": "Ports of databases and poolers.",
+            },
+            "widestPrefix": _WIDEST,
+        },
+    ),
+    StackRule(
+        name="droplet-behind-firewall",
+        protects="A Droplet without a Firewall answers the internet on every port.",
+        fix="Add a Firewall with the Droplet under dropletIds, or one of its tags.",
+        source="https://docs.digitalocean.com/products/networking/firewalls/",
+        severity=Severity.CRITICAL,
+        check=_behind_firewall,
+        config={
+            "servers": {
+                "type": "string",
+                "default": "postgres|pgbouncer|mysql|mariadb|mongo|redis|valkey",
+                "description": "A regular expression that finds, in user data, what starts a database.",
+            }
+        },
+    ),
     ResourceRule(
         name="trusted-sources-not-empty",
         protects="An empty list of trusted sources opens the cluster to the internet.",
@@ -142,15 +323,7 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.CRITICAL,
         types=frozenset({FIREWALL}),
         check=_range,
-        config={
-            "widestPrefix": {
-                "type": "integer",
-                "minimum": 8,
-                "maximum": 32,
-                "default": WIDEST_TRUSTED_PREFIX,
-                "description": "The widest range allowed, as a prefix length.",
-            }
-        },
+        config={"widestPrefix": _WIDEST},
     ),
     ResourceRule(
         name="public-range-has-reason",
@@ -165,8 +338,14 @@ RULES: tuple[Rule, ...] = (
                 "type": "object",
                 "additionalProperties": {"type": "string", "minLength": 10},
                 "default": {},
-                "description": 'Range -> why it may connect, such as {"198.51.100.0/28": "office in Lisbon"}.',
-            }
+                "description": 'Range or address -> why, such as {"198.51.100.0/28": "office in Lisbon"}.',
+            },
+            "addresses": {
+                "type": "integer",
+                "minimum": 0,
+                "default": 10,
+                "description": "How many single public addresses need no reason.",
+            },
         },
     ),
     ResourceRule(

@@ -9,23 +9,63 @@ from pulumi_policy import Secret, Severity, proxy
 from .rules import Rule, SecretRule
 
 _UNKNOWN = frozenset(value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_"))
-_SECRET_KEY = re.compile(r"(password|passwd|passphrase|secret|secretkey|apikey|privatekey|accesskey|token)$")
 _URI_KEY = re.compile(r"(uri|url|dsn)$")
-# A URI with a password that is not a reference such as ${db.PASSWORD}.
-PASSWORD_IN_URI = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@]*:(?!\$\{)[^\s:/@]+@")
+_SECRET_NAME = re.compile(
+    r"(password|passwd|passphrase|secret|token|credentials?|(^|_)(pass|pwd)"
+    r"|(api|access|account|auth|encryption|master|private|secret|signing)_?key(_?base)?)$"
+)
+# What is a reference, such as ${db.PASSWORD} or $PGPASSWORD, holds nothing itself.
+_PASSWORDS = {
+    "a password in a URI": re.compile(
+        r"\b[a-z][a-z0-9+.-]*://[^\s:/?#@]*:(?!\$)(?!\d{1,5}[/?#])[^\s@]+@", re.IGNORECASE
+    ),
+    "a password in a query": re.compile(r"[?&](password|passwd|pwd|pass|token|secret)=(?![$&])[^&\s]+", re.IGNORECASE),
+    "a password": re.compile(
+        r"\b(pgpassword|password|passwd|pwd|redis_?cli_?auth)\s*[=:]\s*['\"]?(?![$%{<*'\"\s])[^\s'\";&]+"
+        r"|\bpassword\s+'(?!\$|SCRAM-SHA-256\$)[^']+'",
+        re.IGNORECASE,
+    ),
+    "a DigitalOcean token": re.compile(r"\bdo[opr]_v1_[0-9a-f]{64}\b"),
+    "a Pulumi token": re.compile(r"\bpul-[0-9a-f]{40}\b"),
+}
+# What detect-secrets might know, for it takes a while to load: a run of letters with a digit, as tokens have.
+_TOKEN_LIKE = re.compile(r"-----BEGIN|(?=[\w-]*\d)(?=[\w-]*[A-Z_])[\w-]{16,}|[\w-]{16,}\.[\w-]{16,}")
+_DETECTORS = (
+    "ArtifactoryDetector AWSKeyDetector AzureStorageKeyDetector CloudantDetector DiscordBotTokenDetector "
+    "GitHubTokenDetector GitLabTokenDetector IbmCloudIamDetector JwtTokenDetector MailchimpDetector NpmDetector "
+    "OpenAIDetector PrivateKeyDetector PypiTokenDetector SendGridDetector SlackDetector SquareOAuthDetector "
+    "StripeDetector TelegramBotTokenDetector TwilioKeyDetector"
+).split()
+
+
+def names_secret(name: str) -> bool:
+    """Whether a property or variable of this name, `secretKey` or `DB_PASS`, says that it is a secret."""
+    return _SECRET_NAME.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()) is not None
+
+
+def secret_in(text: str) -> str | None:
+    """What secret stands in a text, such as "a password in a URI"; None where none is known."""
+    found = next((what for what, form in _PASSWORDS.items() if form.search(text)), None)
+    if found or not _TOKEN_LIKE.search(text):
+        return found
+    from detect_secrets.core.scan import scan_line
+    from detect_secrets.settings import transient_settings
+
+    with transient_settings({"plugins_used": [{"name": name} for name in _DETECTORS]}):
+        kinds = sorted({found.type for line in text.splitlines() for found in scan_line(line)})
+    return f"a secret ({', '.join(kinds)})" if kinds else None
 
 
 def _plain(properties: Mapping[str, Any], waiting: list[str]) -> Iterator[str]:
     for path, key, text in _plain_texts(properties, "", ""):
-        name = re.sub(r"[^a-z]", "", key.lower())
         if text in _UNKNOWN:
             # Whether it is a secret is lost on the way here when the value is not known.
-            if _SECRET_KEY.search(name) or _URI_KEY.search(name):
+            if names_secret(key) or _URI_KEY.search(key.lower()):
                 waiting.append(path)
-        elif _SECRET_KEY.search(name) and not text.startswith("${"):
+        elif names_secret(key) and not text.startswith("${"):
             yield f"{path} is a plain text."
-        elif PASSWORD_IN_URI.search(text):
-            yield f"{path} is a plain text with a password in a URI."
+        elif found := secret_in(text):
+            yield f"{path} is a plain text with {found}."
 
 
 def _plain_texts(value: Any, path: str, key: str) -> Iterator[tuple[str, str, str]]:

@@ -52,6 +52,11 @@ def _mode(resource: Resource, config: Config) -> Iterator[str]:
         yield f"{resource.called} has the mode {mode}."
 
 
+def _user(resource: Resource, _config: Config) -> Iterator[str]:
+    if not resource.fields.has("user"):
+        yield f"{resource.called} names no user."
+
+
 RULES: tuple[Rule, ...] = (
     StackRule(
         name="pools-within-plan",
@@ -68,6 +73,15 @@ RULES: tuple[Rule, ...] = (
                 "description": "Connections of a cluster that no pool takes.",
             }
         },
+    ),
+    ResourceRule(
+        name="pool-of-one-user",
+        protects="A pool without a user lets every login of the cluster in, and shares its connections among them.",
+        fix="Set user to the login of the app that the pool is for.",
+        source=_POOLS,
+        severity=Severity.MEDIUM,
+        types=frozenset({POOL}),
+        check=_user,
     ),
     ResourceRule(
         name="pool-mode-transaction",

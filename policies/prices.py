@@ -2,8 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from trellis.settings.catalogue import SPACES_MONTHLY_USD, VOLUME_GIB_MONTHLY_USD, monthly_usd
+from trellis.settings.catalogue import (
+    APP_SIZES,
+    PLANS,
+    SPACES_MONTHLY_USD,
+    STORAGE_GIB_MONTHLY_USD,
+    VOLUME_GIB_MONTHLY_USD,
+    monthly_usd,
+)
 
 from .fields import Fields
 from .kinds import APP, BUCKET, CLUSTER, DROPLET, REPLICA, VOLUME
@@ -25,8 +33,7 @@ def bills(resources: Iterable[tuple[str, Fields]], prices: Mapping[str, float]) 
     """What each resource, a type and its properties, adds to the bill, in their order.
 
     Nothing for types that cost nothing, nor for a size not yet known. Spaces are paid for once, with the first bucket.
-    prices: size -> US dollars a month, before the catalogue's. Apps are counted where `prices` names their instance
-    sizes, for the catalogue has none of them.
+    prices: size -> US dollars a month, before the catalogue's.
     """
     spaces = [Item(size="Spaces", number=1, usd=SPACES_MONTHLY_USD)]
     for kind, fields in resources:
@@ -42,12 +49,22 @@ def _items(kind: str, fields: Fields, prices: Mapping[str, float]) -> Iterator[I
     if kind in (CLUSTER, REPLICA, DROPLET) and (size := fields.get("size")):
         number = int(fields.get("nodeCount") or 1) if kind == CLUSTER else 1
         yield Item(size=size, number=number, usd=monthly_usd(size, prices, number))
+        plan, asked = PLANS.get(size), fields.get("storageSizeMib")
+        if plan and asked and (more := int(asked) // 1024 - plan.storage_gib) > 0:
+            yield Item(size=f"{more} GiB more", number=number, usd=number * more * STORAGE_GIB_MONTHLY_USD)
     elif kind == VOLUME and (gib := fields.get("size")):
         yield Item(size=f"{gib:g} GiB", number=1, usd=gib * VOLUME_GIB_MONTHLY_USD)
     elif kind == APP:
         for part in APP_PARTS:
             for component in fields.object("spec").objects(part):
-                size = component.get("instanceSizeSlug")
-                if size in prices:
-                    number = int(component.get("instanceCount") or 1)
+                # Left out, it is the smallest; a static site costs nothing.
+                size = component.get("instanceSizeSlug") if component.has("instanceSizeSlug") else next(iter(APP_SIZES))
+                if size and part not in ("functions", "staticSites"):
+                    number = int(_most(component) or 1)
                     yield Item(size=size, number=number, usd=monthly_usd(size, prices, number))
+
+
+def _most(component: Fields) -> Any:
+    """How many instances a component may have."""
+    scaled = component.object("autoscaling") if component.has("autoscaling") else None
+    return scaled.get("maxInstanceCount") if scaled else component.get("instanceCount")

@@ -1,6 +1,7 @@
 """A stack as the policies see it: resources, what belongs to what, and what comes before what."""
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from pulumi_policy import PolicyResource, ResourceValidationArgs
 from trellis.settings.catalogue import Phase
 
 from .fields import UNKNOWN, Fields
-from .kinds import CLUSTER, PHASE
+from .kinds import CLUSTER, PHASE, POSTGRESQL
 
 
 class Resource:
@@ -40,6 +41,17 @@ class Resource:
         return bool(self.made.opts.delete_before_replace)
 
     @property
+    def ignored(self) -> frozenset[str]:
+        """The properties whose changes the program tells Pulumi to ignore; `*` for all."""
+        return frozenset(re.split(r"[.\[]", path)[0] for path in self.made.opts.ignore_changes or ())
+
+    @property
+    def engine(self) -> Any:
+        """A cluster's engine as DigitalOcean spells it, or UNKNOWN."""
+        engine = self.fields.peek("engine")
+        return engine.lower() if isinstance(engine, str) else engine
+
+    @property
     def is_component(self) -> bool:
         """Whether it only groups others."""
         return self.made.provider is None
@@ -61,8 +73,13 @@ class Resource:
         if isinstance(value, str) and isinstance(identity, str):
             return value == identity
         return self.made_from(key, other) or (
-            isinstance(identity, str) and identity in Fields(self.made.props).values(key)
+            # A Droplet's id is a text, and a number in a list of Droplets.
+            isinstance(identity, str)
+            and identity in {f"{one:.0f}" if isinstance(one, float) else one for one in self._values(key)}
         )
+
+    def _values(self, key: str) -> list[Any]:
+        return Fields(self.made.props).values(key)
 
     def made_from(self, key: str, other: "Resource") -> bool:
         """Whether a property was made from another resource's outputs."""
@@ -134,4 +151,4 @@ class Stack:
 
 def postgresql(stack: Stack) -> list[Resource]:
     """The stack's PostgreSQL clusters; one whose engine is not known counts."""
-    return [one for one in stack.of(CLUSTER) if one.fields.peek("engine") in ("pg", UNKNOWN)]
+    return [one for one in stack.of(CLUSTER) if one.engine in (*POSTGRESQL, UNKNOWN)]

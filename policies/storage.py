@@ -1,50 +1,104 @@
-"""Buckets that hold backups."""
+"""Buckets, and the keys to them."""
 
+import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from pulumi_policy import Severity
 
-from .kinds import BUCKET
+from .fields import UNKNOWN, Fields
+from .kinds import BUCKET, BUCKET_OBJECT, BUCKET_POLICY, SPACES_KEY
 from .resources import Resource, Stack
 from .rules import Config, Finding, ResourceRule, Rule, StackRule
 
 _DOCS = "https://docs.digitalocean.com/products/spaces/how-to"
-_BACKUPS = {
-    "names": {
-        "type": "string",
-        "default": "backup|wal|archive|dump",
-        "description": "A regular expression that finds the buckets with backups by their names.",
+_PUBLIC = {
+    "public": {
+        "type": "array",
+        "items": {"type": "string"},
+        "default": [],
+        "description": "Buckets that hold nothing but what everybody may read.",
     }
 }
 
 
-def _holds_backups(resource: Resource, config: Config) -> bool:
-    return re.search(config["names"], f"{resource.name} {resource.called}") is not None
+def _holds_data(resource: Resource, config: Config) -> bool:
+    """Every bucket does that is not said to be public: its name tells nothing."""
+    return not {resource.name, resource.called} & set(config["public"])
 
 
-def _private(resource: Resource, config: Config) -> Iterator[str]:
-    access = resource.fields.get("acl")
-    if _holds_backups(resource, config) and access and access != "private":
-        yield f"{resource.called} holds backups and has the access {access}."
+def _private(stack: Stack, config: Config) -> Iterator[Finding]:
+    public = [bucket for bucket in stack.of(BUCKET) if not _holds_data(bucket, config)]
+    for resource in stack.of(BUCKET, BUCKET_OBJECT, BUCKET_POLICY):
+        if resource in public or any(_is_in(resource, bucket) for bucket in public):
+            continue
+        if resource.type == BUCKET_POLICY:
+            opened = "policy" if _admits_everybody(resource.fields.get("policy")) else None
+        else:
+            access = resource.fields.get("acl")
+            opened = f"acl {access}" if access and access != "private" else None
+        if opened:
+            yield Finding(message=f"{resource.called} is open to everybody by its {opened}.", urn=resource.urn)
+
+
+def _is_in(resource: Resource, bucket: Resource) -> bool:
+    name = bucket.fields.peek("name")
+    return resource.made_from("bucket", bucket) or (isinstance(name, str) and resource.fields.peek("bucket") == name)
+
+
+def _admits_everybody(policy: Any) -> bool:
+    """Whether a bucket policy, as JSON, allows anybody anything. One that cannot be read is taken to."""
+    if not isinstance(policy, str):
+        return False
+    try:
+        statements = json.loads(policy)["Statement"]
+        return any(
+            one["Effect"] == "Allow" and ("NotPrincipal" in one or "*" in _everyone(one.get("Principal")))
+            for one in (statements if isinstance(statements, list) else [statements])
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return True
+
+
+def _everyone(principal: Any) -> list[Any]:
+    """The names in a principal, which is one, a list of them, or an object of either."""
+    if isinstance(principal, dict):
+        return [name for value in principal.values() for name in _everyone(value)]
+    return principal if isinstance(principal, list) else [principal]
+
+
+def _narrow(resource: Resource, _config: Config) -> Iterator[str]:
+    if not resource.fields.has("grants"):
+        yield f"{resource.called} has no grants."
+    for grant in resource.fields.objects("grants"):
+        if grant.get("permission") == "fullaccess":
+            yield f"{resource.called} has full access to every bucket of the account."
+        elif not grant.has("bucket"):
+            yield f"{resource.called} has a grant that names no bucket."
 
 
 def _versioned(resource: Resource, config: Config) -> Iterator[str]:
-    if not _holds_backups(resource, config):
+    if not _holds_data(resource, config):
         return
     if not resource.fields.has("versioning") or resource.fields.object("versioning").get("enabled") in (None, False):
-        yield f"{resource.called} holds backups and keeps no earlier versions of them."
+        yield f"{resource.called} keeps no earlier versions of what is in it."
 
 
 def _expires(resource: Resource, config: Config) -> Iterator[str]:
-    if not _holds_backups(resource, config):
+    if re.search(config["names"], f"{resource.name} {resource.called}") is None:
         return
     if not resource.fields.has("lifecycleRules"):
         yield f"{resource.called} holds backups and never lets go of one."
         return
     rules = list(resource.fields.objects("lifecycleRules"))
-    if rules and all(rule.get("enabled") in (None, False) for rule in rules):
-        yield f"{resource.called} holds backups, and none of its lifecycle rules is enabled."
+    if rules and not any(_lets_go(rule) for rule in rules):
+        yield f"{resource.called} holds backups, and no enabled rule of its lifecycle has an expiration."
+
+
+def _lets_go(rule: Fields) -> bool:
+    expires = rule.has("expiration") or rule.has("noncurrentVersionExpiration")
+    return expires and (rule.get("enabled") is UNKNOWN or bool(rule.get("enabled")))
 
 
 def _force(stack: Stack, _config: Config) -> Iterator[Finding]:
@@ -56,25 +110,33 @@ def _force(stack: Stack, _config: Config) -> Iterator[Finding]:
 
 
 RULES: tuple[Rule, ...] = (
-    ResourceRule(
-        name="backups-private",
+    StackRule(
+        name="bucket-private",
         protects="A public bucket of backups is a public database.",
-        fix="Leave acl out, or set it to private.",
+        fix="Leave acl out and let the policy name accounts, or name the bucket under public in the pack's config.",
         source=f"{_DOCS}/set-file-permissions/",
         severity=Severity.CRITICAL,
-        types=frozenset({BUCKET}),
         check=_private,
-        config=_BACKUPS,
+        config=_PUBLIC,
     ),
     ResourceRule(
-        name="backups-versioned",
+        name="spaces-key-narrow",
+        protects="A key to every bucket, lost with one app, is lost for all of them, backups included.",
+        fix="Give the key grants of read or readwrite on the buckets that it is for.",
+        source=f"{_DOCS}/manage-access/",
+        severity=Severity.HIGH,
+        types=frozenset({SPACES_KEY}),
+        check=_narrow,
+    ),
+    ResourceRule(
+        name="bucket-versioned",
         protects="Whoever can write to the bucket can overwrite every backup.",
         fix="Set versioning.enabled.",
         source=f"{_DOCS}/enable-versioning/",
         severity=Severity.HIGH,
         types=frozenset({BUCKET}),
         check=_versioned,
-        config=_BACKUPS,
+        config=_PUBLIC,
     ),
     ResourceRule(
         name="backups-expire",
@@ -84,7 +146,13 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.MEDIUM,
         types=frozenset({BUCKET}),
         check=_expires,
-        config=_BACKUPS,
+        config={
+            "names": {
+                "type": "string",
+                "default": "backup|wal|archive|dump",
+                "description": "A regular expression that finds the buckets with backups by their names.",
+            }
+        },
     ),
     StackRule(
         name="no-force-destroy",

@@ -49,7 +49,7 @@ def _default(schema: Mapping[str, Any]) -> str:
     if default in (None, [], {}):
         return ""
     # A bar would end the cell.
-    text = " ".join(default) if isinstance(default, list) else str(default).replace("|", "\\|")
+    text = " ".join(map(str, default)) if isinstance(default, list) else str(default).replace("|", "\\|")
     return f"`{text}`"
 
 

@@ -227,7 +227,7 @@ def test_on_a_stack(tmp_path: Any) -> None:
         grown = run("--output", str(written))
         assert (grown.code, grown.out) == (NOTHING, ""), grown.err
         text = written.read_text()
-        assert "$15 before, $120 after (+$105)." in text
+        assert "$25 before, $130 after (+$105)." in text
         assert "| `villa-db` | resize: fail-over in the end, seconds; every client reconnects |" in text
         assert "postponed" not in text
         assert "perhaps" not in text.replace(LEGEND, "")
@@ -243,7 +243,7 @@ def test_on_a_stack(tmp_path: Any) -> None:
         values = json.loads(held.out)
         assert (held.code, values["ok"]) == (OBJECTION, False), held.err
         assert {one["policy"] for one in values["policies"]["violations"]} == {"region-allowed", "monthly-budget"}
-        assert values["monthly_usd"] == {"before": 15, "after": 400, "unpriced": []}
+        assert values["monthly_usd"] == {"before": 25, "after": 410, "unpriced": []}
         assert values["failures"] == []
 
         outputs = stack.outputs()

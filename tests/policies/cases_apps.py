@@ -191,7 +191,7 @@ CASES = (
         policy="app-secret-type",
         title="a password in a URI",
         resources=[app(variable("CACHE", "rediss://default:s3@10.0.0.2:25061"))],
-        breaks="variable CACHE: there is a password in it",
+        breaks="variable CACHE: there is a password in a URI in it",
     ),
     Case(
         policy="app-secret-type",
@@ -224,5 +224,119 @@ CASES = (
         title="in a URI",
         resources=[made("command:local:Command", "c", {"args": ["psql", "postgres://app:s3@10.0.0.2/shop"]})],
         breaks="args[1] is a plain text with a password in a URI",
+    ),
+    *(
+        Case(
+            policy="no-plain-password",
+            title=f"{key} {text[:24]}",
+            resources=[made("command:local:Command", "c", {"environment": {key: text}})],
+            breaks=f"environment.{key} is a plain text",
+        )
+        for key, text in {
+            "SECRET_KEY": "s3",
+            "DB_PASS": "s3",
+            "ENCRYPTION_KEY": "s3",
+            "secretKey": "s3",
+            "DJANGO_SECRET_KEY_BASE": "s3",
+            "registryCredentials": "me:s3",
+            "A": "postgresql+asyncpg://app:s3@10.0.0.2/shop",
+            "B": "REDIS://:s3@10.0.0.2",
+            "C": "postgres://app:pa/ss@10.0.0.2/shop",
+            "D": "postgresql://10.0.0.2/shop?user=app&password=s3",
+            "E": "host=10.0.0.2 user=app password=s3 dbname=shop",
+            "F": "PGPASSWORD=s3 psql -h 10.0.0.2",
+            "G": "CREATE ROLE app LOGIN PASSWORD 's3'",
+            "H": "-----BEGIN RSA PRIVATE KEY-----\nMIIE",
+            "I": f"dop_v1_{'0a' * 32}",
+            "J": f"ghp_{'a1B2' * 9}",
+            "K": f"AKIA{'A1B2' * 4}",
+            "L": f"pul-{'0a' * 20}",
+        }.items()
+    ),
+    *(
+        Case(
+            policy="no-plain-password",
+            title=f"nothing secret: {text[:30]}",
+            resources=[made("command:local:Command", "c", {"environment": {key: text}})],
+        )
+        for key, text in {
+            "A": "https://example.com:8443/a@b",
+            "B": "PGPASSWORD=$PASSWORD psql",
+            "C": "postgresql://${db.USERNAME}:${db.PASSWORD}@host/db",
+            "D": "password=${db.PASSWORD} host=db",
+            "E": "v1/dbaas/alerts/load_15_alerts",
+            "F": "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+            "G": "registry.digitalocean.com/shop/web-API_2:2026_11_26-build",
+            "COMPASS": "north",
+            "TOKENS_PER_DAY": "100",
+        }.items()
+    ),
+    Case(
+        policy="app-secret-type",
+        title="a key of another name",
+        resources=[app(variable("PAYMENTS", f"sk_live_{'a1B2' * 6}", "GENERAL"))],
+        breaks="variable PAYMENTS: there is a secret (Stripe Access Key) in it",
+    ),
+    Case(
+        policy="app-not-administrator",
+        title="in a driver's URI",
+        resources=[app(uri(login="postgresql+asyncpg://doadmin:${db.PASSWORD}"))],
+        breaks="the user is doadmin",
+    ),
+    Case(
+        policy="app-not-administrator",
+        title="in a query",
+        resources=[
+            app(variable("DATABASE_URL", f"postgresql://{PRIVATE}/pool?user=doadmin&password=${{db.PASSWORD}}"))
+        ],
+        breaks="the user is doadmin",
+    ),
+    Case(
+        policy="app-not-administrator",
+        title="a cluster's by its name alone",
+        resources=[app(databases=[{"name": "db", "engine": "pg", "clusterName": "shop-db"}])],
+        breaks="names no dbUser for db",
+    ),
+    Case(
+        policy="app-private-pool",
+        title="direct, in a driver's URI",
+        resources=[app(uri(port=25060, login="POSTGRESQL+psycopg://${db.USERNAME}:${db.PASSWORD}"))],
+        breaks="25060 is the direct port",
+    ),
+    Case(
+        policy="app-private-pool",
+        title="direct, in a variable of its own",
+        resources=[app(variable("DB_HOST", PRIVATE), variable("DB_PORT", "25060"))],
+        breaks="variable DB_PORT: 25060 is the direct port",
+    ),
+    Case(
+        policy="app-verifies-server",
+        title="in variables of their own, verified",
+        resources=[app(variable("PGHOST", PRIVATE), variable("PGSSLMODE", "verify-full"))],
+    ),
+    Case(
+        policy="app-verifies-server",
+        title="in variables of their own",
+        resources=[app(variable("DB_HOST", PRIVATE), variable("DB_PORT", "25061"))],
+        breaks="variable DB_HOST: a host, and no variable says how",
+    ),
+    Case(policy="app-database-production", title="a cluster", resources=[app(databases=[ATTACHED])]),
+    Case(
+        policy="app-database-production",
+        title="to come",
+        resources=[app(databases=[{**ATTACHED, "production": UNKNOWN}])],
+        waits=["spec.databases[0].production"],
+    ),
+    Case(
+        policy="app-database-production",
+        title="a development database",
+        resources=[app(databases=[{"name": "db", "engine": "PG"}])],
+        breaks="web: db is a development database",
+    ),
+    Case(
+        policy="app-database-production",
+        title="a development database in development",
+        resources=[made(APP, "web", {"spec": {"databases": [{"name": "db"}]}}, stack="dev")],
+        stack={"developmentStacks": ["dev"]},
     ),
 )

@@ -5,7 +5,21 @@ from typing import Any
 
 from pulumi_policy import PolicyResource
 
-from policies.kinds import APP, CLUSTER, DATABASE, FIREWALL, MONITOR_ALERT, PHASE, POOL, REPLICA, VPC
+from policies.kinds import (
+    APP,
+    BUCKET,
+    CLOUD_FIREWALL,
+    CLUSTER,
+    DATABASE,
+    DROPLET,
+    FIREWALL,
+    MONITOR_ALERT,
+    PHASE,
+    POOL,
+    REPLICA,
+    VOLUME,
+    VPC,
+)
 from policies.monitoring import ALERTS
 from tests.policies.judging import UNKNOWN, Case, made
 
@@ -46,6 +60,39 @@ def alerts(
     ]
 
 
+def _of_both(firewall: PolicyResource, *clusters: PolicyResource) -> PolicyResource:
+    firewall.property_dependencies["clusterId"] = list(clusters)
+    return firewall
+
+
+def ignoring(kind: str, path: str, **properties: Any) -> PolicyResource:
+    """A resource whose program ignores changes of a property."""
+    one = made(kind, "one", properties)
+    one.opts.ignore_changes.append(path)
+    return one
+
+
+def inbound(ports: str | None, *sources: str) -> PolicyResource:
+    """A firewall of Droplets."""
+    rule = {"protocol": "tcp", "portRange": ports, "sourceAddresses": list(sources)}
+    return made(CLOUD_FIREWALL, "wall", {"name": "wall", "inboundRules": [rule]})
+
+
+def replica(of: PolicyResource, **properties: Any) -> PolicyResource:
+    """A replica of a cluster."""
+    return made(REPLICA, "copy", {"clusterId": UNKNOWN, **properties}, of={"clusterId": of})
+
+
+_UNHEARD: dict[str, dict[str, Any]] = {
+    "that never fires": {"compare": "GreaterThan", "value": 100},
+    "the wrong way round": {"compare": "LessThan", "value": 80},
+    "that nobody hears": {"alerts": {"emails": []}},
+}
+NETWORK = made(VPC, "net", {"id": "n1", "region": "nyc1"})
+IN_NETWORK = {"privateNetworkUuid": "n1", "region": "nyc1"}
+SERVER = made(
+    DROPLET, "server", {"id": "17", "tags": ["database"], "userData": "#!/bin/sh\napt-get install postgresql"}
+)
 DB = cluster()
 OLD = cluster(id="5f0c", nodeCount=2)
 VPC_RANGE = address("10.0.0.0/16")
@@ -162,7 +209,9 @@ CASES = (
     Case(
         policy="data-protected",
         title="protected",
-        resources=[made(kind, "one", {"name": UNKNOWN}, protect=True) for kind in (CLUSTER, DATABASE, VPC)],
+        resources=[
+            made(kind, "one", {"name": UNKNOWN}, protect=True) for kind in (CLUSTER, DATABASE, VPC, VOLUME, BUCKET)
+        ],
     ),
     Case(
         policy="data-protected",
@@ -292,5 +341,207 @@ CASES = (
         title="the one that is asked for",
         resources=[DB, *alerts(DB, [ALERTS["disk"]])],
         settings={"kinds": ["disk"]},
+    ),
+    Case(
+        policy="cluster-alerts",
+        title="a load above 100, which can be",
+        resources=[DB, *alerts(DB, [ALERTS["load"]], value=120)],
+        settings={"kinds": ["load"]},
+    ),
+    *(
+        Case(
+            policy="cluster-alerts",
+            title=title,
+            resources=[DB, *alerts(DB, [ALERTS["disk"]], **properties)],
+            settings={"kinds": ["disk"]},
+            breaks="no alert for disk",
+        )
+        for title, properties in _UNHEARD.items()
+    ),
+    Case(
+        policy="cluster-alerts",
+        title="told to somebody to come",
+        resources=[DB, *alerts(DB, [ALERTS["disk"]], alerts={"emails": UNKNOWN}, value=UNKNOWN)],
+        settings={"kinds": ["disk"]},
+        waits=["value"],
+    ),
+    Case(policy="list-of-one-cluster", title="one", resources=[DB, made(CLUSTER, "b", {}), trusted(of=DB)]),
+    Case(
+        policy="list-of-one-cluster",
+        title="two, all of it to come",
+        resources=[
+            (first := made(CLUSTER, "a", {"id": UNKNOWN})),
+            (second := made(CLUSTER, "b", {"id": UNKNOWN})),
+            _of_both(made(FIREWALL, "trusted", {"clusterId": UNKNOWN}), first, second),
+        ],
+        breaks="trusted is made from a, b",
+    ),
+    Case(policy="network-known", title="made here", resources=[NETWORK, cluster(privateNetworkUuid="n1")]),
+    Case(
+        policy="network-known",
+        title="made here, to come",
+        resources=[NETWORK, made(CLUSTER, "db", {"privateNetworkUuid": UNKNOWN})],
+    ),
+    Case(
+        policy="network-known",
+        title="said to be another stack's",
+        resources=[cluster(privateNetworkUuid="5f0c")],
+        settings={"networks": ["5f0c"]},
+    ),
+    Case(
+        policy="network-known",
+        title="nobody's",
+        resources=[NETWORK, cluster(privateNetworkUuid="5f0c")],
+        breaks="db is in the network 5f0c",
+    ),
+    Case(policy="region-of-network", title="the same", resources=[NETWORK, made(CLUSTER, "db", IN_NETWORK)]),
+    Case(
+        policy="region-of-network",
+        title="to come",
+        resources=[NETWORK, made(CLUSTER, "db", {**IN_NETWORK, "region": UNKNOWN})],
+    ),
+    Case(
+        policy="region-of-network",
+        title="a replica elsewhere",
+        resources=[NETWORK, made(REPLICA, "copy", {**IN_NETWORK, "region": "ams3"})],
+        breaks="copy is in ams3 and its network net in nyc1",
+    ),
+    Case(policy="changes-not-ignored", title="another property", resources=[ignoring(CLUSTER, "tags")]),
+    Case(policy="changes-not-ignored", title="a value to come", resources=[ignoring(CLUSTER, "tags", name=UNKNOWN)]),
+    *(
+        Case(
+            policy="changes-not-ignored",
+            title=f"{path} of {kind}",
+            resources=[ignoring(kind, path)],
+            breaks=f"one ignores changes of {name}",
+        )
+        for kind, path, name in (
+            (FIREWALL, "rules", "rules"),
+            (FIREWALL, "rules[0].value", "rules"),
+            (CLOUD_FIREWALL, "inboundRules", "inboundRules"),
+            (APP, "spec.services[0].envs", "spec"),
+            (CLUSTER, "*", "*"),
+        )
+    ),
+    Case(policy="trusted-source-tag", title="none", resources=[trusted(VPC_RANGE)]),
+    Case(
+        policy="trusted-source-tag",
+        title="a kind to come",
+        resources=[trusted({"type": UNKNOWN, "value": "web"})],
+        waits=["rules[0].type"],
+    ),
+    Case(
+        policy="trusted-source-tag",
+        title="a tag",
+        resources=[trusted(VPC_RANGE, {"type": "tag", "value": "web"})],
+        breaks="admits every Droplet with the tag web",
+    ),
+    Case(
+        policy="trusted-source-range",
+        title="the internet in two halves",
+        resources=[trusted(address("0.0.0.0/1"), address("128.0.0.0/1"))],
+        breaks="128.0.0.0/1 is wider than a /16",
+    ),
+    Case(
+        policy="public-range-has-reason",
+        title="98 single addresses",
+        resources=[trusted(*(address(f"203.0.113.{number}") for number in range(98)))],
+        breaks="trusted admits 98 public addresses, 203.0.113.0, 203.0.113.1, 203.0.113.2, …, without a reason",
+    ),
+    Case(
+        policy="public-range-has-reason",
+        title="a few single addresses more than may be, with a reason for one",
+        resources=[trusted(*(address(f"203.0.113.{number}") for number in range(3)))],
+        settings={"addresses": 2, "reasons": {"203.0.113.1": "the office in Lisbon"}},
+    ),
+    Case(policy="droplet-database-ports", title="the VPC", resources=[inbound("5432-6432", "10.0.0.0/16")]),
+    Case(policy="droplet-database-ports", title="another port", resources=[inbound("443", "0.0.0.0/0", "::/0")]),
+    Case(
+        policy="droplet-database-ports",
+        title="to come",
+        resources=[inbound("5432", UNKNOWN), inbound(UNKNOWN, "0.0.0.0/0")],
+        waits=["inboundRules[0].sourceAddresses[0]", "inboundRules[0].portRange"],
+    ),
+    *(
+        Case(
+            policy="droplet-database-ports",
+            title=f"{ports!r} for {source}",
+            resources=[inbound(ports, "10.0.0.0/16", source)],
+            breaks=f"to {source}",
+        )
+        for ports, source in (
+            ("5432", "0.0.0.0/0"),
+            ("5000-6000", "::/0"),
+            ("1-65535", "128.0.0.0/1"),
+            ("all", "0.0.0.0/0"),
+            ("0", "2000::/3"),
+            (None, "0.0.0.0/0"),
+        )
+    ),
+    Case(
+        policy="droplet-behind-firewall",
+        title="by its id",
+        resources=[SERVER, made(CLOUD_FIREWALL, "wall", {"dropletIds": UNKNOWN}, of={"dropletIds": SERVER})],
+    ),
+    Case(
+        policy="droplet-behind-firewall",
+        title="by a known id",
+        resources=[SERVER, made(CLOUD_FIREWALL, "wall", {"dropletIds": [17.0]})],
+    ),
+    Case(
+        policy="droplet-behind-firewall",
+        title="by a tag",
+        resources=[SERVER, made(CLOUD_FIREWALL, "wall", {"tags": ["database"]})],
+    ),
+    Case(
+        policy="droplet-behind-firewall",
+        title="to come",
+        resources=[made(DROPLET, "web", {"userData": UNKNOWN})],
+        waits=["userData"],
+    ),
+    Case(
+        policy="droplet-behind-firewall", title="no database", resources=[made(DROPLET, "web", {"userData": "nginx"})]
+    ),
+    Case(
+        policy="droplet-behind-firewall",
+        title="none",
+        resources=[SERVER, made(CLOUD_FIREWALL, "wall", {"dropletIds": [18.0]})],
+        breaks="server starts postgres and is behind no Firewall",
+    ),
+    Case(policy="pool-of-one-user", title="named", resources=[pool(DB, user="app")]),
+    Case(policy="pool-of-one-user", title="to come", resources=[pool(DB, user=UNKNOWN)]),
+    Case(policy="pool-of-one-user", title="nobody", resources=[pool(DB)], breaks="pool names no user"),
+    Case(
+        policy="standby-or-replica",
+        title="a replica on another continent",
+        resources=[(here := cluster(region="nyc1")), replica(here, region="ams3")],
+        breaks="no replica that could take its place",
+    ),
+    Case(
+        policy="standby-or-replica",
+        title="in capitals",
+        resources=[cluster(engine="PG")],
+        breaks="one node and no replica",
+    ),
+    Case(
+        policy="standby-or-replica",
+        title="the other edition",
+        resources=[cluster(engine="advanced_pg")],
+        breaks="one node and no replica",
+    ),
+    Case(
+        policy="version-supported",
+        title="too old, in capitals",
+        resources=[cluster(engine="PG", version="11")],
+        breaks="asks for PostgreSQL 11",
+    ),
+    *(
+        Case(
+            policy="data-protected",
+            title=f"a {kind}",
+            resources=[made(kind, "data", {})],
+            breaks="data is not protected",
+        )
+        for kind in (VOLUME, BUCKET)
     ),
 )

@@ -1,5 +1,6 @@
 """Cases of the policies on storage, costs, order and names."""
 
+import json
 from typing import Any
 
 from pulumi_policy import PolicyResource
@@ -7,6 +8,8 @@ from pulumi_policy import PolicyResource
 from policies.kinds import (
     APP,
     BUCKET,
+    BUCKET_OBJECT,
+    BUCKET_POLICY,
     CLUSTER,
     DROPLET,
     FIREWALL,
@@ -14,6 +17,7 @@ from policies.kinds import (
     PHASE,
     POOL,
     REPLICA,
+    SPACES_KEY,
     USER,
     VOLUME,
     VPC,
@@ -33,36 +37,113 @@ def migration(*after: PolicyResource, inside: PolicyResource | None = None) -> P
     return made(MIGRATIONS, "migrations", {"target": UNKNOWN}, after=after, inside=inside)
 
 
+def bucket_policy(principal: Any) -> PolicyResource:
+    """A policy of a bucket, that allows a principal to read."""
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": "*"}
+    return made(BUCKET_POLICY, "policy", {"bucket": "shop", "policy": json.dumps({"Statement": [statement]})})
+
+
+def key(*grants: Any) -> PolicyResource:
+    """A key to buckets."""
+    return made(SPACES_KEY, "key", {"name": "key", "grants": list(grants)})
+
+
+ANYBODY = json.dumps({"Statement": {"Effect": "Allow", "Principal": "*"}})
 FIREWALL_OF_DB = made(FIREWALL, "trusted", {"clusterId": UNKNOWN}, of={"clusterId": DB})
 MIGRATED = migration(DB, FIREWALL_OF_DB)
 ENABLED = {"enabled": True, "expiration": {"days": 30}}
 
 CASES = (
-    Case(policy="backups-private", title="private", resources=[bucket(acl="private")]),
-    Case(policy="backups-private", title="to come", resources=[bucket(acl=UNKNOWN)], waits=["acl"]),
+    Case(policy="bucket-private", title="private", resources=[bucket(acl="private"), bucket_policy("arn:x:user/1")]),
+    Case(policy="bucket-private", title="to come", resources=[bucket(acl=UNKNOWN)], waits=["acl"]),
     Case(
-        policy="backups-private", title="public", resources=[bucket(acl="public-read")], breaks="the access public-read"
+        policy="bucket-private",
+        title="a policy to come",
+        resources=[made(BUCKET_POLICY, "policy", {"policy": UNKNOWN})],
+        waits=["policy"],
+    ),
+    Case(policy="bucket-private", title="public", resources=[bucket(acl="public-read")], breaks="its acl public-read"),
+    Case(
+        policy="bucket-private",
+        title="public, by another name",
+        resources=[made(BUCKET, "shop-data", {"name": UNKNOWN, "acl": "public-read-write"})],
+        breaks="shop-data is open",
     ),
     Case(
-        policy="backups-private",
-        title="public, no backups",
-        resources=[made(BUCKET, "assets", {"name": UNKNOWN, "acl": "public-read"})],
+        policy="bucket-private",
+        title="meant to be public, and all that is in it",
+        resources=[
+            (assets := made(BUCKET, "assets", {"name": UNKNOWN, "acl": "public-read"})),
+            made(BUCKET_OBJECT, "logo", {"bucket": UNKNOWN, "acl": "public-read"}, of={"bucket": assets}),
+            made(BUCKET_POLICY, "policy", {"bucket": UNKNOWN, "policy": ANYBODY}, of={"bucket": assets}),
+        ],
+        settings={"public": ["assets"]},
+    ),
+    *(
+        Case(
+            policy="bucket-private",
+            title=f"a policy for {principal}",
+            resources=[bucket(), bucket_policy(principal)],
+            breaks="policy is open to everybody by its policy",
+        )
+        for principal in ("*", ["*"], {"AWS": "*"}, {"AWS": ["arn:x:user/1", "*"]})
     ),
     Case(
-        policy="backups-private",
-        title="public, named otherwise",
-        resources=[made(BUCKET, "safe", {"name": UNKNOWN, "acl": "public-read"})],
-        settings={"names": "safe"},
-        breaks="safe holds backups",
+        policy="bucket-private",
+        title="a policy that cannot be read",
+        resources=[made(BUCKET_POLICY, "policy", {"policy": "{"})],
+        breaks="open to everybody",
     ),
-    Case(policy="backups-versioned", title="versioned", resources=[bucket(versioning={"enabled": True})]),
     Case(
-        policy="backups-versioned",
+        policy="bucket-private",
+        title="one object",
+        resources=[made(BUCKET_OBJECT, "dump", {"bucket": "shop-backups", "acl": "public-read"})],
+        breaks="dump is open to everybody",
+    ),
+    Case(
+        policy="spaces-key-narrow",
+        title="of one bucket",
+        resources=[key({"bucket": "shop", "permission": "read"})],
+    ),
+    Case(
+        policy="spaces-key-narrow",
+        title="to come",
+        resources=[key({"bucket": UNKNOWN, "permission": UNKNOWN})],
+        waits=["grants[0].permission"],
+    ),
+    Case(
+        policy="spaces-key-narrow",
+        title="of all",
+        resources=[key({"bucket": "", "permission": "fullaccess"})],
+        breaks="full access to every bucket",
+    ),
+    Case(
+        policy="spaces-key-narrow",
+        title="of none by name",
+        resources=[key({"bucket": "", "permission": "read"})],
+        breaks="names no bucket",
+    ),
+    Case(policy="spaces-key-narrow", title="nothing said", resources=[key()], breaks="has no grants"),
+    Case(policy="bucket-versioned", title="versioned", resources=[bucket(versioning={"enabled": True})]),
+    Case(
+        policy="bucket-versioned",
         title="to come",
         resources=[bucket(versioning={"enabled": UNKNOWN})],
         waits=["versioning.enabled"],
     ),
-    Case(policy="backups-versioned", title="not", resources=[bucket()], breaks="keeps no earlier versions"),
+    Case(policy="bucket-versioned", title="not", resources=[bucket()], breaks="keeps no earlier versions"),
+    Case(
+        policy="bucket-versioned",
+        title="not, by another name",
+        resources=[made(BUCKET, "shop-data", {"name": "shop-data"})],
+        breaks="shop-data keeps no earlier versions",
+    ),
+    Case(
+        policy="bucket-versioned",
+        title="public",
+        resources=[made(BUCKET, "assets", {"name": "assets"})],
+        settings={"public": ["assets"]},
+    ),
     Case(policy="backups-expire", title="expire", resources=[bucket(lifecycleRules=[ENABLED])]),
     Case(
         policy="backups-expire",
@@ -75,7 +156,13 @@ CASES = (
         policy="backups-expire",
         title="switched off",
         resources=[bucket(lifecycleRules=[{**ENABLED, "enabled": False}])],
-        breaks="none of its lifecycle rules is enabled",
+        breaks="no enabled rule of its lifecycle has an expiration",
+    ),
+    Case(
+        policy="backups-expire",
+        title="only what was never finished",
+        resources=[bucket(lifecycleRules=[{"enabled": True, "abortIncompleteMultipartUploadDays": 1}])],
+        breaks="no enabled rule of its lifecycle has an expiration",
     ),
     Case(policy="no-force-destroy", title="kept", resources=[bucket(forceDestroy=False)]),
     Case(policy="no-force-destroy", title="to come", resources=[bucket(forceDestroy=UNKNOWN)], waits=["forceDestroy"]),
@@ -158,7 +245,36 @@ CASES = (
         policy="prices-known",
         title="unknown",
         resources=[cluster(size="gd-8vcpu-32gb")],
-        breaks="no price for gd-8vcpu",
+        breaks="no price is known of gd-8vcpu-32gb",
+    ),
+    Case(
+        policy="prices-known",
+        title="a Droplet with a GPU",
+        resources=[made(DROPLET, "worker", {"size": "gpu-h100x8-640gb"})],
+        breaks="worker: no price is known of gpu-h100x8-640gb",
+    ),
+    Case(
+        policy="prices-known",
+        title="unknown, in development",
+        resources=[made(DROPLET, "worker", {"size": "gpu-h100x8-640gb"}, stack="dev")],
+        stack={"developmentStacks": ["dev"]},
+    ),
+    Case(
+        policy="monthly-budget",
+        title="apps, by the number that they may grow to",
+        resources=[
+            made(APP, "web", {"spec": {"services": [{"instanceSizeSlug": "apps-d-8vcpu-32gb"}]}}),
+            made(APP, "b", {"spec": {"workers": [{"autoscaling": {"maxInstanceCount": 9}}]}}),
+        ],
+        settings={"usd": 400},
+        breaks="costs $437 a month, its budget is $400: web 1 x apps-d-8vcpu-32gb $392, b 9 x apps-s-1vcpu-0.5gb $45.",
+    ),
+    Case(
+        policy="monthly-budget",
+        title="storage beyond the plan's",
+        resources=[cluster(storageSizeMib=str(1010 * 1024), nodeCount=1)],
+        settings={"usd": 100},
+        breaks="costs $230 a month, its budget is $100: db 1 x db-s-1vcpu-1gb $15, db 1 x 1000 GiB more $215.",
     ),
     Case(
         policy="migrations-after-trusted-sources",

@@ -53,7 +53,7 @@ def test_the_stack_overrides_region_range_price_and_tag(load: Load) -> None:
     assert (chosen.region, chosen.ip_range) == ("fra1", "10.99.0.0/20")
     plain = load(region="", ipRange="")
     assert (plain.region, plain.ip_range) == ("nyc1", "10.20.0.0/16")
-    assert chosen.monthly_usd == 17.5
+    assert chosen.monthly_usd == 22.5
     assert chosen.apps[0].tag == "1.4.2"
 
 
@@ -115,7 +115,7 @@ def test_databases_share_a_cluster_or_get_one_each(load: Load) -> None:
         ("main-stock-db", "shop-db-stock-db", ("stock_app",), {"stock": 17}),
     ]
     assert (apart.apps[0].cluster, apart.apps[0].pool) == ("main-shop", "web")
-    assert apart.monthly_usd == 30
+    assert apart.monthly_usd == 35
 
 
 SELF_HOSTED = (
@@ -135,7 +135,7 @@ def test_a_self_hosted_cluster_is_a_droplet_with_the_memory_and_the_disk_of_the_
         chosen = load(*SELF_HOSTED, mode="self-hosted", phase=phase)
         (cluster,) = chosen.clusters
         assert (cluster.plan.slug, cluster.budget.limit, cluster.plan.storage_gib) == (droplet, limit, storage)
-        assert chosen.monthly_usd == usd
+        assert chosen.monthly_usd == usd + 5
         assert cluster.self_hosted is not None
     assert load(*SELF_HOSTED).clusters[0].self_hosted is None
 

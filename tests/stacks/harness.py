@@ -97,9 +97,9 @@ class LocalStack:
         """The command line of a command of Trellis on this stack."""
         return ("python", "-m", "trellis", command, "--stack", self.name, "--config-file", str(self.config_file))
 
-    def try_up(self) -> "Finished":
+    def try_up(self, *options: str) -> "Finished":
         """`trellis up`, as `make up` runs it; a failure is a result."""
-        return self._run(*self.trellis("up"))
+        return self._run(*self.trellis("up"), *options)
 
     def report(self) -> dict[str, Any]:
         """What a reviewer is told of the next deployment."""

@@ -48,9 +48,21 @@ def test_a_trusted_source_that_is_taken_out_is_refused_again(stack: LocalStack) 
     assert _sources(stack) == {"10.0.0.0/16", "127.0.0.1"}
 
 
-def test_a_destroy_never_opens_the_cluster(stack: LocalStack) -> None:
+def test_what_is_named_may_go(stack: LocalStack) -> None:
     stack.configure(protect="never")
     stack.up()
+    stack.configure(ipRange="10.77.0.0/16")
+    half = stack.try_up("--may-delete", "villa-db")
+    assert half.code == 1
+    assert "would delete or replace villa-db-villa, with all" in half.text
+    done = stack.try_up("--may-delete", "villa-db", "--may-delete", "villa-db-villa")
+    assert done.code == 0, done.text
+    with stack.connect(stack.outputs()["pooled_uris"]["villa-db"]["villa-pool"]) as connection:
+        connection.execute("SELECT * FROM profiles")
+    stack.must("preview", "--expect-no-changes")
+
+
+def test_a_destroy_never_opens_the_cluster(stack: LocalStack) -> None:
     before = len(stack.journal())
     stack.stack.destroy()
     changes = stack.changes(before)

@@ -46,4 +46,4 @@ def test_a_cost_is_the_same_wherever_it_is_told(system: str, phase: Phase, price
 
 def test_a_read_only_node_costs_what_a_node_costs() -> None:
     chosen = settings.load({"trellis:system": "villa", "trellis:phase": "scale"}, ROOT, stack="prod")
-    assert (chosen.clusters[0].nodes, chosen.clusters[0].replicas, chosen.monthly_usd) == (1, 1, 120)
+    assert (chosen.clusters[0].nodes, chosen.clusters[0].replicas, chosen.clusters[0].monthly_usd) == (1, 1, 120)

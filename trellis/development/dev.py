@@ -110,8 +110,8 @@ class Stack:
             socket.create_server(("127.0.0.1", self.workspace.port)).close()
         except OSError as error:
             raise Failure(
-                f"the local cloud cannot have port {self.workspace.port}: {os.strerror(error.errno or 0)}. Choose another one in "
-                f"Pulumi.{self.name}.yaml, in digitalocean:apiEndpoint and in cloudflare:baseUrl."
+                f"the local cloud cannot have port {self.workspace.port}: {os.strerror(error.errno or 0)}. Choose "
+                f"another one in Pulumi.{self.name}.yaml, in digitalocean:apiEndpoint and in cloudflare:baseUrl."
             ) from None
 
     def _deploy(self, command: str, *options: str) -> None:
@@ -249,7 +249,7 @@ def _tell(stack: Stack, started: datetime) -> None:
             print("\n    ".join((f"  {cluster}, database {database}: {first}", *names)))
     for app, url in outputs["app_urls"].items():
         print(f"  {app}: {url} (its spec is deployed; the local cloud runs no containers)")
-    print(f"  databases: ${outputs['monthly_cost_usd']:g} a month on DigitalOcean, $0 here")
+    print(f"  all of it: ${outputs['monthly_cost_usd']:g} a month on DigitalOcean, $0 here")
     print(f"\n{bold('Try next')}")
     service = os.path.relpath(folder / "pg_service.conf", stack.root)
     print(f"  PGSERVICEFILE={service} .venv/bin/psql service={services[0]} -c '\\dt'")

@@ -154,6 +154,25 @@ PHASE_DROPLETS: Mapping[Phase, str] = {
 # Regions without Spaces -> the nearest with it. The others have it (DigitalOcean's regional availability page).
 NEAREST_SPACES: Mapping[str, str] = {"nyc1": "nyc3", "nyc2": "nyc3"}
 
+# App Platform's instance sizes, US dollars a month, from the API's document: the example of its list of sizes.
+APP_SIZES: Mapping[str, float] = {
+    "apps-s-1vcpu-0.5gb": 5,
+    "apps-s-1vcpu-1gb-fixed": 10,
+    "apps-s-1vcpu-1gb": 12,
+    "apps-s-1vcpu-2gb": 25,
+    "apps-s-2vcpu-4gb": 50,
+    "apps-d-1vcpu-0.5gb": 29,
+    "apps-d-1vcpu-1gb": 34,
+    "apps-d-1vcpu-2gb": 39,
+    "apps-d-1vcpu-4gb": 49,
+    "apps-d-2vcpu-4gb": 78,
+    "apps-d-2vcpu-8gb": 98,
+    "apps-d-4vcpu-8gb": 156,
+    "apps-d-4vcpu-16gb": 196,
+    "apps-d-8vcpu-32gb": 392,
+}
+# A cluster's storage beyond its plan's, in steps of 10 GiB.
+STORAGE_GIB_MONTHLY_USD = 0.215
 VOLUME_GIB_MONTHLY_USD = 0.10
 SPACES_MONTHLY_USD = 5.0
 
@@ -161,10 +180,10 @@ SPACES_MONTHLY_USD = 5.0
 def monthly_usd(size: str, prices: Mapping[str, float], number: int = 1) -> float | None:
     """What nodes, read-only nodes, Droplets or instances of an app of one size cost, US dollars a month.
 
-    prices: size -> US dollars a month, before the catalogue's. None where no price is known; none is known of apps.
+    prices: size -> US dollars a month, before the catalogue's. None where no price is known.
     """
     listed = PLANS.get(size) or DROPLETS.get(size)
-    price = prices.get(size, listed.monthly_usd if listed else None)
+    price = prices.get(size, listed.monthly_usd if listed else APP_SIZES.get(size))
     return None if price is None else number * price
 
 

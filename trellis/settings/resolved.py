@@ -148,7 +148,7 @@ class Settings:
 
     @property
     def monthly_usd(self) -> float:
-        """Clusters, caches, Droplets and dumps, US dollars a month, and apps where `prices` names their sizes."""
+        """Clusters, caches, Droplets, dumps and apps, US dollars a month."""
         dumps = any(cluster.self_hosted for cluster in self.clusters)
         sizes = (
             *((droplet.size, 1) for droplet in self.droplets.values()),

@@ -138,6 +138,7 @@ def shop(
             },
             bucket,
         ),
+        opts=kept,
     )
 
 

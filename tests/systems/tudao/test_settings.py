@@ -29,7 +29,7 @@ def test_a_phase_of_tudao(phase: str, plan: str, nodes: int, pools: dict[str, in
     (cluster,) = chosen.clusters
     assert (cluster.name, cluster.version, cluster.plan.slug, cluster.nodes) == ("tudao-db", "17", plan, nodes)
     assert cluster.budget.pools == pools
-    assert chosen.monthly_usd == usd
+    assert chosen.clusters[0].monthly_usd == usd
     assert cluster.databases[0].roles == {"app_role": "tudao_app", "analytics_role": "tudao_analytics"}
     assert {pool.user for pool in cluster.pools} == set(cluster.users)
     assert {pool.mode.value for pool in cluster.pools} == {"transaction"}

@@ -113,7 +113,7 @@ def _costs(report: Report) -> Iterator[str]:
         yield _table(("resource", "before", "after"), rows)
     if costs.unpriced:
         yield f"Without a price, and left out: {', '.join(costs.unpriced)}."
-    yield "Databases, Droplets, volumes and Spaces; apps where `trellis:prices` has their sizes. No traffic, no taxes."
+    yield "Databases, Droplets, volumes, Spaces and apps. No traffic, no taxes."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
