@@ -33,7 +33,7 @@ class ServerArgs:
     trusted_sources: IPv4 addresses and ranges outside the VPC that may connect.
     private: whether this machine is inside it.
     ssh_keys: ids or fingerprints of keys that may log in as root. tags: labels for bills and searches.
-    protect: refuse to delete data.
+    protect: refuse to delete data. dumps_outlive: whether the bucket of dumps stays when the stack goes.
     """
 
     network: Network
@@ -51,6 +51,7 @@ class ServerArgs:
     ssh_keys: Sequence[str] = ()
     tags: Sequence[str] = ()
     protect: bool = True
+    dumps_outlive: bool = True
 
 
 class SelfHostedServer(pulumi.ComponentResource):
@@ -91,6 +92,7 @@ class SelfHostedServer(pulumi.ComponentResource):
                 hour=args.dump.hour,
                 keep_days=args.dump.keep_days,
                 protect=args.protect,
+                outlive=args.dumps_outlive,
                 after=[network],
             ),
             pulumi.ResourceOptions(parent=self),

@@ -94,7 +94,13 @@ class LocalStack:
 
     def try_up(self) -> "Finished":
         """`trellis up`, as `make up` runs it; a failure is a result."""
-        return self._run("python", "-m", "trellis", "up", "--stack", self.name, "--config-file", str(self.config_file))
+        return self.trellis("up")
+
+    def trellis(self, command: str) -> "Finished":
+        """One of `trellis`' commands on the stack; a failure is a result."""
+        return self._run(
+            "python", "-m", "trellis", command, "--stack", self.name, "--config-file", str(self.config_file)
+        )
 
     def report(self) -> dict[str, Any]:
         """What a reviewer is told of the next deployment."""

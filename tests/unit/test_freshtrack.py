@@ -94,6 +94,13 @@ def test_dumps_go_to_a_private_versioned_bucket_that_forgets(self_hosted: tuple[
     assert key["grants"] == [{"bucket": "dumps-1a2b3c4", "permission": "readwrite"}]
 
 
+@pytest.mark.parametrize("environment", ["production", "development"])
+@pytest.mark.parametrize("protect", ["never", "always"])
+def test_dumps_are_deleted_with_a_development_stack_alone(environment: str, protect: str) -> None:
+    (bucket,) = _freshtrack("self-hosted", environment=environment, protect=protect)[0].of("SpacesBucket").values()
+    assert bucket["forceDestroy"] is (environment == "development")
+
+
 def test_no_password_is_in_what_the_droplet_is_told(self_hosted: tuple[Recorder, dict[str, Any]]) -> None:
     secret = self_hosted[0].of("Droplet")["freshtrack-db"]["userData"]
     assert secret[rpc._special_sig_key] == rpc._special_secret_sig
