@@ -92,12 +92,17 @@ def test_an_unencrypted_connection_and_an_unknown_address_are_refused(stack: Loc
     for uri in _uris(stack):
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(uri.replace("sslmode=verify-full", "sslmode=disable"), connect_timeout=10)
-    for file, whom in (
-        ("/etc/postgresql/15/main/pg_hba.conf", "all all"),
-        ("/etc/pgbouncer/hba.conf", '"app-pool" "freshtrack_app"'),
+    for file, whom, more in (
+        (
+            "/etc/postgresql/15/main/pg_hba.conf",
+            "all all",
+            ["hostssl defaultdb doadmin 0.0.0.0/0 scram-sha-256 clientcert=verify-ca"],
+        ),
+        ("/etc/pgbouncer/hba.conf", '"app-pool" "freshtrack_app"', []),
     ):
         rules = [line for line in _on_the_server(stack, "cat", file).splitlines() if not line.startswith("local ")]
-        assert rules == [f"hostssl {whom} {source} scram-sha-256" for source in ("10.4.0.0/16", "127.0.0.1/32")]
+        sources = [f"hostssl {whom} {source} scram-sha-256" for source in ("10.4.0.0/16", "127.0.0.1/32")]
+        assert rules == [*sources, *more]
 
 
 def test_a_dump_reaches_spaces_and_can_be_read(stack: LocalStack) -> None:
