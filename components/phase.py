@@ -20,7 +20,8 @@ _PhaseProvider = PhaseProvider
 class PhaseArgs:
     """What a stack has become.
 
-    name_suffix: what ends the names in the account. protect: whether another mode or layout is refused.
+    name_suffix: what ends the names in the account. protect: whether what holds data is protected from deletion.
+    abandon: the mode or layout that is deployed, whose clusters another one may delete.
     prices: size -> US dollars a month, where they differ from the catalogue; told to the policies.
     """
 
@@ -29,14 +30,15 @@ class PhaseArgs:
     layout: Layout = Layout.SHARED
     name_suffix: str = ""
     protect: bool = True
+    abandon: str = ""
     prices: Mapping[str, float] = field(default_factory=dict)
 
 
 class Phase(dynamic.Resource, module="phase", name="Phase"):
     """Records the phase, the mode, the layout and the suffix of names of the stack.
 
-    A phase below the recorded one, another suffix, and another mode or layout while data is protected, stop the program
-    before anything changes. Nothing is created at DigitalOcean. What is built first depends on this resource.
+    A phase below the recorded one, another suffix, and another mode or layout than one that may be abandoned, stop the
+    program before anything changes. Nothing is created at DigitalOcean. What is built first depends on this resource.
     """
 
     def __init__(self, name: str, args: PhaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -48,9 +50,11 @@ class Phase(dynamic.Resource, module="phase", name="Phase"):
             "protect": args.protect,
             "provider_version": PhaseProvider.version,
         }
+        # Only where they are set: a stack of before has none, and sees no change.
         if args.name_suffix:
             props["name_suffix"] = args.name_suffix
-        # Only where they are set: a stack of before has none, and sees no change.
+        if args.abandon:
+            props["abandon"] = args.abandon
         if args.prices:
             props["prices"] = dict(args.prices)
         super().__init__(PhaseProvider(), name, props, opts)

@@ -60,6 +60,7 @@ class System(pulumi.ComponentResource):
                     layout=settings.layout,
                     name_suffix=settings.name_suffix,
                     protect=settings.protect,
+                    abandon=settings.abandon,
                     prices=settings.prices,
                 ),
                 inside,
@@ -245,6 +246,7 @@ def _platform(
         volume_gib=cluster.plan.storage_gib,
         image=cluster.self_hosted.image,
         dump=cluster.self_hosted.dump,
+        dumps_outlive=settings.production,
         ssh_keys=settings.ssh_keys,
     )
     return SelfHostedPlatform(name, own, opts)

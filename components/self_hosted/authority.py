@@ -10,9 +10,9 @@ _AuthorityProvider = AuthorityProvider
 
 
 class Authority(dynamic.Resource, module="server", name="Authority"):
-    """Creates a certificate authority that is valid for ten years and signs for one server only.
+    """Creates a certificate authority that signs for one server only, and after years a second one beside it.
 
-    certificate: PEM, public. key: PEM, a secret.
+    certificate: PEM, of each, public. key: PEM, of each, a secret.
     """
 
     certificate: pulumi.Output[str]

@@ -22,7 +22,8 @@ class ContentsArgs:
 
     server: id of the volume; another one means empty databases. machine: id of the Droplet; a new one is waited for.
     plan: the Droplet's figures. databases: their names. sources: IPv4 ranges that may connect.
-    users: every login with its password. private: whether this machine is inside the VPC.
+    users: every login with its password. ca_certificate, ca_key: the outputs of its authority.
+    private: whether this machine is inside the VPC.
     """
 
     plan: Plan
@@ -36,11 +37,14 @@ class ContentsArgs:
     pools: Sequence[PoolSettings]
     sources: Sequence[pulumi.Input[str]]
     ca_certificate: pulumi.Input[str]
+    ca_key: pulumi.Input[str]
     private: bool = False
 
 
 class Contents(dynamic.Resource, module="server", name="Contents"):
     """Waits until the server answers, then creates its users, databases and pools, and waits for each pool.
+
+    Renews the server's certificate when it is time.
 
     Nothing is ever dropped: a user, a database or a pool that is taken out of the system file stays on the server.
     """
@@ -55,7 +59,9 @@ class Contents(dynamic.Resource, module="server", name="Contents"):
             "port": endpoint.port,
             "pool_port": args.pool_port,
             "sslmode": SSLMODE,
+            "addresses": [endpoint.private_host, endpoint.public_host],
             "ca_certificate": args.ca_certificate,
+            "ca_key": pulumi.Output.secret(args.ca_key),
             "admin": args.admin.user,
             "password": pulumi.Output.secret(args.admin.password),
             "passwords": pulumi.Output.secret({user: login.password for user, login in args.users.items()}),
@@ -64,6 +70,7 @@ class Contents(dynamic.Resource, module="server", name="Contents"):
             "sources": list(args.sources),
             "sizes": _sizes(args.plan),
             "users": None,
+            "renewal": None,
         }
         super().__init__(ContentsProvider(), name, props, opts)
 

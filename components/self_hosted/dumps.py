@@ -16,7 +16,7 @@ class DumpStoreArgs:
     """region: the system's; the bucket is in the nearest with Spaces. name: the key's; by default the component's.
 
     hour: UTC, of a dump. keep_days: how long one is kept. protect: refuse to delete the bucket.
-    after: what has to stand first.
+    outlive: whether the bucket stays when the stack goes; else the dumps go with it. after: what has to stand first.
     """
 
     region: pulumi.Input[str]
@@ -24,6 +24,7 @@ class DumpStoreArgs:
     hour: str = "02:00"
     keep_days: int = 30
     protect: bool = True
+    outlive: bool = True
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -54,9 +55,10 @@ class DumpStore(pulumi.ComponentResource):
                     abort_incomplete_multipart_upload_days=1,
                 )
             ],
-            # A stack whose data is not protected may go with its dumps.
-            force_destroy=not args.protect,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=args.after, protect=args.protect),
+            force_destroy=not args.outlive,
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=args.after, protect=args.protect, retain_on_delete=args.outlive
+            ),
         )
         key = digitalocean.SpacesKey(
             name,

@@ -20,13 +20,15 @@ from ..self_hosted.server import SelfHostedServer, ServerArgs
 class SelfHostedPlatformArgs(PlatformArgs):
     """droplet: slug of the server's size. volume_gib: the volume for its data. image: slug.
 
-    dump: when, and how long one is kept. ssh_keys: ids or fingerprints of keys that may log in as root.
+    dump: when, and how long one is kept. dumps_outlive: whether the bucket of dumps stays when the stack goes.
+    ssh_keys: ids or fingerprints of keys that may log in as root.
     """
 
     droplet: str
     volume_gib: int
     image: str = "debian-12-x64"
     dump: Dump = field(default_factory=Dump)
+    dumps_outlive: bool = True
     ssh_keys: Sequence[str] = ()
 
 
@@ -59,6 +61,7 @@ class SelfHostedPlatform(pulumi.ComponentResource):
                 version=args.version,
                 image=args.image,
                 dump=args.dump,
+                dumps_outlive=args.dumps_outlive,
                 name_suffix=args.name_suffix,
                 trusted_sources=args.trusted_sources,
                 private=private,

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pulumi
 import pulumi_digitalocean as digitalocean
 import pulumi_random as random
 
+from trellis.server.certificates import Authorities
 from trellis.server.scram import verifier
 from trellis.settings import PoolSettings
 from trellis.settings.catalogue import DROPLETS
@@ -33,7 +35,7 @@ class ServerArgs:
     trusted_sources: IPv4 addresses and ranges outside the VPC that may connect.
     private: whether this machine is inside it.
     ssh_keys: ids or fingerprints of keys that may log in as root. tags: labels for bills and searches.
-    protect: refuse to delete data.
+    protect: refuse to delete data. dumps_outlive: whether the bucket of dumps stays when the stack goes.
     """
 
     network: Network
@@ -51,6 +53,7 @@ class ServerArgs:
     ssh_keys: Sequence[str] = ()
     tags: Sequence[str] = ()
     protect: bool = True
+    dumps_outlive: bool = True
 
 
 class SelfHostedServer(pulumi.ComponentResource):
@@ -91,19 +94,24 @@ class SelfHostedServer(pulumi.ComponentResource):
                 hour=args.dump.hour,
                 keep_days=args.dump.keep_days,
                 protect=args.protect,
+                outlive=args.dumps_outlive,
                 after=[network],
             ),
             pulumi.ResourceOptions(parent=self),
         )
+        # The volume is made first, and so is this tag: a firewall takes none that is not there.
+        own_tag = f"server:{physical(name, args.name_suffix)}"
+        tags = [*args.tags, own_tag]
         volume = digitalocean.Volume(
             f"{name}-data",
             name=physical(f"{name}-data", args.name_suffix),
             region=network.region,
             size=args.volume_gib,
             initial_filesystem_type="ext4",
-            tags=list(args.tags),
+            tags=tags,
             opts=kept,
         )
+        firewall = _firewall(name, own_tag, args, pulumi.ResourceOptions(parent=self, depends_on=[network, volume]))
         sources: list[pulumi.Input[str]] = [network.ip_range, *map(_range, args.trusted_sources)]
         droplet = digitalocean.Droplet(
             name,
@@ -119,16 +127,17 @@ class SelfHostedServer(pulumi.ComponentResource):
             monitoring=True,
             graceful_shutdown=True,
             user_data=_user_data(args.version, sources, volume, passwords[ADMIN], authority, store),
-            tags=list(args.tags),
+            tags=tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                # It applies from the first moment on: the Droplet has its tag.
+                depends_on=[firewall],
                 # The volume can be attached to one Droplet at a time.
                 delete_before_replace=True,
                 # It is read at the first boot alone. docs/self-hosted.md says how a Droplet is built again with it.
                 ignore_changes=["user_data"],
             ),
         )
-        firewall = _firewall(name, droplet, args, inside)
         self.endpoint, self.pool_endpoint = (
             Endpoint(
                 private_host=droplet.ipv4_address_private,
@@ -156,6 +165,7 @@ class SelfHostedServer(pulumi.ComponentResource):
                 pools=args.pools,
                 sources=sources,
                 ca_certificate=authority.certificate,
+                ca_key=authority.key,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[firewall]),
         )
@@ -187,16 +197,15 @@ def _user_data(
         volume=volume.name,
         sources=sources,
         admin_verifier=password.apply(lambda known: verifier(ADMIN, known)),
-        ca_certificate=authority.certificate,
-        ca_key=authority.key,
+        authorities=pulumi.Output.all(authority.certificate, authority.key).apply(
+            lambda known: Authorities(*known).for_a_new_server(datetime.now(UTC))
+        ),
         dumps=store.access,
     ).apply(lambda known: user_data(ServerFacts(version=version, **known)))
     return pulumi.Output.secret(text)
 
 
-def _firewall(
-    name: str, droplet: digitalocean.Droplet, args: ServerArgs, opts: pulumi.ResourceOptions
-) -> digitalocean.Firewall:
+def _firewall(name: str, tag: str, args: ServerArgs, opts: pulumi.ResourceOptions) -> digitalocean.Firewall:
     def inbound(ports: str, *sources: pulumi.Input[str]) -> digitalocean.FirewallInboundRuleArgs:
         return digitalocean.FirewallInboundRuleArgs(protocol="tcp", port_range=ports, source_addresses=list(sources))
 
@@ -205,7 +214,7 @@ def _firewall(
     return digitalocean.Firewall(
         f"{name}-firewall",
         name=physical(f"{name}-firewall", args.name_suffix),
-        droplet_ids=[droplet.id.apply(int)],
+        tags=[tag],
         inbound_rules=[
             inbound(f"{PORT}-{POOL_PORT}", args.network.ip_range, *trusted),
             *([inbound("22", *trusted)] if args.ssh_keys and trusted else []),
@@ -216,7 +225,8 @@ def _firewall(
             )
             for protocol in ("tcp", "udp")
         ],
-        opts=opts,
+        # One of before names its Droplet by id. It keeps that, so that nothing is open until the Droplet has the tag.
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=["droplet_ids"])),
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from trellis.server.certificates import LIFE, Authorities
+
 FILES = Path(__file__).resolve().parent / "files"
 PORT = 25060
 POOL_PORT = 25061
@@ -46,15 +48,14 @@ class ServerFacts:
 
     sources: IPv4 ranges that the administrator may connect from until the server is told its trusted sources.
     admin_verifier: SCRAM-SHA-256 verifier of the administrator's password; the password itself never comes here.
-    ca_certificate, ca_key: PEM. The server signs a certificate for its addresses with them.
+    authorities: the first signs a certificate for the server's addresses, and one of any opens the way to its tables.
     """
 
     version: str
     volume: str
     sources: Sequence[str]
     admin_verifier: str
-    ca_certificate: str
-    ca_key: str
+    authorities: Authorities
     dumps: Dumps
 
 
@@ -70,6 +71,7 @@ def user_data(facts: ServerFacts) -> str:
         "ADMIN_VERIFIER": facts.admin_verifier,
         "LOCAL_ACCESS": _LOCAL_ACCESS,
         "SOURCES": " ".join(facts.sources),
+        "CERTIFICATE_DAYS": str(LIFE.days),
         "DUMP_BUCKET": facts.dumps.bucket,
     }
     spaces = {
@@ -87,8 +89,8 @@ def user_data(facts: ServerFacts) -> str:
         "write_files": [
             _secret("/etc/trellis/server.env", _variables(server)),
             _secret("/etc/trellis/spaces.env", _variables(spaces)),
-            _secret("/etc/trellis/ca.crt", facts.ca_certificate),
-            _secret("/etc/trellis/ca.key", facts.ca_key),
+            _secret("/etc/trellis/ca.crt", facts.authorities.certificates),
+            _secret("/etc/trellis/ca.key", facts.authorities.keys),
             *(_file(f"/usr/local/lib/trellis-{name}", _read(name), "0644") for name in _PARTS),
             *(_file(f"/usr/local/sbin/trellis-{name}", _read(f"{name}.sh"), "0755") for name in _PROGRAMS),
             *(

@@ -86,11 +86,11 @@ CASES: list[Case] = [
     ),
     (
         "digitalocean:index/firewall:Firewall",
-        {"name": "f", "dropletIds": [7]},
+        {"name": "f", "tags": ["server:f"]},
         "/v2/firewalls",
-        {"id": "1", "name": "f", "droplet_ids": [7]},
+        {"id": "1", "name": "f", "tags": ["server:f"]},
         "1",
-        [{"droplet_ids": [8]}, {"droplet_ids": []}],
+        [{"tags": ["server:other"]}, {"tags": []}],
     ),
     (
         "digitalocean:index/spacesKey:SpacesKey",

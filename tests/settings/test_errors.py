@@ -183,6 +183,11 @@ def test_a_mistake_in_the_system_file(load: Load, change: tuple[str, str], messa
         ("protect", "maybe", "trellis:protect: 'maybe'"),
         ("fallback", "self-hosted", "trellis:fallback: shop does not offer 'self-hosted'"),
         ("layout", "each", "trellis:layout: 'each' is not allowed. Allowed: 'shared', 'per-database'"),
+        (
+            "abandon",
+            "shop-db",
+            "trellis:abandon: 'shop-db' is not allowed. Allowed: 'managed', 'self-hosted', 'shared', 'per-database'",
+        ),
         ("caches", '["main"]', "trellis:caches: 'main' is no optional cache of shop. Known: none"),
         ("seedData", "true", "trellis:seedData: test data does not go into production. Nothing was changed."),
         (

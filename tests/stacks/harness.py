@@ -93,19 +93,23 @@ class LocalStack:
         assert done.code == 0, done.text
         return done.text
 
-    def trellis(self, command: str) -> tuple[str, ...]:
-        """The command line of a command of Trellis on this stack."""
-        return ("python", "-m", "trellis", command, "--stack", self.name, "--config-file", str(self.config_file))
+    def command(self, name: str) -> tuple[str, ...]:
+        """The command line of one of `trellis`' commands on the stack."""
+        return ("python", "-m", "trellis", name, "--stack", self.name, "--config-file", str(self.config_file))
+
+    def trellis(self, name: str, *options: str) -> "Finished":
+        """One of `trellis`' commands on the stack; a failure is a result."""
+        return self._run(*self.command(name), *options)
 
     def try_up(self, *options: str) -> "Finished":
         """`trellis up`, as `make up` runs it; a failure is a result."""
-        return self._run(*self.trellis("up"), *options)
+        return self.trellis("up", *options)
 
     def report(self) -> dict[str, Any]:
         """What a reviewer is told of the next deployment."""
         file = self.workspace.folder / "report.json"
         options = ("--json", "--no-shadow", "--output", str(file))
-        done = self._run(*self.trellis("preview-report"), *options)
+        done = self.trellis("preview-report", *options)
         assert done.code == 0, done.text
         return dict(json.loads(file.read_text()))
 

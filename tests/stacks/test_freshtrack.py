@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import yaml
 
-from tests.stacks.harness import LocalStack, local_stack, wait_for
+from tests.stacks.harness import Finished, LocalStack, local_stack, wait_for
 from trellis.development.bring import Parts
 
 pytestmark = pytest.mark.droplets
@@ -36,11 +36,16 @@ def test_a_refused_cluster_leads_to_a_droplet_only_where_the_stack_says_so(stack
     assert stack.api("GET", "/v2/databases").get("databases") in ([], None)
     assert [droplet["name"] for droplet in stack.api("GET", "/v2/droplets")["droplets"]] == ["freshtrack-app"]
 
-    stack.configure(fallback="self-hosted", connectionFiles=str(tmp_path / "secrets"))
+    stack.configure(fallback="self-hosted", connectionFiles=str(tmp_path / "secrets"), protect="always")
     _never_repeat_a_request(stack)
-    text = stack.up()
-    assert f"warning: DigitalOcean did not make the managed cluster {CLUSTER}" in text
-    assert "trellis:mode of the stack freshtrack is self-hosted from now on." in text
+    for command in (("init", "--quiet"), ("add", stack.config_file.name)):
+        subprocess.run(("git", *command), cwd=stack.config_file.parent, check=True)
+    done = stack.try_up()
+    assert done.code == 1, done.text
+    assert f"warning: DigitalOcean did not make the managed cluster {CLUSTER}" in done.text
+    assert "trellis:mode of the stack freshtrack is self-hosted from now on." in done.text
+    assert "error: Pulumi.freshtrack.yaml was changed by this run" in done.text
+    stack.api("DELETE", "/_local/faults")
     assert yaml.safe_load(stack.config_file.read_text())["config"]["trellis:mode"] == "self-hosted"
     stack.configure(mode="self-hosted")
     stack.must("preview", "--expect-no-changes")
@@ -51,6 +56,24 @@ def test_a_refused_cluster_leads_to_a_droplet_only_where_the_stack_says_so(stack
     # The file leads to the private address, which the Droplet's own machine reaches.
     with psycopg.connect(uri.read_text(), sslrootcert=str(authority), prepare_threshold=None) as connection:
         assert connection.execute("SELECT current_user").fetchone() == ("freshtrack_app",)
+
+
+def test_a_change_that_nobody_committed_is_an_error_and_no_deletion(stack: LocalStack) -> None:
+    """Also where nothing is protected, and as the run that fell back found it: with managed in the file."""
+    stack.configure(protect="never")
+    stack.up()
+    before = len(stack.journal())
+    for file in ({"mode": None, "fallback": None}, {"mode": "managed", "fallback": "self-hosted"}):
+        stack.configure(**file)
+        for text in (stack.fails("preview"), stack.fails("up", "--yes", "--skip-preview"), _fails(stack.try_up())):
+            assert "trellis:mode is managed, but self-hosted is deployed." in text
+            assert "Set trellis:mode back to self-hosted." in text
+        assert "trellis:mode of the stack 'freshtrack' is managed in its file, but" in _fails(stack.trellis("check"))
+    assert stack.changes(before) == []
+    stack.configure(mode="self-hosted")
+    stack.up()
+    assert stack.changes(before) == []
+    stack.must("preview", "--expect-no-changes")
 
 
 def test_the_server_is_what_cloud_init_was_told(stack: LocalStack) -> None:
@@ -69,12 +92,17 @@ def test_an_unencrypted_connection_and_an_unknown_address_are_refused(stack: Loc
     for uri in _uris(stack):
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(uri.replace("sslmode=verify-full", "sslmode=disable"), connect_timeout=10)
-    for file, whom in (
-        ("/etc/postgresql/15/main/pg_hba.conf", "all all"),
-        ("/etc/pgbouncer/hba.conf", '"app-pool" "freshtrack_app"'),
+    for file, whom, more in (
+        (
+            "/etc/postgresql/15/main/pg_hba.conf",
+            "all all",
+            ["hostssl defaultdb doadmin 0.0.0.0/0 scram-sha-256 clientcert=verify-ca"],
+        ),
+        ("/etc/pgbouncer/hba.conf", '"app-pool" "freshtrack_app"', []),
     ):
         rules = [line for line in _on_the_server(stack, "cat", file).splitlines() if not line.startswith("local ")]
-        assert rules == [f"hostssl {whom} {source} scram-sha-256" for source in ("10.4.0.0/16", "127.0.0.1/32")]
+        sources = [f"hostssl {whom} {source} scram-sha-256" for source in ("10.4.0.0/16", "127.0.0.1/32")]
+        assert rules == [*sources, *more]
 
 
 def test_a_dump_reaches_spaces_and_can_be_read(stack: LocalStack) -> None:
@@ -122,26 +150,34 @@ def test_another_pool_size_reaches_the_running_server(stack: LocalStack) -> None
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_protected_data_is_not_left_behind(stack: LocalStack) -> None:
-    stack.configure(protect="always")
-    stack.up()
-    before = len(stack.journal())
-    stack.configure(mode="managed")
-    for command in (("preview",), ("up", "--yes", "--skip-preview")):
-        text = stack.fails(*command)
-        assert "trellis:mode is managed, but self-hosted is deployed." in text
-        assert "Nothing was changed." in text
-    assert stack.changes(before) == []
-    stack.configure(mode="self-hosted", protect="never")
-    stack.up()
-
-
 def test_no_password_is_in_the_state(stack: LocalStack) -> None:
     passwords = {str(urlsplit(uri).password) for uri in _uris(stack)}
     assert len(passwords) == 2
     for text in (stack.state(), stack.must("preview", "--diff"), str(stack.journal())):
         assert [password for password in passwords if password in text] == []
         assert "PRIVATE KEY" not in text
+
+
+def test_what_is_protected_is_given_up_in_two_steps(stack: LocalStack) -> None:
+    stack.configure(protect="always")
+    stack.up()
+    before = len(stack.journal())
+    stack.configure(mode="managed", abandon="self-hosted", protect="never")
+    for command in (("preview",), ("up", "--yes", "--skip-preview")):
+        text = stack.fails(*command)
+        assert "trellis:mode is managed, but self-hosted is deployed." in text
+        assert "deploy once with trellis:protect: never" in text
+    assert stack.changes(before) == []
+    stack.configure(mode="self-hosted")
+    stack.up()
+    stack.configure(mode="managed")
+    stack.up()
+    assert stack.outputs()["mode"] == "managed"
+    assert [droplet["name"] for droplet in stack.api("GET", "/v2/droplets")["droplets"]] == ["freshtrack-app"]
+    assert not stack.api("GET", "/v2/volumes").get("volumes")
+    # Of a development stack the dumps go too.
+    assert "do:space:" not in str(stack.api("GET", "/v2/projects/default/resources"))
+    stack.must("preview", "--expect-no-changes")
 
 
 def test_it_is_destroyed_whole(stack: LocalStack) -> None:
@@ -155,6 +191,11 @@ def _never_repeat_a_request(stack: LocalStack) -> None:
     config = yaml.safe_load(stack.config_file.read_text())
     config["config"]["digitalocean:httpRetryMax"] = 0
     stack.config_file.write_text(yaml.safe_dump(config))
+
+
+def _fails(done: Finished) -> str:
+    assert done.code == 1, done.text
+    return done.text
 
 
 _SPACES = "set -a && . /etc/trellis/spaces.env && . /etc/trellis/server.env"

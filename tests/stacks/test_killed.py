@@ -39,7 +39,7 @@ def test_a_killed_up_is_run_again_to_the_end(fresh: LocalStack, moment: tuple[st
 def test_a_killed_recover_is_gone_on_with(fresh: LocalStack) -> None:
     _kill_at(fresh, ("POST", "/v2/databases"))
     fresh.stack.prepare()
-    assert kill_when(fresh, fresh.trellis("recover"), lambda: _holds_cluster(fresh))
+    assert kill_when(fresh, fresh.command("recover"), lambda: _holds_cluster(fresh))
     fresh.stack.prepare()
     fresh.up()
     fresh.must("preview", "--expect-no-changes")

@@ -1,20 +1,27 @@
 """The chain from an application's login over administrator and superuser to root breaks at each step."""
 
+import json
 import re
 import socket
 import ssl
 import struct
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg import sql
 
 from tests.stacks.harness import LocalStack, from_address, local_stack, wait_for
 from trellis.development.bring import Parts
+from trellis.server.arrangement import _served
+from trellis.server.certificates import Authorities
 from trellis.server.scram import verifier
 
 pytestmark = pytest.mark.droplets
@@ -202,12 +209,91 @@ def test_a_source_that_is_removed_has_no_way_in_left(stack: LocalStack, admin: p
     wait_for(lambda: not any(map(admitted, both)))
 
 
+def test_whoever_is_locked_out_changes_the_list_by_one_up(
+    stack: LocalStack, admin: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    """Whose address is not listed any more, and who cannot be listed by anybody else."""
+    admin.execute("DELETE FROM server.sources WHERE range = '127.0.0.1/32'")
+    wait_for(lambda: _refused(_direct(stack)) and _refused(_uri(stack)))
+    control = _direct(stack).replace("/freshtrack?", "/defaultdb?")
+    with pytest.raises(psycopg.OperationalError, match="requires a valid client certificate"):
+        psycopg.connect(control, sslrootcert=str(stack.authority()), connect_timeout=10)
+    # The password is not enough, and neither is a certificate of somebody else's.
+    foreign = Authorities.first("freshtrack-db-authority", datetime.now(UTC)).client_certificate(
+        "doadmin", datetime.now(UTC)
+    )
+    for name, text in zip(("crt", "key"), foreign, strict=True):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o600)
+    shown: dict[str, Any] = {"sslcert": str(tmp_path / "crt"), "sslkey": str(tmp_path / "key")}
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(control, sslrootcert=str(stack.authority()), connect_timeout=10, **shown)
+
+    stack.configure(trustedSources=["127.0.0.1", "198.51.100.9"])
+    stack.up()
+    (firewall,) = stack.api("GET", "/v2/firewalls")["firewalls"]
+    assert "198.51.100.9" in str(firewall["inbound_rules"])
+    assert not _refused(_direct(stack))
+    assert not _refused(_uri(stack))
+    stack.must("preview", "--expect-no-changes")
+
+
+def test_the_firewall_knows_the_server_by_its_tag(stack: LocalStack) -> None:
+    (firewall,) = stack.api("GET", "/v2/firewalls")["firewalls"]
+    assert (firewall["tags"], firewall["droplet_ids"]) == (["server:freshtrack-db"], [])
+    droplets = stack.api("GET", "/v2/droplets?tag_name=server:freshtrack-db")["droplets"]
+    assert [droplet["name"] for droplet in droplets] == [CLUSTER]
+
+
+def test_a_certificate_is_renewed_by_the_next_up(stack: LocalStack, admin: psycopg.Connection[Any]) -> None:
+    now = datetime.now(UTC)
+    host, ports = str(urlsplit(_direct(stack)).hostname), (25060, 25061)
+
+    def served() -> list[x509.Certificate]:
+        return [_served(host, port, stack.authority()) for port in ports]
+
+    first, _ = served()
+    assert timedelta(days=1094) < first.not_valid_after_utc - now < timedelta(days=1096)
+    # Two years go by.
+    names = first.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
+    assert len(addresses) == 2
+    old = _held(stack).server_certificate(first.public_key(), addresses, now - timedelta(days=730))
+    assert _enter(stack, "tee", "/etc/trellis/server.crt", stdin=old).returncode == 0
+    _on(stack, "systemctl", "reload", "postgresql@15-main", "pgbouncer")
+    wait_for(lambda: served() == [x509.load_pem_x509_certificate(old.encode())] * 2)
+    state = json.loads(stack.stack.pulumi("stack", "export"))
+    (contents,) = (made for made in state["deployment"]["resources"] if made["type"].endswith(":Contents"))
+    assert datetime.fromisoformat(contents["outputs"]["renewal"]) > now + timedelta(days=300)
+    contents["outputs"]["renewal"] = (now - timedelta(days=1)).isoformat()
+    file = stack.workspace.folder / "import.json"
+    file.write_text(json.dumps(state))
+    stack.stack.pulumi("stack", "import", "--file", str(file))
+    assert "freshtrack-db-contents" in stack.fails("preview", "--expect-no-changes")
+
+    # Whoever is connected stays.
+    before = admin.execute("SELECT pg_backend_pid()").fetchone()
+    stack.up()
+    new, same = served()
+    assert new == same
+    assert new.not_valid_before_utc > now - timedelta(days=2)
+    assert new.public_key() == first.public_key()
+    assert admin.execute("SELECT pg_backend_pid()").fetchone() == before
+    stack.must("preview", "--expect-no-changes")
+
+    # A volume brings what another server was sent: it is for another key, and passed over.
+    other = _held(stack).server_certificate(ec.generate_private_key(ec.SECP256R1()).public_key(), [host], now)
+    admin.execute("UPDATE server.certificate SET certificate = %s", (other,))
+    with pytest.raises(psycopg.errors.CheckViolation):
+        admin.execute("UPDATE server.certificate SET certificate = '; touch /tmp/x'")
+    _on(stack, "/usr/local/sbin/trellis-sync", "once")
+    assert served() == [new, new]
+
+
 def test_what_was_moved_and_not_read_is_read_by_the_next_run(stack: LocalStack, admin: psycopg.Connection[Any]) -> None:
     """As after a kill between the two."""
-    before = _state(admin, "synchronisation")
     _on(stack, "sh", "-c", "echo /etc/pgbouncer/hba.conf > /run/trellis-sync.unfinished")
-    wait_for(lambda: _state(admin, "synchronisation") != before)
-    assert _state(admin, "synchronisation") == (True, "carried over: /etc/pgbouncer/hba.conf ")
+    wait_for(lambda: _state(admin, "synchronisation") == (True, "carried over: /etc/pgbouncer/hba.conf "))
 
 
 def test_every_database_is_dumped_whatever_its_name_and_a_failure_is_seen(
@@ -283,6 +369,30 @@ def test_a_server_of_before_goes_on_and_its_tables_are_made_anew_at_its_next_boo
             connection.execute("COPY (SELECT 1) TO PROGRAM 'true'")
         with pytest.raises(psycopg.errors.CheckViolation):
             _pool(connection, "x", "postgres user=postgres", "session")
+
+
+def test_the_dumps_of_a_stack_that_is_no_development_one_outlive_it(stack: LocalStack) -> None:
+    stack.configure(environment="production")
+    stack.up()
+    stack.must("destroy", "--yes", "--skip-preview")
+    for path in ("droplets", "volumes", "firewalls"):
+        assert not stack.api("GET", f"/v2/{path}").get(path)
+    assert str(stack.api("GET", "/v2/projects/default/resources")).count("do:space:freshtrack-db-dumps-") == 1
+
+
+def _held(stack: LocalStack) -> Authorities:
+    """The authorities in the stack's state."""
+    state = json.loads(stack.stack.pulumi("stack", "export", "--show-secrets"))["deployment"]
+    (made,) = (made["outputs"] for made in state["resources"] if made["type"].endswith(":Authority"))
+    return Authorities(made["certificate"], json.loads(made["key"]["plaintext"]))
+
+
+def _refused(uri: str) -> bool:
+    try:
+        psycopg.connect(uri.replace("verify-full", "require"), connect_timeout=10, sslrootcert="").close()
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 def _droplet(stack: LocalStack) -> int:

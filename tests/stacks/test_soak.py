@@ -102,9 +102,9 @@ class Killer:
         request, seconds = self._chance.randrange(of), self._chance.uniform(0, 0.2)
         self.story.append(f"{step} killed {seconds:.3f} s after request {request} of {of}")
         destroy = ("pulumi", *DESTROY, "--non-interactive", "--stack", stack.name, "--config-file")
-        command = {"recover": stack.trellis("recover"), "destroy": (*destroy, str(stack.config_file))}
+        command = {"recover": stack.command("recover"), "destroy": (*destroy, str(stack.config_file))}
         before = len(stack.journal())
-        kill_when(stack, command.get(step, stack.trellis("up")), lambda: len(stack.journal(before)) > request, seconds)
+        kill_when(stack, command.get(step, stack.command("up")), lambda: len(stack.journal(before)) > request, seconds)
         stack.stack.prepare()
 
 

@@ -1,6 +1,7 @@
 """Pulumi's engine replaced by a recorder: no server, no plugin."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks, test
 
 from components.system import System, SystemArgs
+from trellis.server.certificates import Authorities
 from trellis.settings import Settings
 
+_AUTHORITIES = Authorities.first("freshtrack-db-authority", datetime.now(UTC))
 COMPUTED: Mapping[str, Mapping[str, Any]] = {
     "digitalocean:index/databaseCluster:DatabaseCluster": {
         "host": "db.example",
@@ -37,7 +40,10 @@ COMPUTED: Mapping[str, Mapping[str, Any]] = {
     },
     "digitalocean:index/spacesKey:SpacesKey": {"accessKey": "DO00KEY", "secretKey": "spaces-secret"},
     "random:index/randomPassword:RandomPassword": {"result": "p" * 32},
-    "pulumi-python:dynamic/server:Authority": {"certificate": "-----BEGIN CERTIFICATE-----", "key": "ca-private-key"},
+    "pulumi-python:dynamic/server:Authority": {
+        "certificate": _AUTHORITIES.certificates,
+        "key": _AUTHORITIES.keys,
+    },
     "digitalocean:index/app:App": {
         "liveUrl": "https://app.example",
         "defaultIngress": "https://app-x1.ondigitalocean.app",

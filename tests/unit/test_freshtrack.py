@@ -82,6 +82,16 @@ def test_the_firewall_opens_postgresql_to_the_network_and_the_trusted_sources(
     assert [(rule["portRange"], rule["sourceAddresses"]) for rule in firewall["inboundRules"]] == [
         ("25060-25061", ["10.4.0.0/16", "203.0.113.7"])
     ]
+    # It is there before the Droplet, and knows it by a tag that nothing else has.
+    assert firewall["tags"] == ["server:freshtrack-db"]
+    assert "dropletIds" not in firewall
+    tagged = [name for name, droplet in self_hosted[0].of("Droplet").items() if firewall["tags"][0] in droplet["tags"]]
+    assert tagged == ["freshtrack-db"]
+    # A firewall takes no tag that is not there yet.
+    (volume,) = self_hosted[0].of("Volume").values()
+    assert firewall["tags"][0] in volume["tags"]
+    order = [resource.name for resource in self_hosted[0].resources if resource.typ.startswith("digitalocean:")]
+    assert order.index("freshtrack-db-data") < order.index("freshtrack-db-firewall") < order.index("freshtrack-db")
 
 
 def test_dumps_go_to_a_private_versioned_bucket_that_forgets(self_hosted: tuple[Recorder, dict[str, Any]]) -> None:
@@ -92,6 +102,13 @@ def test_dumps_go_to_a_private_versioned_bucket_that_forgets(self_hosted: tuple[
     assert (rule["expiration"], rule["noncurrentVersionExpiration"]) == ({"days": 30}, {"days": 30})
     (key,) = recorder.of("SpacesKey").values()
     assert key["grants"] == [{"bucket": "dumps-1a2b3c4", "permission": "readwrite"}]
+
+
+@pytest.mark.parametrize("environment", ["production", "development"])
+@pytest.mark.parametrize("protect", ["never", "always"])
+def test_dumps_are_deleted_with_a_development_stack_alone(environment: str, protect: str) -> None:
+    (bucket,) = _freshtrack("self-hosted", environment=environment, protect=protect)[0].of("SpacesBucket").values()
+    assert bucket["forceDestroy"] is (environment == "development")
 
 
 def test_no_password_is_in_what_the_droplet_is_told(self_hosted: tuple[Recorder, dict[str, Any]]) -> None:

@@ -338,7 +338,8 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "create failed. Deletes or replaces no data of a stack that is not a development one, unless --may-delete\n"
         "names it. Where DigitalOcean cannot make a managed\n"
         "cluster and trellis:fallback is self-hosted, says so, writes trellis:mode into the stack's config, and goes\n"
-        "on with a Droplet. A cluster that exists is never left. Needs the credentials that `pulumi up` needs.",
+        "on with a Droplet; a config that has to be committed then makes the exit code 1. A cluster that exists is\n"
+        "never left. Needs the credentials that `pulumi up` needs.",
         _up,
     ),
     "recover": (

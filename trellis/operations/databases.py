@@ -52,15 +52,22 @@ def opened(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[st
     """The databases that the arguments name, and warnings about the arguments.
 
     The CA certificates of a stack lie in a temporary folder meanwhile, which only this account can read. Raises
-    WrongCall for arguments that do not fit together, OperationError when the stack cannot be read.
+    WrongCall for arguments that do not fit together, OperationError when the stack cannot be read, or is in another
+    mode than its file says.
     """
     if options.url is not None:
         yield _single(options)
         return
     _refuse_url_options(options)
     engine = Engine(options.stack, options.config_file)
-    known = chosen(_sources(engine, options), options.databases)
+    loaded = _settings(engine, options)
+    known = chosen(_sources(loaded, options), options.databases)
     outputs = engine.outputs()
+    if (mode := outputs.get("mode", loaded.mode)) != loaded.mode:
+        raise OperationError(
+            f"trellis:mode of the stack {options.stack!r} is {loaded.mode} in its file, but {mode} is deployed. Was a "
+            f"change not committed? Set it to {mode}."
+        )
     with TemporaryDirectory(prefix="trellis-") as folder:
         yield [_reached(sources, outputs, Path(folder), options.stack) for sources in known], ()
 
@@ -73,7 +80,8 @@ def sources(options: Namespace) -> Sequence[Sources]:
     if options.folder is not None:
         return [_local(options, "database")]
     _refuse_url_options(options)
-    return chosen(_sources(Engine(options.stack, options.config_file), options), options.databases)
+    loaded = _settings(Engine(options.stack, options.config_file), options)
+    return chosen(_sources(loaded, options), options.databases)
 
 
 def chosen(known: Sequence[Sources], names: Sequence[str]) -> Sequence[Sources]:
@@ -135,8 +143,7 @@ def _local(options: Namespace, name: str) -> Sources:
     )
 
 
-def _sources(engine: Engine, options: Namespace) -> Sequence[Sources]:
-    loaded = _settings(engine, options)
+def _sources(loaded: "Settings", options: Namespace) -> Sequence[Sources]:
     return [
         Sources(
             name=f"{cluster.name}/{database.name}",

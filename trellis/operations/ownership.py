@@ -132,9 +132,7 @@ KINDS: Mapping[str, Kind] = {
     "digitalocean:index/volume:Volume": Kind(
         path="/v2/volumes", root="volumes", proof={"region.slug": "region", "size_gigabytes": "size", **_TAGS}
     ),
-    "digitalocean:index/firewall:Firewall": Kind(
-        path="/v2/firewalls", root="firewalls", proof={"droplet_ids": "dropletIds"}
-    ),
+    "digitalocean:index/firewall:Firewall": Kind(path="/v2/firewalls", root="firewalls", proof=_TAGS),
     "digitalocean:index/spacesBucket:SpacesBucket": Kind(
         path="/v2/projects/default/resources",
         root="resources",

@@ -4,12 +4,15 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from trellis.operations.deployment import Deployment, deploy
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError
 from trellis.operations.ownership import Clouds
+from trellis.operations.processes import run as run_command
+from trellis.operations.project import project
 from trellis.operations.recover import finish, take_in
 from trellis.operations.rotation import changed_logins
 from trellis.operations.terminal import tell
@@ -43,16 +46,43 @@ def run(options: Namespace) -> int:
         _refuse_loss(plan.planned, options.may_delete)
     done = _deploy_whole(engine, options)
     failed = [_name(step["urn"]) for step in done.failed if _is_new_cluster(step)]
-    if done.code == 0 or not failed or engine.config("trellis:fallback") != SELF_HOSTED:
+    # Where there is data, another mode would leave it behind.
+    if done.code == 0 or not failed or engine.config("trellis:fallback") != SELF_HOSTED or any(map(_holds_data, made)):
         return done.code
-    # From here on the stack's data lie on the Droplet: a later run must not go back to a managed cluster by itself.
+    return _fall_back(engine, options, failed)
+
+
+def _fall_back(engine: Engine, options: Namespace, failed: Iterable[str]) -> int:
+    """Deploys in the mode self-hosted from here on; an exit code of 0 where nobody has to be told of it."""
+    # The state first: a later run with another mode is refused, whatever becomes of the file.
+    engine.record_mode(SELF_HOSTED)
     engine.set_config("trellis:mode", SELF_HOSTED)
     tell(
         f"warning: DigitalOcean did not make the managed cluster {', '.join(failed)}; the reason stands above. "
         "trellis:fallback is self-hosted, so the run goes on with a Droplet. "
         f"trellis:mode of the stack {options.stack} is self-hosted from now on."
     )
-    return _deploy_whole(engine, options).code
+    code = _deploy_whole(engine, options).code
+    file = options.config_file or project() / f"Pulumi.{options.stack}.yaml"
+    if not _has_to_be_committed(file):
+        return code
+    tell(
+        f"error: {file.name} was changed by this run: it says trellis:mode: {SELF_HOSTED} now, and the file under "
+        f"version control does not. Commit it: git commit -m 'trellis:mode is {SELF_HOSTED}' {file.name}\n"
+        "The stack remembers its mode: with the old file previews, checks and deployments fail, and delete nothing."
+    )
+    return code or 1
+
+
+def _has_to_be_committed(file: Path) -> bool:
+    """Whether a change of this file is lost unless somebody commits it."""
+    if os.environ.get("CI"):
+        return True
+    try:
+        listed = run_command(("git", "ls-files", "--error-unmatch", file.name), cwd=file.parent, capture=True)
+    except FileNotFoundError:
+        return False
+    return listed.returncode == 0
 
 
 def _deploy_whole(engine: Engine, options: Namespace) -> Deployment:

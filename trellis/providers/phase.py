@@ -24,14 +24,20 @@ class PhaseProvider(Provider):
                     "later; to go back, restore a backup into a new stack.",
                 )
             )
-        for key in ("mode", "layout"):
-            if news["protect"] and _olds.get(key, news[key]) != news[key]:
+        # A state of before has neither, and was both.
+        for key, first in (("mode", "managed"), ("layout", "shared")):
+            deployed = (_olds.get(key) or first) if _olds else news[key]
+            # In the run that ends the protection the engine still refuses to delete, half-way.
+            protected = news["protect"] or _olds.get("protect", False)
+            if deployed != news[key] and (protected or news.get("abandon") != deployed):
                 failures.append(
                     dynamic.CheckFailure(
                         key,
-                        f"trellis:{key} is {news[key]}, but {_olds[key]} is deployed. The change would delete the "
-                        f"clusters with their data. Nothing was changed. Set trellis:{key} back to {_olds[key]}, or "
-                        "dump the data first, set trellis:protect to never, and restore into the new clusters.",
+                        f"trellis:{key} is {news[key]}, but {deployed} is deployed. The change would delete the "
+                        f"clusters with their data. Nothing was changed. Set trellis:{key} back to {deployed}. Or dump "
+                        f"the data, {'deploy once with trellis:protect: never, ' if protected else ''}write "
+                        f"trellis:abandon: {deployed} into the stack's config to say that they may go, run again, and "
+                        "restore into the new clusters.",
                     )
                 )
         # A stack whose names have no suffix does not record one.

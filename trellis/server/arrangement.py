@@ -1,15 +1,22 @@
 """Makes a self-hosted server hold what it should. Every step can be repeated."""
 
+import os
+import socket
+import ssl
+import struct
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
+from cryptography import x509
 from psycopg import sql
 
+from trellis.server.certificates import Authorities, renewal
 from trellis.server.scram import verifier
 
 # A Droplet installs PostgreSQL at its first boot.
@@ -24,6 +31,11 @@ _POOL_OF_ANYBODY = """
 INSERT INTO server.pools (name, database, mode, size) VALUES (%(name)s, %(database)s, %(mode)s, %(size)s)
 """
 
+_CERTIFICATE = """
+INSERT INTO server.certificate (certificate) VALUES (%s)
+ON CONFLICT (single) DO UPDATE SET certificate = excluded.certificate
+"""
+
 Result = TypeVar("Result")
 
 
@@ -31,16 +43,22 @@ class ArrangementError(Exception):
     """The server does not do what it should. The text says what was waited for, and for how long."""
 
 
-def arrange(props: Mapping[str, Any]) -> None:
+def arrange(props: Mapping[str, Any]) -> str | None:
     """Creates users, databases and pools as `Contents` lists them, and waits until the server carries them out.
 
-    Raises ArrangementError when it does not within 15 minutes.
+    Gives the time from which on its certificate is to be renewed, which this does too; None where it cannot be. Raises
+    ArrangementError when the server does not answer within 15 minutes.
     """
+    authorities, now = Authorities(props["ca_certificate"], props["ca_key"]), datetime.now(UTC)
     with TemporaryDirectory() as folder:
-        authority = Path(folder, "ca.crt")
+        authority, own, own_key = (Path(folder, name) for name in ("ca.crt", "client.crt", "client.key"))
         authority.write_text(props["ca_certificate"])
+        certificate, key = authorities.oldest().client_certificate(props["admin"], now)
+        own.write_text(certificate)
+        with os.fdopen(os.open(own_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(key)
 
-        def connect(user: str, password: str, port: int, database: str) -> psycopg.Connection[Any]:
+        def connect(user: str, password: str, port: int, database: str, **more: Any) -> psycopg.Connection[Any]:
             return psycopg.connect(
                 host=props["host"],
                 port=port,
@@ -52,10 +70,13 @@ def arrange(props: Mapping[str, Any]) -> None:
                 connect_timeout=10,
                 autocommit=True,
                 prepare_threshold=None,
+                **more,
             )
 
         def as_admin(database: str = "defaultdb") -> psycopg.Connection[Any]:
-            return connect(props["admin"], props["password"], int(props["port"]), database)
+            # Whose address is not among the sources yet is known by the certificate, in this one database.
+            shown = {"sslcert": str(own), "sslkey": str(own_key)}
+            return connect(props["admin"], props["password"], int(props["port"]), database, **shown)
 
         where = f"{props['host']}:{int(props['port'])}"
         with _patiently(as_admin, f"the server at {where}") as admin:
@@ -71,10 +92,49 @@ def arrange(props: Mapping[str, Any]) -> None:
                 raise psycopg.OperationalError(f"max_connections is {row and row[0]}, not {wanted}")
 
         _patiently(resized, f"max_connections of the server at {where}")
+        for name in props["databases"]:
+            _patiently(partial(as_admin, name), f"the database {name} at {where}").close()
         for pool in props["pools"]:
             user = pool["user"]
             opened = partial(connect, user, props["passwords"][user], int(props["pool_port"]), pool["name"])
             _patiently(opened, f"the pool {pool['name']} at {props['host']}:{int(props['pool_port'])}").close()
+        with as_admin() as admin:
+            return _certified(admin, authorities, now, props, authority)
+
+
+def _certified(
+    admin: psycopg.Connection[Any], authorities: Authorities, now: datetime, props: Mapping[str, Any], trusted: Path
+) -> str | None:
+    """Renews the server's certificate when it is time; gives the time of the next renewal, in ISO 8601."""
+    if not _has(admin, "to_regclass('server.certificate')"):
+        return None
+    served = partial(_served, props["host"], trusted=trusted)
+    current = _patiently(partial(served, int(props["port"])), f"the certificate of {props['host']}")
+    if now < renewal(current):
+        return renewal(current).isoformat()
+    text = authorities.signing(now).server_certificate(current.public_key(), props["addresses"], now)
+    admin.execute(_CERTIFICATE, (text,))
+    new = x509.load_pem_x509_certificate(text.encode())
+
+    def renewed(port: int) -> None:
+        if served(port) != new:
+            raise OSError("the old certificate is still in use")
+
+    for port in (int(props["port"]), int(props["pool_port"])):
+        _patiently(partial(renewed, port), f"the new certificate of {props['host']}:{port}")
+    return renewal(new).isoformat()
+
+
+def _served(host: str, port: int, trusted: Path) -> x509.Certificate:
+    """The certificate that a port of the server shows. Raises OSError where it is not to be trusted."""
+    context = ssl.create_default_context(cafile=str(trusted))
+    with socket.create_connection((host, port), timeout=10) as plain:
+        # PostgreSQL's request for TLS.
+        plain.sendall(struct.pack("!II", 8, 80877103))
+        if plain.recv(1) != b"S":
+            raise OSError("it offers no TLS")
+        with context.wrap_socket(plain, server_hostname=host) as encrypted:
+            return x509.load_der_x509_certificate(encrypted.getpeercert(binary_form=True) or b"")
 
 
 def _patiently(attempt: Callable[[], Result], what: str) -> Result:
@@ -82,7 +142,7 @@ def _patiently(attempt: Callable[[], Result], what: str) -> Result:
     while True:
         try:
             return attempt()
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, OSError) as error:
             if time.monotonic() > until:
                 raise ArrangementError(
                     f"{what} does not answer after {PATIENCE / 60:.0f} minutes: {str(error).strip()}. The Droplet "
@@ -94,8 +154,11 @@ def _patiently(attempt: Callable[[], Result], what: str) -> Result:
 
 def _guarded(admin: psycopg.Connection[Any]) -> bool:
     """Whether the server makes logins itself and binds pools to them. One that was built before does not."""
-    row = admin.execute("SELECT to_regprocedure('server.login(text, text)') IS NOT NULL").fetchone()
-    return row == (True,)
+    return _has(admin, "to_regprocedure('server.login(text, text)')")
+
+
+def _has(admin: psycopg.Connection[Any], what: LiteralString) -> bool:
+    return admin.execute(sql.SQL("SELECT {} IS NOT NULL").format(sql.SQL(what))).fetchone() == (True,)
 
 
 def _roles(admin: psycopg.Connection[Any], passwords: Mapping[str, str]) -> None:

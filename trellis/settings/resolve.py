@@ -43,6 +43,7 @@ def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> 
         phase=chosen.phase,
         mode=chosen.mode,
         layout=chosen.layout,
+        abandon=chosen.abandon or "",
         region=chosen.region or system.region,
         ip_range=chosen.ip_range or system.network.ip_range,
         trusted_sources=chosen.trusted_sources,

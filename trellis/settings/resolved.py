@@ -112,6 +112,7 @@ class Settings:
     """Everything the program needs to know before it registers the first resource.
 
     name_suffix: what ends the names at DigitalOcean; empty adds nothing.
+    abandon: the mode or layout that is deployed, whose clusters another one may delete; empty for none.
     migration_endpoint: "public" or "private", the host that this machine reaches; a runner inside the VPC has both.
     copy: the region that holds a copy of every cluster, where one is asked for.
     connection_files: the folder that connection strings and CA certificates are written to, where one is asked for.
@@ -126,6 +127,7 @@ class Settings:
     phase: Phase
     mode: Mode
     layout: Layout
+    abandon: str
     region: str
     ip_range: str
     trusted_sources: tuple[str, ...]

@@ -89,6 +89,9 @@ class StackConfig(Camel):
     mode: Mode = Mode.MANAGED
     fallback: Annotated[Literal[Mode.SELF_HOSTED] | None, EmptyIsNone] = None
     layout: Layout = Layout.SHARED
+    abandon: Annotated[
+        Literal[Mode.MANAGED, Mode.SELF_HOSTED, Layout.SHARED, Layout.PER_DATABASE] | None, EmptyIsNone
+    ] = None
     name_suffix: NameSuffix = ""
     region: Annotated[Region | None, EmptyIsNone] = None
     ip_range: Annotated[PrivateRange | None, EmptyIsNone] = None

@@ -34,6 +34,12 @@ CREATE TABLE IF NOT EXISTS server.pools (
   mode text NOT NULL CHECK (mode IN ('session', 'transaction', 'statement')),
   size integer NOT NULL CHECK (size BETWEEN 1 AND 10000)
 );
+-- The next certificate for the key that the server has.
+CREATE TABLE IF NOT EXISTS server.certificate (
+  single boolean PRIMARY KEY DEFAULT true CHECK (single),
+  certificate text NOT NULL
+    CHECK (certificate ~ '^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+\n-----END CERTIFICATE-----\n$')
+);
 CREATE TABLE IF NOT EXISTS server.state (
   name text PRIMARY KEY,
   at timestamptz NOT NULL,

@@ -10,6 +10,12 @@ export LC_ALL=C.UTF-8
 # shellcheck disable=SC2034
 ALLOWED="max_connections|superuser_reserved_connections|shared_buffers|effective_cache_size"
 
+# Whoever holds the stack's state has a certificate of its authority to show, and so is heard from every address that
+# the cloud's firewall lets through: a list of sources that has no place for him any more can be changed. After the
+# sources, for the first line that fits counts.
+# shellcheck disable=SC2034
+STATE_ACCESS="hostssl defaultdb doadmin 0.0.0.0/0 scram-sha-256 clientcert=verify-ca"
+
 # With an environment of its own: nothing that root was told is for the server's account. Names in SQL mean
 # PostgreSQL's own, whatever somebody made of the same name.
 as_postgres() {

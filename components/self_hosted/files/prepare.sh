@@ -84,15 +84,17 @@ make_cluster() {
 }
 
 # The server's own key never leaves it; the certificate names the addresses of this Droplet and ends before the
-# authority does. The authority's key is gone once it has signed.
+# authority does. Its subject is no address: to a verifier it could be a name, and the authority vouches for none. The
+# authority's key is gone once it has signed.
 make_certificate() {
-  local ends days key=/etc/trellis/server.key
+  local ends left days key=/etc/trellis/server.key
   [ -e /etc/trellis/ca.key ] || return 0
   chmod 755 /etc/trellis
   ends=$(openssl x509 -in /etc/trellis/ca.crt -noout -enddate | cut -d= -f2)
-  days=$((($(date -d "$ends" +%s) - $(date +%s)) / 86400 - 1))
+  left=$((($(date -d "$ends" +%s) - $(date +%s)) / 86400 - 1))
+  days=$((left < CERTIFICATE_DAYS ? left : CERTIFICATE_DAYS))
   [ -e "$key" ] || openssl ecparam -name prime256v1 -genkey -noout -out "$key"
-  openssl req -new -key "$key" -subj "/CN=$PRIVATE_ADDRESS" |
+  openssl req -new -key "$key" -subj "/CN=postgresql" |
     openssl x509 -req -CA /etc/trellis/ca.crt -CAkey /etc/trellis/ca.key -CAcreateserial -days "$days" \
       -out /etc/trellis/server.crt -extfile <(
         echo "subjectAltName=IP:$PRIVATE_ADDRESS,IP:$PUBLIC_ADDRESS"
@@ -105,7 +107,7 @@ make_certificate() {
   # Each server has a copy that its own group alone can read.
   install -m 640 -o root -g postgres "$key" /etc/trellis/postgresql.key
   install -m 640 -o root -g pgbouncer "$key" /etc/trellis/pgbouncer.key
-  chmod 644 /etc/trellis/server.crt
+  chmod 644 /etc/trellis/server.crt /etc/trellis/ca.crt
   rm /etc/trellis/ca.key
 }
 
@@ -118,6 +120,7 @@ port = $PORT
 ssl = on
 ssl_cert_file = '/etc/trellis/server.crt'
 ssl_key_file = '/etc/trellis/postgresql.key'
+ssl_ca_file = '/etc/trellis/ca.crt'
 ssl_min_protocol_version = 'TLSv1.2'
 password_encryption = 'scram-sha-256'
 shared_preload_libraries = 'pg_stat_statements'
@@ -153,13 +156,15 @@ make_administrator() {
     </usr/local/lib/trellis-administrator.sql
 }
 
-# Once all is there: the administrator alone, from where the stack admits. The synchronisation writes the rest.
+# Once all is there: the administrator alone, from where the stack admits, and its tables for who holds the state. The
+# synchronisation writes the rest.
 admit_administrator() {
   local range
   if ! grep -q "^hostssl" "$config/pg_hba.conf"; then
     for range in $SOURCES; do
       echo "hostssl all doadmin $range scram-sha-256" >>"$config/pg_hba.conf"
     done
+    echo "$STATE_ACCESS" >>"$config/pg_hba.conf"
     systemctl reload "postgresql@$PG_MAJOR-main"
   fi
 }

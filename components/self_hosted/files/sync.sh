@@ -11,6 +11,7 @@ access="$config/pg_hba.conf"
 pools=/etc/pgbouncer/pools.ini
 pool_access=/etc/pgbouncer/hba.conf
 logins=/etc/pgbouncer/userlist.txt
+certificate=/etc/trellis/server.crt
 
 # What a restarted server has to go on with: files are in place that nobody has read yet.
 unfinished=/run/trellis-sync.unfinished
@@ -28,15 +29,27 @@ only() {
   done
 }
 
-# Standard input becomes the next version of a file. Arguments: the file, the group that may read it.
+# Standard input becomes the next version of a file. Arguments: the file, the group that may read it, its mode.
 stage() {
-  install -m 640 -o root -g "$2" /dev/null "$1.new"
+  install -m "${3:-640}" -o root -g "$2" /dev/null "$1.new"
   cat >"$1.new"
 }
 
 login='"[a-z_][a-z0-9_]{0,62}"'
 pool='[a-z_][a-z0-9_-]{0,62}'
 range='[0-9.]{7,15}/[0-9]{1,2}'
+
+# The certificate that was sent, where it is for the key of this server: a volume brings that of the server before.
+next_certificate() {
+  local sent
+  sent=$(as_administrator -c "SELECT certificate FROM server.certificate")
+  if [ -n "$sent" ] && [ "$sent" != "$(cat "$certificate")" ] &&
+    cmp -s <(openssl x509 -noout -pubkey <<<"$sent") <(openssl pkey -in /etc/trellis/server.key -pubout); then
+    openssl x509 <<<"$sent"
+  else
+    cat "$certificate"
+  fi
+}
 
 stage_all() {
   as_administrator -c "SELECT format('%s = %L', name, value) FROM server.settings ORDER BY name" |
@@ -45,6 +58,7 @@ stage_all() {
     echo "$LOCAL_ACCESS"
     as_administrator -c "SELECT concat('hostssl all all ', range, ' scram-sha-256') FROM server.sources ORDER BY range" |
       only "hostssl all all $range scram-sha-256"
+    echo "$STATE_ACCESS"
   } | stage "$access" postgres
   {
     echo "[databases]"
@@ -63,6 +77,7 @@ stage_all() {
     AND rolpassword OPERATOR(pg_catalog.~) '^SCRAM-SHA-256[\$][0-9]+:[A-Za-z0-9+/=]+[\$][A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+\$'
     ORDER BY rolname" |
     only "$login \"SCRAM-SHA-256[$][A-Za-z0-9+/=:$]+\"" | stage "$logins" pgbouncer
+  next_certificate | stage "$certificate" root 644
 }
 
 # All is written, then all is moved, then both servers read it: a source that is gone has no way in left.
@@ -72,7 +87,7 @@ synchronise() {
     return
   fi
   stage_all
-  for file in "$sizes" "$access" "$pools" "$pool_access" "$logins"; do
+  for file in "$sizes" "$access" "$pools" "$pool_access" "$logins" "$certificate"; do
     if cmp -s "$file.new" "$file"; then
       rm "$file.new"
     else

@@ -1,0 +1,52 @@
+"""Another mode or layout leaves clusters behind: refused in every phase, until the config names what may go."""
+
+from typing import Any
+
+import pytest
+
+from trellis.providers.phase import PhaseProvider
+
+CHANGES = [("mode", "managed", "self-hosted"), ("mode", "self-hosted", "managed"), ("layout", "shared", "per-database")]
+
+
+def _refusals(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    stack = {"phase": "launch", "rank": 0, "mode": "managed", "layout": "shared", "protect": False}
+    failures = PhaseProvider().check({**stack, **before}, {**stack, **before, **now}).failures
+    return [failure.reason for failure in failures or ()]
+
+
+@pytest.mark.parametrize(("key", "deployed", "wanted"), CHANGES)
+@pytest.mark.parametrize("phase", ["launch", "growth"])
+def test_a_change_is_refused_in_every_phase(key: str, deployed: str, wanted: str, phase: str) -> None:
+    before = {"phase": phase, "rank": int(phase == "growth"), key: deployed}
+    (refused,) = _refusals(before, {key: wanted})
+    assert refused.startswith(f"trellis:{key} is {wanted}, but {deployed} is deployed.")
+    assert "Nothing was changed." in refused
+    assert f"Set trellis:{key} back to {deployed}" in refused
+    assert f"trellis:abandon: {deployed}" in refused
+
+
+@pytest.mark.parametrize(("key", "deployed", "wanted"), CHANGES)
+def test_it_is_carried_out_once_the_config_names_what_is_deployed(key: str, deployed: str, wanted: str) -> None:
+    assert _refusals({key: deployed}, {key: wanted, "abandon": deployed}) == []
+    # The same word does not open the way back.
+    assert len(_refusals({key: wanted, "abandon": deployed}, {key: deployed})) == 1
+
+
+@pytest.mark.parametrize(("before", "now"), [({"protect": True}, {"protect": True}), ({"protect": True}, {})])
+def test_what_is_protected_is_let_go_by_a_run_of_its_own(before: dict[str, bool], now: dict[str, bool]) -> None:
+    """The engine would refuse the deletion half-way: what the state protects stays protected in the same run."""
+    (refused,) = _refusals(before, {"protect": False, **now, "mode": "self-hosted", "abandon": "managed"})
+    assert "deploy once with trellis:protect: never" in refused
+
+
+def test_both_at_once_are_refused() -> None:
+    refused = _refusals({}, {"mode": "self-hosted", "layout": "per-database", "abandon": "managed"})
+    assert [text.split()[0] for text in refused] == ["trellis:layout"]
+
+
+def test_a_state_of_before_was_managed_and_shared() -> None:
+    known = {"phase": "launch", "rank": 0}
+    now = {**known, "mode": "self-hosted", "layout": "per-database", "protect": False}
+    assert len(PhaseProvider().check(known, now).failures or ()) == 2
+    assert PhaseProvider().check({}, now).failures == []
