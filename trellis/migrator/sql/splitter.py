@@ -67,6 +67,13 @@ _STATEMENTS_OF_INTEREST = frozenset(
 
 # The words that open and close a BEGIN ATOMIC body and the CASE expressions in it.
 _BODY_EDGES = frozenset({"ATOMIC", "CASE", "END"})
+# After these a word is a name, whatever it says.
+_BEFORE_NAME = frozenset({"dot", "AS"})
+# What no expression begins with: a CASE before one of these is no expression but the name of a column. A comma and a
+# semicolon are of them, too.
+_AFTER_NAME = frozenset(
+    "FROM INTO WHERE GROUP HAVING WINDOW UNION INTERSECT EXCEPT ORDER LIMIT OFFSET FETCH FOR ON RETURNING".split()
+)
 
 
 class Statement(NamedTuple):
@@ -160,6 +167,8 @@ def _next_statement(text: str, position: int, conforming: bool) -> tuple[Stateme
         if start < 0:
             start = begin
         before, previous = previous, kind
+        if before == "CASE" and body and (match[0][0] in ",;" or match[0].translate(_CAPITALS) in _AFTER_NAME):
+            body -= 1
         if kind == "word":
             word = match[0].translate(_CAPITALS)
             if word in _BODY_EDGES and not opened and _has_body(head):
@@ -168,7 +177,7 @@ def _next_statement(text: str, position: int, conforming: bool) -> tuple[Stateme
                 head.append(word)
             if head[:1] and (head[0] not in _STATEMENTS_OF_INTEREST or (len(head) == _HEAD and not _has_body(head))):
                 pattern = _COARSE
-            previous = word
+            previous = "name" if before in _BEFORE_NAME else word
         elif kind == "string":
             position = _past_string(text, begin, conforming)
         elif kind == "identifier":
@@ -218,12 +227,12 @@ def _has_body(head: list[str]) -> bool:
 def _body_depth(depth: int, before: str | None, word: str) -> int:
     """How deep in BEGIN ATOMIC and CASE blocks after this word.
 
-    before: the word before it, or the kind of token. After a dot or AS, END and CASE are names; so is an END that ends
-    a query of a body, as the body's own comes after a semicolon.
+    before: the word before it, or the kind of token. An END that ends a query of a body is a name too, as the
+    body's own comes after a semicolon; whether CASE is one is seen by what follows it.
     """
     if word == "ATOMIC":
-        return depth + 1 if before == "BEGIN" else depth
-    if depth == 0 or before in ("dot", "AS"):
+        return 1 if depth == 0 and before == "BEGIN" else depth
+    if depth == 0 or before in _BEFORE_NAME:
         return depth
     if word == "CASE":
         return depth + 1
