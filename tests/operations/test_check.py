@@ -93,6 +93,19 @@ def test_places_are_those_of_the_file(trellis: Trellis, write: Write) -> None:
     ]
 
 
+def test_a_legacy_file_is_reviewed_and_run(trellis: Trellis, write: Write) -> None:
+    folder = write(
+        {
+            "V1__A.sql": "BEGIN;\nCREATE TABLE a (b text);\nCOPY a FROM stdin;\nit's\nDROP TABLE a;\n\\.\n"
+            "DROP TABLE old;\nCOMMIT;",
+            "migrations.conf": "legacy=V1__A.sql",
+        }
+    )
+    assert found(trellis, folder) == [("V1__A.sql", 7, 1, "ban-drop-table", "error")]
+    done = trellis("check", "--folder", write({"V1__A.sql": "BEGIN;\nCREATE TABLE a (b text);\nCOMMIT;"}), "--all")
+    assert "1 file reviewed and run on a throw-away server, nothing found." in done.out
+
+
 def test_a_mixture_that_runs_outside_a_transaction(trellis: Trellis, write: Write) -> None:
     folder = write(
         {

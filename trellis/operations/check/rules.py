@@ -20,8 +20,8 @@ MOOT: Mapping[str, str] = {
     "prefer-robust-stmts": "a file and its history row are one transaction, and outside a transaction the next run goes"
     " on after the last finished statement: nothing runs twice, so nothing need be repeatable",
     "ban-concurrent-index-creation-in-transaction": "the migrator runs such a file outside a transaction",
-    "transaction-nesting": "the migrator refuses BEGIN and COMMIT in a file: trellis-refused",
-    "ban-uncommitted-transaction": "the migrator refuses BEGIN in a file: trellis-refused",
+    "transaction-nesting": "the migrator refuses BEGIN and COMMIT in a file that is not legacy: trellis-refused",
+    "ban-uncommitted-transaction": "the migrator refuses BEGIN in a file that is not legacy: trellis-refused",
 }
 
 _EXPAND = (

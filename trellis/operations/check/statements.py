@@ -14,6 +14,7 @@ NAME = r'(?P<table>(?:"[^"]+"|[\w$]+)(?:\s*\.\s*(?:"[^"]+"|[\w$]+))?)'
 _QUOTED_OR_BRACKET = re.compile(r'"[^"]*"|[(),]')
 _INNERMOST = re.compile(r"\([^()]*\)")
 _IGNORE = re.compile(r"--[ \t]*trellis-ignore[ \t]+([\w, \t-]+)")
+_NO_LINE_END = re.compile(r"[^\r\n]")
 _TABLE_KINDS = frozenset({"TEMP", "TEMPORARY", "UNLOGGED", "GLOBAL", "LOCAL"})
 
 
@@ -33,10 +34,15 @@ class Checked:
         """The file, as findings name it."""
         return str(self.script.file.path)
 
-    @property
+    @cached_property
     def text(self) -> str:
-        """The SQL, placeholders replaced."""
-        return self.script.rendered.text
+        """The SQL, placeholders replaced and the rows of a COPY blanked."""
+        text = self.script.rendered.text
+        for statement in self.statements:
+            if statement.rows is not None:
+                blank = _NO_LINE_END.sub(" ", text[statement.rows : statement.end])
+                text = text[: statement.rows] + blank + text[statement.end :]
+        return text
 
     @cached_property
     def statements(self) -> Sequence[Statement]:
