@@ -118,6 +118,8 @@ class Frame:
 
 # The history belongs to the user who connected, whoever a file has made itself.
 OWN_ROLE = "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE NONE; "
+# How many statements stand between a file's own and its COMMIT: these two, and the one that writes the history.
+OWN_STATEMENTS = 3
 
 # A RESET ALL in the file clears the clock; the time is then not known and 0.
 _ELAPSED = (

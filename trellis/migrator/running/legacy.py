@@ -14,6 +14,7 @@ from trellis.migrator.connecting import Connection, roll_back, run
 from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.sql import Part, Statement, commits
 
+from .advice import add_advice, at_commit
 from .batch import OWN_ROLE, Frame, Unit
 from .retry import add_holder
 
@@ -40,7 +41,12 @@ def apply_legacy(connection: Connection, unit: Unit, frame: Frame, applied: Call
             run(connection, part.rendered.text[statement.start : end], part.rows(statement))
             kept = index + 1 if _idle(connection) else kept
         _begin(connection)
-        run(connection, f"{_recorded(unit, frame, started)}; COMMIT")
+        run(connection, _recorded(unit, frame, started))
+        try:
+            run(connection, "COMMIT")
+        except ServerError as error:
+            at_commit(error)
+            raise
     except ServerError as error:
         raise _failed(connection, unit, last, error, kept) from None
     except MigrationError as error:
@@ -81,6 +87,7 @@ def _failed(
     offset = None if error.position is None or statement is None else statement.start + error.position
     failure = part.server_error(error, statement, offset)
     failure.state = _state(unit, kept)
+    add_advice(failure, error, part.file.path.name)
     return failure
 
 
