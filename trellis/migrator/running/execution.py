@@ -7,13 +7,13 @@ from pathlib import Path
 from psycopg.pq import ConnStatus
 
 from trellis.migrator.connecting import Session
-from trellis.migrator.errors import MigrationError
+from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.history import HistoryRow, Pending, Plan
 from trellis.migrator.options import Options
 from trellis.migrator.sql import Kind
 from trellis.migrator.versions import version_key
 
-from .batch import Frame, Unit
+from .batch import LOCK_LOST, Frame, Unit
 from .legacy import apply_legacy
 from .non_transactional import apply_alone
 from .report import AppliedMigration
@@ -52,8 +52,15 @@ class Execution:
                     for pending, own_rank in members:
                         apply = apply_legacy if pending.survey.legacy else apply_alone
                         apply(session.connection, self._unit(pending, own_rank), frame, self._note)
-            except MigrationError as error:
-                error.state = " ".join(filter(None, (error.state or self._kept(error), self._now())))
+            except (MigrationError, ServerError) as error:
+                if LOCK_LOST in error.message:
+                    raise MigrationError(
+                        f"{LOCK_LOST}. A file gives up its own with pg_advisory_unlock(key), not with"
+                        " pg_advisory_unlock_all().",
+                        state=self._now(),
+                    ) from None
+                if isinstance(error, MigrationError):
+                    error.state = " ".join(filter(None, (error.state or self._kept(error), self._now())))
                 raise
 
     def _kept(self, error: MigrationError) -> str:

@@ -75,8 +75,9 @@ class _AloneRun:
         applied(self._unit, milliseconds)
 
     def _begin(self) -> None:
-        """Write the row, or take over that of the run before; bring the session to where the file left it."""
+        """Make the session ready; write the row, or take over that of the run before."""
         table, row = self._frame.table, self._unit.row
+        run(self._connection, f"{self._frame.session_reset}; {self._frame.timeouts('SESSION', self._comments)}")
         if self._unit.pending.unfinished is None:
             row = replace(row, success=False, execution_time=self._progress.execution_time)
             self._own(table.insert(row, installed_on=self._frame.clock))
@@ -87,7 +88,6 @@ class _AloneRun:
                 " on from there."
             )
             self._own(table.update(row.installed_rank, f"checksum = {literal(row.checksum)}"))
-        run(self._connection, f"{self._frame.session_reset}; {self._frame.timeouts('SESSION', self._comments)}")
 
     def _step(self, index: int, part: Part, statement: Statement) -> None:
         kind = non_transactional_kind(statement.head)
