@@ -65,7 +65,8 @@ def _survey(file: MigrationFile, whole: Iterable[Part]) -> Survey:
             for statement in part.statements():
                 comments = _read_comments(part, end, statement.start, first=not count) or comments
                 outside = _check(part, statement) or outside
-                legacy = legacy or statement.rows is not None or controls_transaction(statement.head)
+                if file.legacy:
+                    legacy = legacy or statement.rows is not None or controls_transaction(statement.head)
                 end = statement.end
                 count += 1
             comments = _read_comments(part, end, len(part.rendered.text), first=not count) or comments
