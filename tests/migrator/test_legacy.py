@@ -88,6 +88,8 @@ def test_many_rows(database: Database, write: Write, run: Run) -> None:
             "The first 3 of 4 statements of V2__x.sql",
         ),
         ("BEGIN;\nCREATE TABLE a (id int);\nCOMMIT;\nSELECT 1;\nSELECT nope;\nCOMMIT;", 5, "42703", "The first 3 of 6"),
+        ("BEGIN;\nCREATE TABLE a (id int);\nEND AND CHAIN;\nSELECT 1/0;\nCOMMIT;", 4, "22012", "The first 3 of 5"),
+        ("BEGIN;\nCREATE TABLE a (id int);\nROLLBACK;\nSELECT 1/0;\nCOMMIT;", 4, "22012", None),
         ("CREATE TABLE a (id int);\nCOPY a FROM STDIN;\n1\nx\n\\.\n", 2, "22P02", None),
         (
             "BEGIN;\nCREATE TABLE a (id int UNIQUE DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO a VALUES (1), (1);\n"

@@ -18,6 +18,9 @@ from .advice import add_advice, at_commit
 from .batch import OWN_ROLE, Frame, Unit
 from .retry import add_holder
 
+_COMMITS = (("COMMIT",), ("END",))
+_TAKES_BACK = (("ROLLBACK",), ("ABORT",))
+
 
 def apply_legacy(connection: Connection, unit: Unit, frame: Frame, applied: Callable[[Unit, int], None]) -> None:
     """Run the statements of a migration one by one, with its row in the history in the last transaction.
@@ -39,7 +42,9 @@ def apply_legacy(connection: Connection, unit: Unit, frame: Frame, applied: Call
                 _begin(connection, statement.head[:1])
             end = statement.rows if statement.rows is not None else statement.end
             run(connection, part.rendered.text[statement.start : end], part.rows(statement))
-            kept = index + 1 if _idle(connection) else kept
+            word = statement.head[:1]
+            if word in _COMMITS or (word not in _TAKES_BACK and _idle(connection)):
+                kept = index + 1
         _begin(connection)
         run(connection, _recorded(unit, frame, started))
         try:

@@ -83,10 +83,9 @@ def _own(checked: Checked, new: frozenset[str]) -> Iterator[Finding]:
     for statement in checked.statements:
         ignored = checked.ignored(statement)
         bare = checked.bare(statement)
-        harmless = only_new(checked, statement, new)
         for rule in RULES:
             met = rule.pattern.match(checked.source(statement) if rule.unblanked else bare)
-            if met and rule.name not in ignored and not (harmless and not rule.unblanked):
+            if met and rule.name not in ignored and (rule.unblanked or not only_new(checked, statement, new)):
                 yield _finding(checked, statement.start, rule.name, rule.severity, rule.message, rule.advice)
 
 
