@@ -302,7 +302,11 @@ def test_a_reviewed_file_does_not_reach_the_machine(servers: Servers, write: Wri
 def test_the_administrator_has_the_rights_of_the_database(servers: Servers, database: Database, write: Write) -> None:
     folder = write({"V1__A.sql": "CREATE TABLE a (b text);"})
     database.run(
-        "CREATE ROLE modest LOGIN PASSWORD 'modest'", "GRANT CREATE ON SCHEMA public TO modest", "CREATE TABLE kept ()"
+        "CREATE ROLE modest LOGIN PASSWORD 'modest'",
+        "GRANT CREATE ON SCHEMA public TO modest",
+        "CREATE SCHEMA other",
+        "GRANT USAGE ON SCHEMA other TO modest",
+        "CREATE TABLE other.kept ()",
     )
     try:
         target = Target(database.parameters("modest", "modest"))
