@@ -184,13 +184,17 @@ def _next_statement(text: str, position: int, conforming: bool) -> tuple[Stateme
             body -= 1
         if kind == "word":
             word = match[0].translate(_CAPITALS)
+            previous = "name" if word == "CASE" or before in _BEFORE_NAME else word
             if word in _BODY_EDGES and not opened and _has_body(head):
-                body = _body_depth(body, before, word)
+                depth = _body_depth(body, before, word)
+                if depth > body:
+                    # A statement follows, or the END of an empty body; what follows CASE tells whether it was a name.
+                    previous = "semicolon" if word == "ATOMIC" else "CASE"
+                body = depth
             if len(head) < _HEAD and (not opened or head[:1] == ["REINDEX"]):
                 head.append(word)
             if head[:1] and (head[0] not in _STATEMENTS_OF_INTEREST or (len(head) == _HEAD and not _has_body(head))):
                 pattern = _COARSE
-            previous = "name" if before in _BEFORE_NAME else word
         elif kind == "string":
             position = _past_string(text, begin, conforming)
         elif kind == "identifier":
@@ -261,7 +265,7 @@ def _body_depth(depth: int, before: str | None, word: str) -> int:
         return depth
     if word == "CASE":
         return depth + 1
-    return depth if depth == 1 and before not in ("semicolon", "ATOMIC") else depth - 1
+    return depth if depth == 1 and before != "semicolon" else depth - 1
 
 
 def _past_comment(text: str, start: int) -> int:
