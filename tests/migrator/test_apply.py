@@ -152,9 +152,40 @@ def test_a_constraint_that_fails_at_commit(database: Database, write: Write, run
     with pytest.raises(MigrationError) as raised:
         run(folder)
     assert (raised.value.file, raised.value.sqlstate) == (str(folder / "V2__b.sql"), "23505")
+    assert "At COMMIT, where what is deferred is checked: duplicate key" in str(raised.value)
     assert "Key (id)=(1) already exists." in str(raised.value)
     assert [row[1] for row in database.history()] == ["1"]
     assert database.rows("SELECT to_regclass('c')") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "line", "sqlstate"),
+    [
+        ("ALTER TYPE mood ADD VALUE 'calm';\nINSERT INTO m VALUES ('calm');", 2, "55P04"),
+        ("SELECT 1;\nCALL p();", 2, "2D000"),
+        ("DO $$ BEGIN COMMIT; END $$;", 1, "2D000"),
+        ("SELECT 1; REINDEX TABLE parts;", 1, "25001"),
+        ("CLUSTER parts USING parts_a;", 1, "25001"),
+    ],
+)
+def test_what_needs_no_transaction_is_told_so(
+    database: Database, write: Write, run: Run, sql: str, line: int, sqlstate: str
+) -> None:
+    folder = write(
+        {
+            "V1__a.sql": "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE m (a mood);"
+            "CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE INDEX parts_a ON parts (a);"
+            " CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;",
+            "V2__b.sql": sql,
+        }
+    )
+    with pytest.raises(MigrationError) as raised:
+        run(folder)
+    assert (raised.value.line, raised.value.sqlstate) == (line, sqlstate)
+    assert "-- trellis: no-transaction above the first statement" in str(raised.value)
+    assert "executeInTransaction=false into V2__b.sql.conf" in str(raised.value)
+    write({"V2__b.sql": f"-- trellis: no-transaction\n{sql}"})
+    assert run(folder).current_version == "2"
 
 
 def test_a_file_sets_what_it_likes_and_the_next_starts_afresh(database: Database, write: Write, run: Run) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.migrator.conftest import Write
 from tests.migrator.servers import ADMIN, PASSWORD, Database, PostgreSQL
+from tests.migrator.test_legacy import COPY
 from trellis.development.bring import cache_folder
 from trellis.migrator import MigrationError, Options, Target, baseline, info, migrate, repair, validate
 
@@ -119,6 +120,33 @@ def test_edge_files_give_the_same_rows(database: Database, other: Database, writ
     assert rows(other) == rows(database)
     assert other.snapshot() == database.snapshot()
     assert "valid" in flyway(other, folder, "validate", *pairs(VALUES)).stdout
+    assert validate(target(database), folder, VALUES) == ()
+    assert migrate(target(database), folder, VALUES).applied == ()
+
+
+def test_legacy_files_give_the_same(database: Database, other: Database, write: Write, flyway: Flyway) -> None:
+    """Transactions and COPY rows of their own, names without a prefix, and a file that is no migration."""
+    folder = write(
+        {
+            "1__wrapped.sql": "BEGIN;\nCREATE TABLE a (id int);\nINSERT INTO a VALUES (1);\nCOMMIT;\n",
+            "1.1__several.sql": "BEGIN; CREATE TABLE b (id int); COMMIT; BEGIN; INSERT INTO b VALUES (1); ROLLBACK;"
+            " INSERT INTO b VALUES (2);",
+            "2__copy.sql": COPY,
+            "3__plain.sql": "CREATE TABLE d (id int);",
+            "R__wrapped.sql": "START TRANSACTION; INSERT INTO d VALUES (1); END;",
+            "notes.sql": "nothing",
+        }
+    )
+    prefix = "flyway.sqlMigrationPrefix="
+    flyway(database, folder, "migrate", prefix, *pairs(VALUES))
+    legacy = ["1__wrapped.sql", "1.1__several.sql", "2__copy.sql", "R__wrapped.sql"]
+    write({"migrations.conf": "prefix=\nignore=notes.sql\n" + "".join(f"legacy={script}\n" for script in legacy)})
+    assert len(migrate(target(other), folder, VALUES).applied) == 5
+    assert rows(other) == rows(database)
+    assert other.snapshot() == database.snapshot()
+    for table in "abcd":
+        assert other.rows(f"SELECT * FROM {table}") == database.rows(f"SELECT * FROM {table}")
+    assert "valid" in flyway(other, folder, "validate", prefix, *pairs(VALUES)).stdout
     assert validate(target(database), folder, VALUES) == ()
     assert migrate(target(database), folder, VALUES).applied == ()
 

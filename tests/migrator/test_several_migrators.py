@@ -45,6 +45,48 @@ def test_ten_at_once(database: Database, write: Write) -> None:
     assert database.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
 
 
+GIVES_UP = "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_unlock_all()';"
+SLEEPS = "SELECT f(); DO $$ BEGIN PERFORM pg_sleep(${seconds}); EXCEPTION WHEN query_canceled THEN END $$;"
+SECOND = {"in a transaction": SLEEPS, "outside": f"-- trellis: no-transaction\n{SLEEPS}"}
+
+
+@pytest.mark.parametrize("third", ["", "-- trellis: no-transaction\n"])
+@pytest.mark.parametrize("second", SECOND)
+def test_a_lock_that_a_file_gives_up_is_taken_again(
+    database: Database, write: Write, run: Run, second: str, third: str
+) -> None:
+    seen = "CREATE TABLE seen AS SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();"
+    run(write({"V1__f.sql": GIVES_UP, "V2__g.sql": SECOND[second], "V3__h.sql": third + seen}), {"seconds": "0"})
+    assert database.rows("SELECT count(*) FROM seen") == [(1,)]
+    assert database.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+
+
+@pytest.mark.parametrize("third", ["", "-- trellis: no-transaction\n"])
+@pytest.mark.parametrize("second", SECOND)
+def test_a_lock_that_is_gone_ends_the_run(database: Database, write: Write, run: Run, second: str, third: str) -> None:
+    folder = write({"V1__f.sql": GIVES_UP, "V2__g.sql": SECOND[second], "V3__h.sql": f"{third}CREATE TABLE h (a int);"})
+    asleep = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    failures: list[MigrationError] = []
+
+    def go() -> None:
+        with pytest.raises(MigrationError) as raised:
+            run(folder, {"seconds": "600"})
+        failures.append(raised.value)
+
+    running = threading.Thread(target=go)
+    running.start()
+    while not (sleeping := database.rows(asleep)):
+        assert running.is_alive()
+    with database.connect() as other:
+        other.execute(f"SELECT pg_advisory_lock({FLYWAYS_KEY})")
+        # It goes on as if the sleep were over.
+        other.execute(f"SELECT pg_cancel_backend({sleeping[0][0]})")
+        running.join()
+    (error,) = failures
+    assert "gave up the lock that keeps other migrators out" in str(error)
+    assert [row[1] for row in database.history()] == ["1", "2"]
+
+
 def test_waiting_names_the_holder(database: Database, write: Write, run: Run) -> None:
     folder = write({"V1__x.sql": "SELECT 1;"})
     with database.connect() as holder:

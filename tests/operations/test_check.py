@@ -44,6 +44,9 @@ def found(trellis: Trellis, folder: Path, *arguments: str) -> list[tuple[str, in
         ("ALTER TABLE old SET UNLOGGED", "trellis-rewrite", "error"),
         ("ALTER TABLE old ADD COLUMN a bigserial", "trellis-long-lock", "error"),
         ("ALTER TABLE old ADD COLUMN a bigint CHECK (a > 0)", "trellis-long-lock", "error"),
+        ("ALTER TABLE old ADD COLUMN a timestamptz DEFAULT clock_timestamp()", "adding-field-with-default", "error"),
+        ("ALTER TABLE old ADD COLUMN a bigint GENERATED ALWAYS AS (b) STORED", "adding-field-with-default", "error"),
+        ("ALTER TABLE old ALTER COLUMN a TYPE varchar(40)", "changing-column-type", "error"),
         ("LOCK TABLE old", "trellis-lock-table", "warning"),
         ("REFRESH MATERIALIZED VIEW old", "trellis-refresh-blocks", "warning"),
         ("DROP FUNCTION f() CASCADE", "trellis-drop-cascade", "error"),
@@ -74,6 +77,48 @@ def test_what_is_harmless_is_not_found(trellis: Trellis, write: Write) -> None:
     assert found(trellis, folder, "--placeholder", "secret=x") == []
 
 
+NEW = """
+ALTER TABLE a RENAME COLUMN b TO c;
+ALTER TABLE a ALTER COLUMN c TYPE bigint USING c::bigint, ADD COLUMN d bigint NOT NULL;
+ALTER TABLE a ADD COLUMN e timestamptz DEFAULT clock_timestamp(), ALTER COLUMN d SET NOT NULL, DROP COLUMN d CASCADE;
+ALTER TABLE a ADD COLUMN f bigint REFERENCES old (id), ADD UNIQUE (c), ADD CHECK (c > 0), SET UNLOGGED;
+CREATE INDEX a_c ON a (c);
+ALTER INDEX a_c RENAME TO a_d;
+REINDEX INDEX public.a_d;
+DROP INDEX a_d;
+LOCK TABLE a;
+DELETE FROM a;
+TRUNCATE public.a;
+ALTER TABLE public.a RENAME TO g;
+CREATE INDEX g_c ON g (c);
+REINDEX TABLE g;
+DROP TABLE g, public.h CASCADE;
+"""
+
+
+def test_what_the_same_run_makes_is_new_to_every_rule(trellis: Trellis, write: Write) -> None:
+    tables = "CREATE TABLE a (b text);\nCREATE TABLE h (b text);\n"
+    folder = write({"V1__A.sql": tables, "V2__B.sql": NEW})
+    assert found(trellis, folder) == []
+    write({"V1__A.sql": "SELECT 1;", "V2__B.sql": tables + NEW})
+    assert found(trellis, folder) == []
+    # With one that was there before it is another matter.
+    old = "DROP TABLE a, old;\nTRUNCATE h, old;\nCREATE INDEX old_b ON old (b);\nDROP INDEX old_b;"
+    write({"V2__B.sql": tables + old})
+    assert {one[1:4] for one in found(trellis, folder)} == {
+        (3, 1, "ban-drop-table"),
+        (4, 1, "trellis-truncate"),
+        (5, 1, "require-concurrent-index-creation"),
+        (6, 1, "require-concurrent-index-deletion"),
+    }
+
+
+@pytest.mark.parametrize("default", ["localtimestamp", "current_timestamp(3)", "localtime (0)", "CURRENT_DATE"])
+def test_a_default_that_is_the_same_for_every_row_is_no_rewrite(trellis: Trellis, write: Write, default: str) -> None:
+    folder = write({"V1__A.sql": f"ALTER TABLE old ADD COLUMN a timestamptz DEFAULT {default};"})
+    assert found(trellis, folder) == []
+
+
 def test_an_index_on_a_table_of_an_earlier_release_is_found(trellis: Trellis, write: Write) -> None:
     folder = write({"V1__A.sql": "CREATE TABLE a (b text);", "V2__B.sql": "CREATE INDEX a_b ON a (b);"})
     done = trellis("check", "--folder", folder, "--since", "1")
@@ -91,6 +136,19 @@ def test_places_are_those_of_the_file(trellis: Trellis, write: Write) -> None:
         ("V1__A.sql", 2, 20, "ban-drop-table", "error"),
         ("V1__A.sql", 3, 1, "trellis-truncate", "error"),
     ]
+
+
+def test_a_legacy_file_is_reviewed_and_run(trellis: Trellis, write: Write) -> None:
+    folder = write(
+        {
+            "V1__A.sql": "BEGIN;\nCREATE TABLE a (b text);\nCOPY a FROM stdin;\nit's\nDROP TABLE a;\n\\.\n"
+            "DROP TABLE old;\nCOMMIT;",
+            "migrations.conf": "legacy=V1__A.sql",
+        }
+    )
+    assert found(trellis, folder) == [("V1__A.sql", 7, 1, "ban-drop-table", "error")]
+    done = trellis("check", "--folder", write({"V1__A.sql": "BEGIN;\nCREATE TABLE a (b text);\nCOMMIT;"}), "--all")
+    assert "1 file reviewed and run on a throw-away server, nothing found." in done.out
 
 
 def test_a_mixture_that_runs_outside_a_transaction(trellis: Trellis, write: Write) -> None:
@@ -136,6 +194,18 @@ def test_pending_files_are_those_the_database_has_not(trellis: Trellis, database
         ("V3__C.sql", "trellis-refused"),
         ("migrations", "trellis-not-shadowed"),
     ]
+
+
+def test_a_database_without_history_is_to_get_a_baseline(trellis: Trellis, database: Database, write: Write) -> None:
+    database.run("CREATE TABLE a (b text)")
+    folder = write({"V1__A.sql": "CREATE TABLE a (b text);"})
+    for arguments in ((), ("--no-shadow",)):
+        done = trellis("check", "--url", url(database), "--folder", folder, *arguments)
+        assert done.code == 1
+        assert f"{folder}: error: The schema 'public' is in use and has no history: `trellis baseline`" in done.out
+        assert "trellis-shadow-failed" not in done.out
+    done = trellis("migrate", "--url", url(database), "--folder", folder)
+    assert "`trellis baseline` records what version they are" in done.err
 
 
 def test_markdown_is_a_table(trellis: Trellis, write: Write) -> None:

@@ -13,7 +13,8 @@ from tests.migrator.servers import Database, parts, server_folder
 from tests.operations.conftest import ROOT, Trellis, url
 from trellis.migrator import Target, migrate
 from trellis.operations.check import Servers, review_chain, review_pending
-from trellis.operations.check.findings import Review
+from trellis.operations.check.findings import Review, Severity
+from trellis.operations.check.locks import Work
 from trellis.operations.check.rendering import as_markdown, as_text
 from trellis.operations.check.shadow.changes import How
 from trellis.operations.check.shadow.programs import server_programs
@@ -211,6 +212,54 @@ def test_a_role_of_one_database_is_gone_for_the_next(servers: Servers, write: Wr
     assert servers.of("17") is servers.of("17")
 
 
+def test_a_file_that_makes_a_database(servers: Servers, write: Write) -> None:
+    folder = write({"V1__A.sql": "CREATE DATABASE other;", "V2__B.sql": "CREATE TABLE b (a text);"})
+    for _ in range(2):
+        review = review_chain(sources(folder), None, servers)
+        assert review.findings == ()
+        assert review.shadow is not None
+        assert review.shadow.applied == ("V1__A.sql", "V2__B.sql")
+
+
+WIDER = (
+    ("varchar(20)", "varchar(40)", True),
+    ("varchar(20)", "text", True),
+    ("text", "varchar", True),
+    ("numeric(8,2)", "numeric(10,2)", True),
+    ("numeric(8,2)", "numeric", True),
+    ("varbit(3)", "varbit(9)", True),
+    ("timestamptz(0)", "timestamptz(3)", True),
+    ("interval(0)", "interval", True),
+    ("varchar(40)", "varchar(20)", False),
+    ("varchar", "varchar(20)", False),
+    ("text", "varchar(20)", False),
+    ("numeric(8,2)", "numeric(10,3)", False),
+    ("char(4)", "char(8)", False),
+    ("integer", "bigint", False),
+    ("varchar(20) ", "varchar(40) USING lower(c)", False),
+)
+
+
+def test_a_wider_type_is_no_rewrite_and_breaks_nobody(servers: Servers, write: Write, database: Database) -> None:
+    """As the server has it: whether the table has another file afterwards."""
+    columns = ", ".join(f"c{number} {before}" for number, (before, _, _) in enumerate(WIDER))
+    changes = [
+        f"ALTER TABLE t ALTER COLUMN c{number} TYPE {after.replace('(c)', f'(c{number})')};"
+        for number, (_, after, _) in enumerate(WIDER)
+    ]
+    database.run(f"CREATE TABLE t ({columns})")
+    for change, (_, _, wider) in zip(changes, WIDER, strict=True):
+        node = database.rows("SELECT pg_relation_filenode('t')")
+        database.run(change)
+        assert (database.rows("SELECT pg_relation_filenode('t')") == node) == wider, change
+    folder = write({"V1__A.sql": f"CREATE TABLE t ({columns});", "V2__B.sql": "\n".join(changes)})
+    review = review_chain(sources(folder), "1", servers)
+    assert [(one.line, one.rule) for one in review.findings if one.severity is Severity.ERROR] == [
+        (line, "changing-column-type") for line, (_, _, wider) in enumerate(WIDER, start=1) if not wider
+    ]
+    assert [one.work for one in review.risks] == [Work.INSTANT if wider else Work.REWRITE for _, _, wider in WIDER]
+
+
 def test_no_secret_is_shown(servers: Servers, write: Write) -> None:
     folder = write(
         {
@@ -253,7 +302,11 @@ def test_a_reviewed_file_does_not_reach_the_machine(servers: Servers, write: Wri
 def test_the_administrator_has_the_rights_of_the_database(servers: Servers, database: Database, write: Write) -> None:
     folder = write({"V1__A.sql": "CREATE TABLE a (b text);"})
     database.run(
-        "CREATE ROLE modest LOGIN PASSWORD 'modest'", "GRANT CREATE ON SCHEMA public TO modest", "CREATE TABLE kept ()"
+        "CREATE ROLE modest LOGIN PASSWORD 'modest'",
+        "GRANT CREATE ON SCHEMA public TO modest",
+        "CREATE SCHEMA other",
+        "GRANT USAGE ON SCHEMA other TO modest",
+        "CREATE TABLE other.kept ()",
     )
     try:
         target = Target(database.parameters("modest", "modest"))

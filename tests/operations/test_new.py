@@ -65,7 +65,12 @@ def test_the_first_version(shop: Path) -> None:
     for path in (shop / "migrations/shop/shop").iterdir():
         path.unlink()
     assert main(["new", "migration", "Orders"]) == 0
-    assert (shop / "migrations/shop/shop/V1.0.0__Orders.sql").is_file()
+    first = shop / "migrations/shop/shop/V1.0.0__Orders.sql"
+    assert first.is_file()
+    first.rename(first.with_name("1.0.0__Orders.sql"))
+    first.with_name("migrations.conf").write_text("prefix=")
+    assert main(["new", "migration", "More"]) == 0
+    assert first.with_name("1.1.0__More.sql").is_file()
 
 
 def test_one_of_several_databases(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

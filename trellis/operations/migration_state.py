@@ -9,7 +9,6 @@ from trellis.migrator import Kind, MigrationInfo, discover
 from trellis.operations.terminal import table
 
 _HEAD = ("version", "description", "type", "state", "installed on", "ms", "checksum")
-_TYPES = {"V": "versioned", "R": "repeatable", "B": "baseline"}
 _PENDING = frozenset({"pending", "outdated", "interrupted"})
 _COLOURS = {
     "pending": "yellow",
@@ -72,7 +71,8 @@ def as_table(standings: Sequence[Standing]) -> str:
 def _type(info: MigrationInfo) -> str:
     if info.version is None:
         return "repeatable"
-    return _TYPES.get(PurePosixPath(info.script).name[:1], "baseline")
+    # A row that `baseline` wrote has a text in place of a script.
+    return "baseline" if PurePosixPath(info.script).name[:1] in "B<" else "versioned"
 
 
 def _note(info: MigrationInfo, now: int | None) -> str:

@@ -31,8 +31,18 @@ def pending(database: Database, options: Options) -> Plan:
     files = discover(sources.folder)
     with Session.open(database.target) as session, readable_errors(session, sources.placeholders):
         values = {**sources.placeholders, **session.built_in_placeholders}
-        _refuse_used(session, options)
+        if options.baseline_version is None and (error := _unrecorded(session)):
+            raise error
         return plan(files, _history(session), values, options, conforming=session.facts.conforming)
+
+
+def unrecorded(database: Database) -> MigrationError | None:
+    """What keeps a run from beginning in a database that is in use and has no history; None where that is not so.
+
+    Raises MigrationError when the database cannot be reached.
+    """
+    with Session.open(database.target) as session:
+        return _unrecorded(session)
 
 
 def to_come(database: Database, files: Sequence[MigrationFile]) -> Sequence[MigrationFile]:
@@ -80,10 +90,11 @@ def _history(session: Session) -> tuple[HistoryRow, ...]:
     return session.read_history() if session.facts.has_table else ()
 
 
-def _refuse_used(session: Session, options: Options) -> None:
-    if session.facts.in_use and not session.facts.has_table and options.baseline_version is None:
-        raise MigrationError(
-            f"The schema {session.table.schema!r} is in use and has no history: `trellis baseline` records the version"
-            " it is at.",
-            state="Nothing was changed.",
-        )
+def _unrecorded(session: Session) -> MigrationError | None:
+    if session.facts.has_table or not session.facts.in_use:
+        return None
+    return MigrationError(
+        f"The schema {session.table.schema!r} is in use and has no history: `trellis baseline` records the version it"
+        " is at.",
+        state="Nothing was changed.",
+    )

@@ -186,3 +186,55 @@ def test_a_setting_that_is_not_known(write: Write, setting: str, says: str) -> N
     error = complaint(folder)
     assert says in error.message
     assert (error.file, error.line) == (str(folder / "V1__x.sql.conf"), 2)
+
+
+def test_foreign_files_are_named_all_together_and_passed_over_where_the_folder_says_so(write: Write) -> None:
+    folder = write({"V1__x.sql": "", "schema.sql": "", "scripts/a.sql": "", "scripts/V2_b.sql": "", "U1__x.sql": ""})
+    error = complaint(folder)
+    assert error.file == str(folder / "U1__x.sql")
+    assert "So it is with schema.sql, scripts/V2_b.sql, scripts/a.sql." in error.message
+    assert "migrations.conf in the folder says ignore=U1__x.sql" in error.message
+    write({"migrations.conf": "# of old\nignore = U*.sql\nignore=scripts/*\n"})
+    assert complaint(folder).file == str(folder / "schema.sql")
+    # What is a migration by its name is one, whatever the pattern.
+    write({"migrations.conf": "ignore=*"})
+    assert [file.script for file in discover(folder)] == ["V1__x.sql"]
+
+
+def test_a_callback_of_flyways_is_called_so(write: Write) -> None:
+    assert "Flyway's callbacks are not run here" in complaint(write({"afterMigrate.sql": ""})).message
+
+
+def test_another_prefix_or_none(write: Write) -> None:
+    folder = write({"migrations.conf": "prefix=", "1.0__a.sql": "", "2.sql": "", "R__r.sql": "", "B1__b.sql": ""})
+    assert [(file.kind, file.version, file.description) for file in discover(folder)] == [
+        (Kind.BASELINE, "1", "b"),
+        (Kind.VERSIONED, "1.0", "a"),
+        (Kind.VERSIONED, "2", ""),
+        (Kind.REPEATABLE, None, "r"),
+    ]
+    write({"V3__c.sql": ""})
+    assert "'V3' is not a version" in complaint(folder).message
+    (folder / "V3__c.sql").unlink()
+    for name in ("1.0__a.sql", "2.sql"):
+        (folder / name).rename(folder / f"Rel{name}")
+    write({"migrations.conf": "prefix=Rel"})
+    assert [file.script for file in discover(folder)] == ["B1__b.sql", "Rel1.0__a.sql", "Rel2.sql", "R__r.sql"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("mixed=true", "'mixed' is not a setting of a folder"),
+        ("legacy", "as name=value"),
+        ("prefix=R", "cannot be"),
+        ("prefix=a-b", "cannot be"),
+        ("prefix=V\nprefix=W", "stands once"),
+        ("legacy=V9__gone.sql", "legacy=V9__gone.sql: there is no such migration"),
+    ],
+)
+def test_a_setting_of_the_folder_that_cannot_be(write: Write, setting: str, says: str) -> None:
+    error = complaint(write({"V1__x.sql": "", "migrations.conf": setting}))
+    assert says in error.message
+    assert error.file is not None
+    assert error.file.endswith("migrations.conf")

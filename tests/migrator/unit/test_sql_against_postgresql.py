@@ -37,6 +37,11 @@ HARD = [
     " END; SELECT 1;",
     "CREATE OR REPLACE PROCEDURE p(a int DEFAULT (1)) BEGIN ATOMIC SELECT a end; SELECT a[1].end FROM t;"
     " UPDATE t SET a = CASE WHEN x.end THEN .5 END; RETURN (SELECT b end); END; SELECT 1;",
+    "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT a case; SELECT count(*) /* ; */ case -- ;\n FROM t;"
+    " SELECT CASE WHEN a THEN b END case, .5 case, c[1] CASE UNION SELECT 'a' case INTO x; SELECT t.as, begin atomic,"
+    " atomic end; SELECT CASE WHEN t.as THEN t.as END end, (SELECT a case FROM t), (SELECT b case); DELETE FROM t WHERE"
+    " CASE WHEN a THEN b END RETURNING a end, b case; END;"
+    " SELECT 1;",
     'CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE a WHEN 1 THEN b."x" END /* END; */ ; -- END;\n END;'
     " SELECT 1",
     "CREATE FUNCTION begin() RETURNS int LANGUAGE sql AS 'SELECT 1;'; CREATE TABLE atomic (\"end\" int); SELECT 1;",
@@ -121,7 +126,9 @@ EXPRESSIONS = st.recursive(
 )
 QUERIES = st.one_of(
     st.builds("SELECT {}, {}".format, EXPRESSIONS, EXPRESSIONS),
-    st.builds("SELECT {} AS end".format, EXPRESSIONS),
+    st.builds("SELECT {} {} FROM t".format, EXPRESSIONS, st.sampled_from(["AS end", "AS case", "end", "case"])),
+    st.builds("SELECT (SELECT {} case FROM t), (SELECT {} end)".format, EXPRESSIONS, EXPRESSIONS),
+    st.builds("SELECT DISTINCT ON (a) {} case, t.case, {} end".format, EXPRESSIONS, EXPRESSIONS),
     st.builds("INSERT INTO {} VALUES ({}, {}), ({}, 1)".format, NAMES, EXPRESSIONS, EXPRESSIONS, EXPRESSIONS),
     st.builds("UPDATE t SET a = {} WHERE {}".format, EXPRESSIONS, EXPRESSIONS),
 )

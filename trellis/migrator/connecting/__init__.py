@@ -2,7 +2,7 @@
 
 from .connection import Connection, Session, Target
 from .creation import create_history
-from .lock import acquire
+from .lock import acquire, lock_key
 from .privacy import readable_errors
 from .wire import roll_back, run, send
 
@@ -12,6 +12,7 @@ __all__ = [
     "Target",
     "acquire",
     "create_history",
+    "lock_key",
     "readable_errors",
     "roll_back",
     "run",

@@ -24,8 +24,8 @@ def create_history(
     table, facts = session.table, session.facts
     if facts.has_schema and facts.in_use and baseline_version is None:
         raise MigrationError(
-            f"The schema {table.schema} of {session.target.name} holds objects, but no migration history. Say what"
-            " version they are (baseline_version), and migrations above it are applied; or use an empty schema.",
+            f"The schema {table.schema} of {session.target.name} holds objects, but no migration history. `trellis"
+            " baseline` records what version they are, and migrations above it are applied; or use an empty schema.",
             state="Nothing was changed.",
         )
     rows: list[HistoryRow] = []

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 _CANCELLED = "57014"
 _CANCEL_LIMIT = 5.0
 
+_PIECE = 1 << 20
 _COPYING = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT, ExecStatus.COPY_BOTH)
 
 
-def send(connection: Connection, sql: str) -> "Iterator[PGresult]":
+def send(connection: Connection, sql: str, rows: str | None = None) -> "Iterator[PGresult]":
     """Send a text of one or more statements in one message; yield each statement's result.
+
+    rows: what a COPY ... FROM STDIN is given.
 
     Raises ServerError for the statement that fails; what the text holds after it is not run. When the run is to stop,
     the statement under way is cancelled and fails so. Interrupted, for example by Ctrl-C, it cancels the statement and
@@ -41,6 +44,10 @@ def send(connection: Connection, sql: str) -> "Iterator[PGresult]":
         pgconn.send_query(sql.encode())
         _flush(pgconn)
         while (result := _next_result(connection)) is not None:
+            if result.status == ExecStatus.COPY_IN and rows is not None:
+                _give(pgconn, rows)
+                rows = None
+                continue
             if result.status in _COPYING:
                 connection.close()
                 raise ServerError("COPY to or from the client cannot be part of a migration", lost=True)
@@ -62,10 +69,10 @@ def send(connection: Connection, sql: str) -> "Iterator[PGresult]":
         raise
 
 
-def run(connection: Connection, sql: str) -> "PGresult | None":
-    """Send a text and wait for its end; the last statement's result."""
+def run(connection: Connection, sql: str, rows: str | None = None) -> "PGresult | None":
+    """Send a text, with the rows of a COPY, and wait for its end; the last statement's result."""
     last = None
-    for last in send(connection, sql):  # noqa: B007 - the last one is wanted
+    for last in send(connection, sql, rows):  # noqa: B007 - the last one is wanted
         pass
     return last
 
@@ -74,6 +81,14 @@ def roll_back(connection: Connection) -> None:
     """Leave the transaction a failed message was in, if it was in one."""
     if connection.pgconn.transaction_status != TransactionStatus.IDLE:
         run(connection, "ROLLBACK")
+
+
+def _give(pgconn: "PGconn", rows: str) -> None:
+    for start in range(0, len(rows), _PIECE):
+        pgconn.put_copy_data(rows[start : start + _PIECE].encode())
+        _flush(pgconn)
+    pgconn.put_copy_end()
+    _flush(pgconn)
 
 
 def _flush(pgconn: "PGconn") -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from trellis.migrator.connecting import lock_key
 from trellis.migrator.history import HistoryRow, HistoryTable, Pending, literal
 from trellis.migrator.options import Options
 from trellis.migrator.sql import Comments, Part, Statement, parts
@@ -16,6 +17,9 @@ MESSAGE_SIZE = 1 << 20
 _OPENING = 3
 
 _CLOCK = "trellis.started"
+
+# What an error's message holds when the lock is gone.
+LOCK_LOST = "An earlier file gave up the lock that keeps other migrators out, and another session has it now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +117,19 @@ class Frame:
     def _restore_path(self) -> str:
         path = f"pg_catalog.set_config('search_path', {literal(self.search_path)}, false)"
         epoch = "extract(epoch FROM pg_catalog.clock_timestamp())::text"
-        return f"SELECT {path}, pg_catalog.set_config('{_CLOCK}', {epoch}, false)"
+        return f"SELECT {path}, pg_catalog.set_config('{_CLOCK}', {epoch}, false), {self._lock}"
+
+    @property
+    def _lock(self) -> str:
+        """Take the lock once more, as a file may have given it up; what is no number makes an error of it."""
+        taken = f"pg_catalog.pg_try_advisory_lock({lock_key(self.table)})"
+        return f"(CASE WHEN {taken} THEN '1' ELSE {literal(LOCK_LOST)} END)::int"
 
 
 # The history belongs to the user who connected, whoever a file has made itself.
 OWN_ROLE = "SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE NONE; "
+# How many statements stand between a file's own and its COMMIT: these two, and the one that writes the history.
+OWN_STATEMENTS = 3
 
 # A RESET ALL in the file clears the clock; the time is then not known and 0.
 _ELAPSED = (

@@ -7,13 +7,14 @@ from pathlib import Path
 from psycopg.pq import ConnStatus
 
 from trellis.migrator.connecting import Session
-from trellis.migrator.errors import MigrationError
+from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.history import HistoryRow, Pending, Plan
 from trellis.migrator.options import Options
 from trellis.migrator.sql import Kind
 from trellis.migrator.versions import version_key
 
-from .batch import Frame, Unit
+from .batch import LOCK_LOST, Frame, Unit
+from .legacy import apply_legacy
 from .non_transactional import apply_alone
 from .report import AppliedMigration
 from .transactional import apply_in_transactions
@@ -41,17 +42,25 @@ class Execution:
         session = self._session
         frame = Frame(session.table, self._options, session.search_path, session.facts.time_zone)
         ranked = list(zip(found.pending, _ranks(found.pending, rank), strict=True))
-        for transactional, group in itertools.groupby(ranked, key=lambda pair: pair[0].transactional):
+        for together, group in itertools.groupby(ranked, key=lambda pair: _together(pair[0])):
             members = list(group)
             try:
-                if transactional:
+                if together:
                     make = lambda index, of=members: self._unit(*of[index])  # noqa: E731
                     apply_in_transactions(session.connection, len(members), make, frame, self._note)
                 else:
                     for pending, own_rank in members:
-                        apply_alone(session.connection, self._unit(pending, own_rank), frame, self._note)
-            except MigrationError as error:
-                error.state = " ".join(filter(None, (error.state or self._kept(error), self._now())))
+                        apply = apply_legacy if pending.survey.legacy else apply_alone
+                        apply(session.connection, self._unit(pending, own_rank), frame, self._note)
+            except (MigrationError, ServerError) as error:
+                if LOCK_LOST in error.message:
+                    raise MigrationError(
+                        f"{LOCK_LOST}. A file gives up its own with pg_advisory_unlock(key), not with"
+                        " pg_advisory_unlock_all().",
+                        state=self._now(),
+                    ) from None
+                if isinstance(error, MigrationError):
+                    error.state = " ".join(filter(None, (error.state or self._kept(error), self._now())))
                 raise
 
     def _kept(self, error: MigrationError) -> str:
@@ -90,6 +99,11 @@ class Execution:
             installed_by=self._session.facts.user,
         )
         return Unit(pending, row, self._placeholders, self._session.facts.conforming)
+
+
+def _together(pending: Pending) -> bool:
+    """Whether it may share a message with others."""
+    return pending.transactional and not pending.survey.legacy
 
 
 def _ranks(pending: Sequence[Pending], first: int) -> Iterator[int]:

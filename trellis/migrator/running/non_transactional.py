@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from trellis.migrator.connecting import Connection, roll_back, run
+from trellis.migrator.connecting import Connection, roll_back, run, send
 from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.history import Unfinished, literal
 from trellis.migrator.sql import (
@@ -24,7 +24,8 @@ from trellis.migrator.sql import (
     sets_session,
 )
 
-from .batch import OWN_ROLE, Frame, Unit
+from .advice import at_commit, refuses_transaction
+from .batch import OWN_ROLE, OWN_STATEMENTS, Frame, Unit
 from .indexes import Index, drop_invalid, find_index, reindex_leftovers
 from .retry import Retry, add_holder
 
@@ -74,8 +75,9 @@ class _AloneRun:
         applied(self._unit, milliseconds)
 
     def _begin(self) -> None:
-        """Write the row, or take over that of the run before; bring the session to where the file left it."""
+        """Make the session ready; write the row, or take over that of the run before."""
         table, row = self._frame.table, self._unit.row
+        run(self._connection, f"{self._frame.session_reset}; {self._frame.timeouts('SESSION', self._comments)}")
         if self._unit.pending.unfinished is None:
             row = replace(row, success=False, execution_time=self._progress.execution_time)
             self._own(table.insert(row, installed_on=self._frame.clock))
@@ -86,7 +88,6 @@ class _AloneRun:
                 " on from there."
             )
             self._own(table.update(row.installed_rank, f"checksum = {literal(row.checksum)}"))
-        run(self._connection, f"{self._frame.session_reset}; {self._frame.timeouts('SESSION', self._comments)}")
 
     def _step(self, index: int, part: Part, statement: Statement) -> None:
         kind = non_transactional_kind(statement.head)
@@ -100,6 +101,10 @@ class _AloneRun:
                 else:
                     self._inside(index, part.sql(statement))
             except ServerError as error:
+                if kind is None and refuses_transaction(error):
+                    # Its words do not tell: REINDEX of a table is refused where that has partitions.
+                    kind = NonTransactional.REPEATABLE
+                    continue
                 add_holder(self._connection, error, part.sql(statement))
                 if not retry.pause(error, part.server_error(error, statement).place):
                     error.hint = retry.advice(error, error.hint)
@@ -109,9 +114,14 @@ class _AloneRun:
 
     def _inside(self, index: int, sql: str) -> None:
         """A statement and the note that it is done, in one transaction."""
+        message = f"BEGIN; {sql}\n;{OWN_ROLE}{self._note(Unfinished(index + 1, False))}; COMMIT"
+        done = 0
         try:
-            run(self._connection, f"BEGIN; {sql}\n;{OWN_ROLE}{self._note(Unfinished(index + 1, False))}; COMMIT")
+            for done, _ in enumerate(send(self._connection, message), start=1):  # noqa: B007 - it is wanted below
+                pass
         except ServerError as error:
+            if done == 2 + OWN_STATEMENTS:
+                at_commit(error)
             if error.position is not None:
                 error.position -= len("BEGIN; ")
             if not error.lost:

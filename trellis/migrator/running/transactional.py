@@ -9,7 +9,8 @@ from trellis.migrator.connecting import Connection, roll_back, run, send
 from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.sql import Part, Statement
 
-from .batch import Frame, Message, Reader, Unit, messages
+from .advice import add_advice, at_commit
+from .batch import OWN_STATEMENTS, Frame, Message, Reader, Unit, messages
 from .retry import Retry, add_holder
 
 # Later messages hold more files while one takes less than a second.
@@ -101,7 +102,11 @@ def _apply_batch(
             index, part, statement, offset = _locate(units, reader, message, error)
             if statement is not None:
                 add_holder(connection, error, part.sql(statement))
-            raise _BatchError(index, part.server_error(error, statement, offset), error) from None
+            if reader.statement == units[index].pending.survey.statements + OWN_STATEMENTS:
+                at_commit(error)
+            failure = part.server_error(error, statement, offset)
+            add_advice(failure, error, part.file.path.name)
+            raise _BatchError(index, failure, error) from None
 
 
 def _readable(connection: Connection, reader: Reader, texts: Iterator[Message]) -> Iterator[Message]:

@@ -1,31 +1,41 @@
 """Reading a folder of migrations."""
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from trellis.migrator.errors import MigrationError
 from trellis.migrator.versions import VersionKey, is_version, version_key, version_text
 
+from .folderconf import NAME, FolderConfig, read_folder_config
 from .placeholders import render_pieces
 from .scriptconf import DEFAULT_CONFIG, ScriptConfig, read_config
 from .text import Checksum, pieces, scan
 
-_FORM = "V1.0.0__Description.sql, R__Description.sql or B1__Description.sql"
+_FORM = "{}1.0.0__Description.sql, R__Description.sql or B1__Description.sql"
+_CALLBACK = re.compile(r"(?:before|after|create)[A-Z]")
+_LISTED = 10
 _LONGEST_VERSION = 50
 _LONGEST_DESCRIPTION = 200
 _LONGEST_SCRIPT = 1000
 
 
 class Kind(StrEnum):
-    """What a migration file is; the value is the letter its name begins with."""
+    """What a migration file is; the value is the letter its name begins with, where its folder says nothing else."""
 
     VERSIONED = "V"
     REPEATABLE = "R"
     BASELINE = "B"
+
+
+# Kind, version and description.
+_Name = tuple[Kind, str | None, str]
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,7 @@ class MigrationFile:
     script: its path below the folder with forward slashes, as the history table holds it.
     checksum: Flyway's, of the file as it was when it was found.
     config: what the file beside it, `<name>.sql.conf`, says.
+    legacy: whether its folder says that other tools have run it before.
     """
 
     kind: Kind
@@ -48,6 +59,7 @@ class MigrationFile:
     script: str
     checksum: int
     config: ScriptConfig = DEFAULT_CONFIG
+    legacy: bool = False
 
     def pieces(self) -> Iterator[str]:
         """The SQL, about a mebibyte at a time, without a byte order mark, placeholders not yet replaced.
@@ -84,17 +96,23 @@ class MigrationFile:
 def discover(folder: Path) -> tuple[MigrationFile, ...]:
     """The migrations below a folder: baselines and versioned ones by version, then repeatables by description.
 
-    Files that do not end in .sql are left alone. Raises MigrationError for a folder that is missing, unreadable or
-    without a migration, a link that leads back into its own folder, a name that is none of the three forms, a version
-    or a repeatable there twice, and a file that is not UTF-8 text.
+    Files that do not end in .sql are left alone, and so are those that the folder's `migrations.conf` passes over.
+    Raises MigrationError for a folder that is missing, unreadable or without a migration, a link that leads back into
+    its own folder, names that are none of the three forms, a version or a repeatable there twice, a file that is not
+    UTF-8 text and a `migrations.conf` that cannot be.
     """
     if not folder.is_dir():
         found = "is not a folder" if folder.exists() else "does not exist"
         raise MigrationError(f"The migration folder {folder} {found}.")
-    found_files = [_read(folder, path) for path in sorted(_sql_files(folder))]
+    config = read_folder_config(folder)
+    found_files = [_read(found, config) for found in _migrations(folder, config)]
     if not found_files:
-        raise MigrationError(f"The migration folder {folder} holds no migration. Names are {_FORM}.")
+        form = _FORM.format(config.prefix)
+        raise MigrationError(f"The migration folder {folder} holds no migration. Names are {form}.")
     _refuse_duplicates(found_files)
+    unknown = sorted(config.legacy - {file.script for file in found_files})
+    if unknown:
+        raise MigrationError(f"legacy={unknown[0]}: there is no such migration.", file=str(folder / NAME))
     # Java compares strings by UTF-16 units, and so does the order in which Flyway runs repeatables.
     return tuple(
         sorted(
@@ -109,7 +127,8 @@ def discover(folder: Path) -> tuple[MigrationFile, ...]:
     )
 
 
-def _sql_files(folder: Path) -> Iterator[Path]:
+def _sql_files(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Every file that ends in .sql, and whether there is one with its settings beside it."""
     seen = {folder.resolve()}
 
     def fail(error: OSError) -> None:
@@ -121,39 +140,80 @@ def _sql_files(folder: Path) -> Iterator[Path]:
             if path.is_symlink() and path.resolve() in seen:
                 raise MigrationError(f"The link {path} leads back to {path.resolve()}: its files would be read twice.")
             seen.add(path.resolve())
+        there = {*names, *folders}
         for name in names:
             if name.lower().endswith(".sql"):
-                yield Path(root, name)
+                yield Path(root, name), f"{name}.conf" in there
 
 
-def _read(folder: Path, path: Path) -> MigrationFile:
-    kind, version, description = _parse_name(path)
-    script = path.relative_to(folder).as_posix()
+class _Found(NamedTuple):
+    """A file whose name is that of a migration. configured: whether a file with its settings is beside it."""
+
+    path: Path
+    script: str
+    configured: bool
+    name: _Name
+
+
+def _migrations(folder: Path, config: FolderConfig) -> list[_Found]:
+    """The files that are migrations by their names. Raises MigrationError that lists those that are not."""
+    found: list[_Found] = []
+    foreign: list[tuple[str, MigrationError]] = []
+    for path, configured in sorted(_sql_files(folder)):
+        script = path.relative_to(folder).as_posix()
+        try:
+            found.append(_Found(path, script, configured, _parse_name(path, config.prefix)))
+        except MigrationError as error:
+            if not any(fnmatchcase(script, pattern) for pattern in config.ignored):
+                foreign.append((script, error))
+    if foreign:
+        (script, first), *others = foreign
+        also = f" So it is with {_listed([name for name, _ in others])}." if others else ""
+        raise MigrationError(
+            f"{first.message}{also} A file that is no migration is passed over where {NAME} in the folder says"
+            f" ignore={script}",
+            file=first.file,
+        )
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _read(found: _Found, folder: FolderConfig) -> MigrationFile:
+    path, script = found.path, found.script
     if len(script) > _LONGEST_SCRIPT:
         raise MigrationError(f"the path is longer than {_LONGEST_SCRIPT} characters", file=str(path))
     try:
         checksum = scan(path)
-        config = read_config(path.with_name(path.name + ".conf"))
+        config = read_config(path.with_name(path.name + ".conf")) if found.configured else DEFAULT_CONFIG
     except OSError as error:
         raise MigrationError(f"The file cannot be read: {error.strerror}.", file=str(path)) from None
-    return MigrationFile(kind, version, description, path, script, checksum, config)
+    return MigrationFile(*found.name, path, script, checksum, config, script in folder.legacy)
 
 
-def _parse_name(path: Path) -> tuple[Kind, str | None, str]:
+def _parse_name(path: Path, versioned: str) -> _Name:
+    """versioned: what the name of a versioned migration begins with. Raises MigrationError for a name of no form."""
     stem = path.name[: -len(".sql")]
-    prefix, rest = stem[:1], stem[1:]
-    version, _, description = rest.partition("__")
+    prefixes = {"U": None, "R": Kind.REPEATABLE, "B": Kind.BASELINE, versioned: Kind.VERSIONED}
+    # As in Flyway the longest that fits counts.
+    prefix = max((one for one in prefixes if stem.startswith(one)), key=len, default="")
+    kind = prefixes.get(prefix)
+    version, _, description = stem[len(prefix) :].partition("__")
     if prefix == "U" and is_version(version):
         raise MigrationError(
-            "Undo migrations are not offered: a later version that puts things right, or a restore, takes their place."
-            " Move the file out of the folder.",
+            "Undo migrations are not offered: a later version that puts things right, or a restore, takes their place.",
             file=str(path),
         )
-    if prefix not in [kind.value for kind in Kind]:
-        raise MigrationError(f"The name is not that of a migration: {_FORM}.", file=str(path))
-    kind = Kind(prefix)
+    if kind is None:
+        callback = " Flyway's callbacks are not run here." if _CALLBACK.match(stem) else ""
+        raise MigrationError(
+            f"The name is not that of a migration: {_FORM.format(versioned)}.{callback}", file=str(path)
+        )
     if kind is Kind.REPEATABLE:
-        if version or (rest and not rest.startswith("__")):
+        if version:
             raise MigrationError("A repeatable migration has no version: R__Description.sql.", file=str(path))
         return kind, None, description.replace("_", " ")
     if not is_version(version):

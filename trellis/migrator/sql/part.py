@@ -27,11 +27,18 @@ class Part:
 
     def statements(self) -> Iterator[Statement]:
         """Its statements, split anew at each call so that they are not all held at once."""
-        return split(self.rendered.text, self.conforming)
+        return split(self.rendered.text, self.conforming, self.file.legacy)
 
     def sql(self, statement: Statement) -> str:
         """The SQL of one of its statements, as it is sent."""
         return self.rendered.text[statement.start : statement.end]
+
+    def rows(self, statement: Statement) -> str | None:
+        """The rows that one of its statements copies in, without the line that ends them; None without any."""
+        if statement.rows is None:
+            return None
+        rows = self.rendered.text[statement.rows : statement.end]
+        return rows[: rows.rindex("\\.")]
 
     def excerpt(self, statement: Statement) -> str:
         """A statement as it stands in the file."""

@@ -9,7 +9,7 @@ from .comments import NO_COMMENTS, CommentError, Comments, misplaced_comment, re
 from .files import MigrationFile
 from .part import Part, parts
 from .splitter import SqlError, Statement
-from .statements import NonTransactional, index_build, non_transactional_kind, refusal
+from .statements import NonTransactional, controls_transaction, index_build, non_transactional_kind, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,14 @@ class Survey:
     """What is known of a migration whose statements were all read.
 
     transactional: whether all of it runs in one transaction. statements: how many there are.
-    comments: the settings at its head.
+    comments: the settings at its head. legacy: whether it ends transactions or brings rows of its own, so that it runs
+    as Flyway would run it.
     """
 
     transactional: bool
     statements: int
     comments: Comments
+    legacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def prepare(file: MigrationFile, placeholders: Mapping[str, str], conforming: bo
 
 
 def _survey(file: MigrationFile, whole: Iterable[Part]) -> Survey:
-    outside = False
+    outside = legacy = False
     count = 0
     comments = NO_COMMENTS
     for part in whole:
@@ -63,6 +65,8 @@ def _survey(file: MigrationFile, whole: Iterable[Part]) -> Survey:
             for statement in part.statements():
                 comments = _read_comments(part, end, statement.start, first=not count) or comments
                 outside = _check(part, statement) or outside
+                if file.legacy:
+                    legacy = legacy or statement.rows is not None or controls_transaction(statement.head)
                 end = statement.end
                 count += 1
             comments = _read_comments(part, end, len(part.rendered.text), first=not count) or comments
@@ -74,7 +78,7 @@ def _survey(file: MigrationFile, whole: Iterable[Part]) -> Survey:
             f"Its comment says no-transaction, and {file.path.name}.conf says executeInTransaction=true. Keep one.",
             file=str(file.path),
         )
-    return Survey(wanted is not False and not comments.no_transaction and not outside, count, comments)
+    return Survey(wanted is not False and not comments.no_transaction and not outside, count, comments, legacy)
 
 
 def _read_comments(part: Part, start: int, end: int, *, first: bool) -> Comments | None:
@@ -96,7 +100,7 @@ def _read_comments(part: Part, start: int, end: int, *, first: bool) -> Comments
 
 def _check(part: Part, statement: Statement) -> bool:
     """Whether a statement has to run outside a transaction; raises for one that may not run at all."""
-    reason = refusal(statement.head, part.sql(statement))
+    reason = refusal(statement.head, part.sql(statement), legacy=part.file.legacy)
     if reason is not None:
         raise part.error(reason, statement.start, statement)
     kind = non_transactional_kind(statement.head)

@@ -7,6 +7,7 @@ dollar quotes, nested comments, parentheses (a rule's body holds semicolons) and
 import re
 import string
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 _HEAD = 32
@@ -59,6 +60,12 @@ _ESCAPE_EDGE = re.compile(r"[\\']")
 # rules.
 _CONTINUED = re.compile(r"[ \t\f\v]*(?:--[^\r\n]*)?[\r\n][ \t\f\v\r\n]*(?:--[^\r\n]*[\r\n][ \t\f\v\r\n]*)*'")
 
+# What to do with a file whose text must stay.
+LEGACY = (
+    "A file that may have run somewhere already stays as it is: legacy=<its name> in the folder's migrations.conf has"
+    " it run as Flyway runs it"
+)
+
 # Only these statements are looked at past their first word.
 _STATEMENTS_OF_INTEREST = frozenset(
     "ABORT ALTER BEGIN CALL CLUSTER COMMIT COPY CREATE DISCARD DO DROP END PREPARE REINDEX RELEASE RESET ROLLBACK"
@@ -67,6 +74,13 @@ _STATEMENTS_OF_INTEREST = frozenset(
 
 # The words that open and close a BEGIN ATOMIC body and the CASE expressions in it.
 _BODY_EDGES = frozenset({"ATOMIC", "CASE", "END"})
+# After these a word is a name, whatever it says.
+_BEFORE_NAME = frozenset({"dot", "AS"})
+# What no expression begins with: a CASE before one of these is no expression but the name of a column. A comma and a
+# semicolon are of them, too.
+_AFTER_NAME = frozenset(
+    "FROM INTO WHERE GROUP HAVING WINDOW UNION INTERSECT EXCEPT ORDER LIMIT OFFSET FETCH FOR ON RETURNING".split()
+)
 
 
 class Statement(NamedTuple):
@@ -77,11 +91,13 @@ class Statement(NamedTuple):
     head: its first words outside parentheses, at most 32: unquoted ones in capitals, quoted identifiers with their
         quotes, dots for themselves; inside the parentheses of a REINDEX too. Only the first word for statements that
         need no second look.
+    rows: offset of the rows that follow a COPY ... FROM STDIN, up to a line that says \\.; None without them.
     """
 
     start: int
     end: int
     head: tuple[str, ...]
+    rows: int | None = None
 
 
 class SqlError(Exception):
@@ -97,16 +113,20 @@ class UnclosedSql(SqlError):
     """Text that ends within a quote, a comment, a parenthesis or a body."""
 
 
-def split(text: str, standard_conforming_strings: bool = True) -> Iterator[Statement]:
+def split(text: str, standard_conforming_strings: bool = True, legacy: bool = False) -> Iterator[Statement]:
     """The statements of a text, one after another; comments and lone semicolons are not statements.
 
+    legacy: whether rows may follow a COPY ... FROM STDIN.
     Raises UnclosedSql for a quote, dollar quote, comment or parenthesis that is never closed, SqlError for a psql
-    command and for a COPY that reads from or writes to the client: what follows it would not be SQL.
+    command and for another COPY that reads from or writes to the client: what follows it would not be SQL.
     """
     position = 0
     while position < len(text):
         statement, position = _next_statement(text, position, standard_conforming_strings)
         if statement is not None:
+            if statement.head[:1] == ("COPY",):
+                statement = _with_rows(text, statement, legacy)
+                position = statement.end
             yield statement
 
 
@@ -156,19 +176,25 @@ def _next_statement(text: str, position: int, conforming: bool) -> tuple[Stateme
             position = _past_comment(text, begin)
             continue
         if kind == "semicolon" and not opened and body == 0:
-            return (None if start < 0 else _finish(start, position, head)), position
+            return (None if start < 0 else Statement(start, position, tuple(head))), position
         if start < 0:
             start = begin
         before, previous = previous, kind
+        if before == "CASE" and body and (match[0][0] in ",;" or match[0].translate(_CAPITALS) in _AFTER_NAME):
+            body -= 1
         if kind == "word":
             word = match[0].translate(_CAPITALS)
+            previous = "name" if word == "CASE" or before in _BEFORE_NAME else word
             if word in _BODY_EDGES and not opened and _has_body(head):
-                body = _body_depth(body, before, word)
+                depth = _body_depth(body, before, word)
+                if depth > body:
+                    # A statement follows, or the END of an empty body; what follows CASE tells whether it was a name.
+                    previous = "semicolon" if word == "ATOMIC" else "CASE"
+                body = depth
             if len(head) < _HEAD and (not opened or head[:1] == ["REINDEX"]):
                 head.append(word)
             if head[:1] and (head[0] not in _STATEMENTS_OF_INTEREST or (len(head) == _HEAD and not _has_body(head))):
                 pattern = _COARSE
-            previous = word
         elif kind == "string":
             position = _past_string(text, begin, conforming)
         elif kind == "identifier":
@@ -190,23 +216,35 @@ def _next_statement(text: str, position: int, conforming: bool) -> tuple[Stateme
         raise UnclosedSql("this parenthesis is never closed", opened[-1])
     if body:
         raise UnclosedSql("the BEGIN ATOMIC body of this statement has no END after its last semicolon", start)
-    return (None if start < 0 else _finish(start, len(text), head)), len(text)
+    return (None if start < 0 else Statement(start, len(text), tuple(head))), len(text)
 
 
-def _finish(start: int, end: int, head: list[str]) -> Statement:
-    if head[:1] == ["COPY"]:
-        for index, word in enumerate(head[:-1]):
-            if (word, head[index + 1]) == ("FROM", "STDIN"):
-                raise SqlError(
-                    "COPY ... FROM STDIN takes its rows from the client, which only psql and pg_restore can send."
-                    " Write the rows as INSERT (pg_dump --inserts does)",
-                    start,
-                )
-            if (word, head[index + 1]) == ("TO", "STDOUT"):
-                raise SqlError(
-                    "COPY ... TO STDOUT sends rows to the client; a migration has nowhere to put them", start
-                )
-    return Statement(start, end, tuple(head))
+def _with_rows(text: str, statement: Statement, legacy: bool) -> Statement:
+    """A COPY with the rows that follow it, if any do."""
+    pairs = list(pairwise(statement.head))
+    if ("TO", "STDOUT") in pairs:
+        raise SqlError(
+            "COPY ... TO STDOUT sends rows to the client; a migration has nowhere to put them", statement.start
+        )
+    if ("FROM", "STDIN") not in pairs:
+        return statement
+    if not legacy:
+        raise SqlError(
+            "COPY ... FROM STDIN takes its rows from the client, which only psql and pg_restore can send. Write the"
+            f" rows as INSERT (pg_dump --inserts does). {LEGACY}",
+            statement.start,
+        )
+    first = text.find("\n", statement.end)
+    if first >= 0 and (rest := text[statement.end : first].strip()) and not rest.startswith("--"):
+        raise SqlError("The rows of a COPY ... FROM STDIN begin on the line after it", statement.end)
+    last = first
+    while last >= 0 and (last := text.find("\n\\.", last)) >= 0:
+        found = text.find("\n", last + 1)
+        end = len(text) if found < 0 else found + 1
+        if text[last:end].strip() == "\\.":
+            return Statement(statement.start, end, statement.head, first + 1)
+        last = end - 1
+    raise UnclosedSql("the rows of this COPY never end: a line that says \\. is missing", statement.start)
 
 
 def _has_body(head: list[str]) -> bool:
@@ -218,16 +256,16 @@ def _has_body(head: list[str]) -> bool:
 def _body_depth(depth: int, before: str | None, word: str) -> int:
     """How deep in BEGIN ATOMIC and CASE blocks after this word.
 
-    before: the word before it, or the kind of token. After a dot or AS, END and CASE are names; so is an END that ends
-    a query of a body, as the body's own comes after a semicolon.
+    before: the word before it, or the kind of token. An END that ends a query of a body is a name too, as the
+    body's own comes after a semicolon; whether CASE is one is seen by what follows it.
     """
     if word == "ATOMIC":
-        return depth + 1 if before == "BEGIN" else depth
-    if depth == 0 or before in ("dot", "AS"):
+        return 1 if depth == 0 and before == "BEGIN" else depth
+    if depth == 0 or before in _BEFORE_NAME:
         return depth
     if word == "CASE":
         return depth + 1
-    return depth if depth == 1 and before not in ("semicolon", "ATOMIC") else depth - 1
+    return depth if depth == 1 and before != "semicolon" else depth - 1
 
 
 def _past_comment(text: str, start: int) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from .splitter import quiet
+from .splitter import LEGACY, quiet
 
 _Head = tuple[str, ...]
 
@@ -88,16 +88,27 @@ _STRINGS_SETTING = re.compile(r"SET\s+(?:SESSION\s+|LOCAL\s+)?STANDARD_CONFORMIN
 _STRINGS_ON = re.compile(r"\s*(?:=|TO)\s*'?(?:ON|TRUE|YES|1|DEFAULT)\b", re.IGNORECASE)
 
 
-def refusal(head: _Head, text: str) -> str | None:
-    """Why a statement has no place in a migration; None when it has."""
+def controls_transaction(head: _Head) -> bool:
+    """Whether a statement begins or ends a transaction, or prepares one for two-phase commit."""
     first, second = (*head, "", "")[:2]
     savepoint = first == "ROLLBACK" and "TO" in head[1:3]
     prepared_query = first == "PREPARE" and second != "TRANSACTION"
-    if first in _CONTROL and not savepoint and not prepared_query:
+    return first in _CONTROL and not savepoint and not prepared_query
+
+
+def commits(head: _Head) -> bool:
+    """COMMIT and END, unless another transaction follows at once."""
+    return head[:1] in (("COMMIT",), ("END",)) and ("CHAIN" not in head or "NO" in head)
+
+
+def refusal(head: _Head, text: str, *, legacy: bool = False) -> str | None:
+    """Why a statement has no place in a migration; None when it has. legacy: whether it may end transactions."""
+    first, second = (*head, "", "")[:2]
+    if controls_transaction(head) and not (legacy and "PREPARED" not in head and first != "PREPARE"):
         name = f"{first} {second}" if second in ("TRANSACTION", "WORK", "PREPARED") else first
         return (
             f"{name} is not allowed in a migration: the migrator opens and ends the transaction of a file, so that the"
-            " file and its row in the history stand or fall together. Remove it"
+            f" file and its row in the history stand or fall together. A new file goes without. {LEGACY}"
         )
     if (first, second) == ("DISCARD", "ALL"):
         return "DISCARD ALL is not allowed in a migration: it would give up the lock that keeps other migrators out"

@@ -12,6 +12,7 @@ from typing import TypeVar
 from trellis.migrator.sql import Statement
 from trellis.operations.check.findings import Finding, Severity
 from trellis.operations.check.shadow.changes import Change, How
+from trellis.operations.check.shadow.entries import quoted
 from trellis.operations.check.statements import Checked
 
 
@@ -85,6 +86,11 @@ _COLUMN = re.compile(
     r"(?P<type>.*?)(?: COLLATE \S+)?(?: DEFAULT (?P<default>.*?)| GENERATED (?P<generated>.*?))?"
     r"(?P<required> NOT NULL)?",
     re.DOTALL,
+)
+# Types of which a wider one is stored alike; PostgreSQL 9.2's release notes list them.
+_WIDTH = re.compile(
+    r"(?P<type>text|bit varying|numeric|interval|timestamp)(?:\((?P<width>\d+)(?:,(?P<scale>-?\d+))?\))?"
+    r"(?P<rest>| with time zone| without time zone)"
 )
 _RETURNS = re.compile(r"\) RETURNS (.*)")
 _LABEL = re.compile(r"^ {4}('(?:[^']|'')*'),?$", re.MULTILINE)
@@ -187,12 +193,43 @@ def _columns(table: Change, named: Mapping[tuple[str, str], Change]) -> Iterator
             yield Met(GONE, what, names)
         elif before is not None and after is not None:
             filled = after["default"] or after["generated"] or ("default", own) in named
-            if column.change is How.CHANGED and before["type"] != after["type"]:
+            other = column.change is How.CHANGED and before["type"] != after["type"]
+            if other and not _holds_all(before["type"], after["type"]):
                 yield Met(OTHER_TYPE, what, names, before["type"], after["type"])
             if after["required"] and not before["required"] and not filled:
                 yield Met(NOW_REQUIRED, what, names)
             if before["default"] and not filled:
                 yield Met(DEFAULT_GONE, what, names, before["default"])
+
+
+def widened(changes: Sequence[Change], default: str) -> frozenset[tuple[str, str]]:
+    """Columns that hold more than before, and their tables: with their schema, and without it in the default one."""
+    return frozenset(
+        (name, column.name)
+        for one in changes
+        for column in one.columns
+        if column.change is How.CHANGED
+        and (before := _COLUMN.fullmatch(column.before or ""))
+        and (after := _COLUMN.fullmatch(column.after or ""))
+        and _holds_all(before["type"], after["type"])
+        for name in sql_names(one.name, default)
+    )
+
+
+def sql_names(name: str, default: str) -> frozenset[str]:
+    """A relation of a dump as SQL may name it: without its schema too in the default one."""
+    schema, _, own = name.partition(".")
+    return frozenset({f"{quoted(schema)}.{quoted(own)}", *((quoted(own),) if schema == default else ())})
+
+
+def _holds_all(before: str, after: str) -> bool:
+    """Whether a type takes every value of another one as it is stored, so that a table need not be written anew."""
+    old, new = (_WIDTH.fullmatch(one.replace("character varying", "text")) for one in (before, after))
+    if old is None or new is None or (old["type"], old["rest"]) != (new["type"], new["rest"]):
+        return False
+    if old["width"] is None or new["width"] is None:
+        return new["width"] is None
+    return int(new["width"]) >= int(old["width"]) and old["scale"] == new["scale"]
 
 
 def _revoked(one: Change, own: str, named: Mapping[tuple[str, str], Change]) -> Iterator[Met]:

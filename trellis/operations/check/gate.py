@@ -4,17 +4,17 @@ For other commands: `review_pending` and `review_chain` give a `Review`, whose p
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from trellis.migrator import Kind, MigrationError, MigrationFile, discover
 from trellis.migrator.history import TABLE
 from trellis.migrator.versions import version_key
 from trellis.operations import plans
-from trellis.operations.check.breaking import breaking
+from trellis.operations.check.breaking import breaking, sql_names, widened
 from trellis.operations.check.findings import Finding, Review
 from trellis.operations.check.review import accepted, read, refused
 from trellis.operations.check.shadow.administrator import DIGITALOCEAN
 from trellis.operations.check.shadow.changes import Change, How
-from trellis.operations.check.shadow.entries import quoted
 from trellis.operations.check.shadow.run import Outcome, not_run, run_chain, run_pending
 from trellis.operations.check.shadow.server import Servers
 from trellis.operations.connection_advice import with_advice
@@ -34,7 +34,9 @@ def review_pending(database: Database, servers: Servers | None) -> Review:
         return run_pending(servers, database)
 
     try:
-        return _review(sources, lambda files: plans.to_come(database, files), servers, run)
+        barred = plans.unrecorded(database)
+        findings = [replace(refused(barred), file=str(sources.folder))] if barred else []
+        return _review(sources, lambda files: plans.to_come(database, files), servers, run, findings)
     except MigrationError as error:
         raise OperationError(
             f"{database.name}: {with_advice(error, database.target)}\nWithout a database: --all or --since VERSION."
@@ -67,6 +69,7 @@ def _review(
     choose: Callable[[Sequence[MigrationFile]], Sequence[MigrationFile]],
     servers: Servers | None,
     run: Callable[[Sequence[MigrationFile], Servers], Outcome],
+    barred: Sequence[Finding] = (),
 ) -> Review:
     try:
         every = discover(sources.folder)
@@ -76,14 +79,16 @@ def _review(
             raise OperationError(str(error)) from None
         return Review(files=1, findings=(refused(error),))
     files = choose(every)
-    checked, refusals = accepted(files, _placeholders(sources))
+    checked, unfit = accepted(files, _placeholders(sources))
+    refusals = [*barred, *unfit]
     outcome = Outcome(shadow=None, findings=())
     if refusals and servers is not None:
         outcome = Outcome(shadow=None, findings=(not_run(sources.folder, "the migrator refuses to begin"),))
     elif files and servers is not None:
         outcome = run(files, servers)
     changes = outcome.shadow.changes if outcome.shadow else ()
-    found = read(checked, sources.postgresql, _made(changes, sources.schema))
+    made, wider = _made(changes, sources.schema), widened(changes, sources.schema)
+    found = read(checked, sources.postgresql, made, wider)
     findings = [*refusals, *found.findings, *outcome.findings]
     findings += breaking(changes, checked, findings, sources.folder)
     return Review(files=len(files), findings=_sorted(findings, files), risks=found.risks, shadow=outcome.shadow)
@@ -91,12 +96,12 @@ def _review(
 
 def _made(changes: Sequence[Change], default: str) -> frozenset[str]:
     """The tables and views that were made, as SQL names them; without schema too in the default one."""
-    names: set[str] = set()
-    for one in changes:
-        if one.change is How.ADDED and one.kind in ("table", "view", "materialized view"):
-            schema, _, name = one.name.partition(".")
-            names |= {f"{quoted(schema)}.{quoted(name)}", *((quoted(name),) if schema == default else ())}
-    return frozenset(names)
+    return frozenset(
+        name
+        for one in changes
+        if one.change is How.ADDED and one.kind in ("table", "view", "materialized view")
+        for name in sql_names(one.name, default)
+    )
 
 
 def _sorted(findings: Sequence[Finding], files: Sequence[MigrationFile]) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from trellis.migrator.sql import Statement
 from trellis.operations.check.statements import NAME, Checked, same_name, split_at_commas
@@ -99,6 +99,10 @@ _CONSTRAINT = r"ADD\s+(?:CONSTRAINT\s+\S+\s+)?"
 _COLUMN = rf"ADD\s+(?:COLUMN\s+)?(?!CONSTRAINT\b){NAME}\s.*"
 _ALTER_COLUMN = rf"ALTER\s+(?:COLUMN\s+)?{NAME}\s+"
 
+_OTHER_TYPE = _row(rf"{_ALTER_COLUMN}(?:SET\s+DATA\s+)?TYPE\b", Level.ACCESS_EXCLUSIVE, Work.REWRITE)
+_USING = re.compile(r"\bUSING\b", re.IGNORECASE)
+_FURTHER = re.compile(rf"\s*\*?\s*,\s*(?:ONLY\s+)?{NAME}", re.IGNORECASE)
+
 # Of an action in an ALTER TABLE the first that fits; what parentheses and strings hold is blanked.
 ACTIONS = (
     _row(rf"{_CONSTRAINT}(?:UNIQUE|PRIMARY\s+KEY)\s+USING\s+INDEX\b", Level.ACCESS_EXCLUSIVE, Work.INSTANT),
@@ -112,7 +116,7 @@ ACTIONS = (
     _row(rf"{_COLUMN}\b(?:UNIQUE|PRIMARY\s+KEY)\b", Level.ACCESS_EXCLUSIVE, Work.BUILD),
     _row(rf"{_COLUMN}\bCHECK\b", Level.ACCESS_EXCLUSIVE, Work.SCAN),
     _row(r"VALIDATE\s+CONSTRAINT\b", Level.SHARE_UPDATE_EXCLUSIVE, Work.SCAN),
-    _row(rf"{_ALTER_COLUMN}(?:SET\s+DATA\s+)?TYPE\b", Level.ACCESS_EXCLUSIVE, Work.REWRITE),
+    _OTHER_TYPE,
     _row(rf"{_ALTER_COLUMN}SET\s+EXPRESSION\b", Level.ACCESS_EXCLUSIVE, Work.REWRITE),
     _row(rf"{_ALTER_COLUMN}SET\s+NOT\s+NULL\b", Level.ACCESS_EXCLUSIVE, Work.SCAN),
     _row(rf"{_ALTER_COLUMN}(?:SET\s+STATISTICS\b|SET\s*$|RESET\b)", Level.SHARE_UPDATE_EXCLUSIVE, Work.INSTANT),
@@ -193,7 +197,8 @@ _AFTER_DEFAULT = re.compile(
 _FUNCTION = re.compile(r"(?<!::)(?<!:: )\b([a-z_][\w$]*)\s*\(", re.IGNORECASE)
 # The same for every row, so that one value stands for all that are there. Of others nobody knows without the server.
 _STABLE = frozenset(
-    "now transaction_timestamp statement_timestamp current_setting date_trunc date_part extract timezone make_interval"
+    "now current_timestamp current_time localtimestamp localtime"
+    " transaction_timestamp statement_timestamp current_setting date_trunc date_part extract timezone make_interval"
     " make_date lower upper md5 length coalesce nullif greatest least concat format to_char to_date to_timestamp"
     " to_jsonb jsonb_build_object jsonb_build_array json_build_object json_build_array array_length cast abs round"
     " floor ceil in and or not interval numeric varchar char".split()
@@ -201,43 +206,78 @@ _STABLE = frozenset(
 _LONGEST_STATEMENT = 100
 
 
-def risks(checked: Checked, new: frozenset[str]) -> Iterator[Risk]:
+def risks(checked: Checked, new: frozenset[str], widened: frozenset[tuple[str, str]] = frozenset()) -> Iterator[Risk]:
     """What each statement of a migration locks of what is there already.
 
-    new: tables and views that these files make, as `Checked.new_tables` names them: nobody waits for one.
+    new: what these files make, as `Checked.new_tables` names it: nobody waits for one. widened: tables, likewise, and
+    columns whose new type holds all that the old one held, as it is stored.
     """
     for statement in checked.statements:
-        found = _of(checked, statement)
-        if found is None or (found[0] is not None and same_name(found[0]) in new):
+        found = _of(checked, statement, widened)
+        old = [name for name in found.names if same_name(name) not in new] if found else []
+        if found is None or (found.names and not old):
             continue
-        relation, lock, work = found
         line, column = checked.script.place(statement.start)
         words = " ".join(checked.source(statement).rstrip("; \t\r\n").split())
         short = words if len(words) <= _LONGEST_STATEMENT else words[: _LONGEST_STATEMENT - 3] + "..."
         yield Risk(
-            file=checked.path, line=line, column=column, statement=short, relation=relation, lock=lock, work=work
+            file=checked.path,
+            line=line,
+            column=column,
+            statement=short,
+            relation=old[0] if old else None,
+            lock=found.lock,
+            work=found.work,
         )
 
 
-def _of(checked: Checked, statement: Statement) -> tuple[str | None, Level | None, Work | None] | None:
+def only_new(checked: Checked, statement: Statement, new: frozenset[str]) -> bool:
+    """Whether all that a statement works on is new. new: as for `risks`."""
+    found = _of(checked, statement)
+    return found is not None and bool(found.names) and all(same_name(name) in new for name in found.names)
+
+
+class _Locked(NamedTuple):
+    """What a statement locks. names: the relations; none where it does not name them."""
+
+    names: Sequence[str]
+    lock: Level | None
+    work: Work | None
+
+
+def _of(checked: Checked, statement: Statement, widened: frozenset[tuple[str, str]] = frozenset()) -> _Locked | None:
     bare = checked.bare(statement)
     if altered := ALTER_TABLE.match(bare):
         quiet = checked.quiet(statement)[altered.start("actions") :]
-        rows = _actions(altered["actions"], quiet)
+        columns = frozenset(column for table, column in widened if table == same_name(altered["table"]))
+        rows = _actions(altered["actions"], quiet, columns)
         worst = max((row.work for row in rows if row.work), key=_ORDER.index)
-        return altered["table"], max(row.lock for row in rows if row.lock), worst
+        return _Locked([altered["table"]], max(row.lock for row in rows if row.lock), worst)
     for row in STATEMENTS:
         if match := row.pattern.match(bare):
-            return match.groupdict().get("table"), row.lock, row.work
+            return _Locked(_names(bare, match), row.lock, row.work)
     return None
 
 
-def _actions(bare: str, quiet: str) -> Sequence[Row]:
+def _names(bare: str, match: re.Match[str]) -> Sequence[str]:
+    """The relations of a list that begins with the one of a match."""
+    if "table" not in match.re.groupindex:
+        return []
+    names, end = [match["table"]], match.end("table")
+    while further := _FURTHER.match(bare, end):
+        names.append(further["table"])
+        end = further.end()
+    return names
+
+
+def _actions(bare: str, quiet: str, widened: frozenset[str]) -> Sequence[Row]:
     rows = []
     start = 0
     for action in split_at_commas(bare, bare):
         text = action.strip().rstrip(";").strip()
-        row = next(row for row in ACTIONS if row.pattern.match(text))
+        row, match = next((row, match) for row in ACTIONS if (match := row.pattern.match(text)))
+        if row is _OTHER_TYPE and same_name(match["table"]) in widened and not _USING.search(text):
+            row = Row(row.pattern, row.lock, Work.INSTANT)
         if row.work is Work.INSTANT and _fills_each_row(quiet[start : start + len(action)].strip()):
             row = Row(row.pattern, row.lock, Work.REWRITE)
         rows.append(row)

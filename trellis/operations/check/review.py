@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from trellis.migrator import MigrationFile
 from trellis.migrator.errors import MigrationError
 from trellis.operations.check.findings import Finding, Severity
-from trellis.operations.check.locks import Level, Risk, risks
-from trellis.operations.check.rules import ERRORS, LONG_LOCK, LONG_WORK, RULES, Rule
+from trellis.operations.check.locks import Level, Risk, Work, only_new, risks
+from trellis.operations.check.rules import ERRORS, LONG_LOCK, LONG_WORK, RULES
 from trellis.operations.check.squawk import Input
 from trellis.operations.check.squawk import review as review_with_squawk
-from trellis.operations.check.statements import Checked, same_name
+from trellis.operations.check.statements import Checked
 
 REFUSED = "trellis-refused"
 _NO_TRANSACTION = re.compile(r"--[ \t]*trellis:[^\r\n]*\bno-transaction\b")
@@ -39,23 +39,29 @@ def accepted(
     return found, refusals
 
 
-def read(files: Sequence[Checked], postgresql: str, made: frozenset[str] = frozenset()) -> Reading:
+def read(
+    files: Sequence[Checked],
+    postgresql: str,
+    made: frozenset[str] = frozenset(),
+    widened: frozenset[tuple[str, str]] = frozenset(),
+) -> Reading:
     """Everything that is to be said about some files, in the order they would run.
 
     postgresql: major version. made: tables and views that a shadow run has shown these files to make, as
-    `Checked.new_tables` names them. Raises OperationError when squawk cannot be run.
+    `Checked.new_tables` names them; widened: tables and columns that it has shown to hold more than before. Raises
+    OperationError when squawk cannot be run.
     """
     findings: list[Finding] = []
     inputs: list[Input] = []
     locked: list[Risk] = []
     new = made
     for checked in files:
-        # squawk knows the tables that a file makes itself, and not its materialized views.
-        inputs.append(Input(checked, new | checked.new_views))
-        new |= checked.new_tables | checked.new_views
+        new = checked.made(new)
+        own = tuple(risks(checked, new, widened))
+        inputs.append(Input(checked, new, frozenset((one.line, one.column) for one in own if one.work is Work.REWRITE)))
         findings += _outside(checked)
         findings += _own(checked, new)
-        locked += risks(checked, new)
+        locked += own
     findings += review_with_squawk(inputs, postgresql)
     findings += _long_locks(locked, files, findings)
     return Reading(findings=tuple(findings), risks=tuple(locked))
@@ -78,17 +84,9 @@ def _own(checked: Checked, new: frozenset[str]) -> Iterator[Finding]:
         ignored = checked.ignored(statement)
         bare = checked.bare(statement)
         for rule in RULES:
-            text = checked.source(statement) if rule.unblanked else bare
-            if rule.name not in ignored and _meets(rule, text, new):
+            met = rule.pattern.match(checked.source(statement) if rule.unblanked else bare)
+            if met and rule.name not in ignored and (rule.unblanked or not only_new(checked, statement, new)):
                 yield _finding(checked, statement.start, rule.name, rule.severity, rule.message, rule.advice)
-
-
-def _meets(rule: Rule, text: str, new: frozenset[str]) -> bool:
-    match = rule.pattern.match(text)
-    if match is None:
-        return False
-    table = match.groupdict().get("table")
-    return table is None or same_name(table) not in new
 
 
 def _long_locks(locked: Sequence[Risk], checked: Sequence[Checked], found: Sequence[Finding]) -> Iterator[Finding]:

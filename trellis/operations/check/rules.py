@@ -20,8 +20,8 @@ MOOT: Mapping[str, str] = {
     "prefer-robust-stmts": "a file and its history row are one transaction, and outside a transaction the next run goes"
     " on after the last finished statement: nothing runs twice, so nothing need be repeatable",
     "ban-concurrent-index-creation-in-transaction": "the migrator runs such a file outside a transaction",
-    "transaction-nesting": "the migrator refuses BEGIN and COMMIT in a file: trellis-refused",
-    "ban-uncommitted-transaction": "the migrator refuses BEGIN in a file: trellis-refused",
+    "transaction-nesting": "the migrator refuses BEGIN and COMMIT in a file that is not legacy: trellis-refused",
+    "ban-uncommitted-transaction": "the migrator refuses BEGIN in a file that is not legacy: trellis-refused",
 }
 
 _EXPAND = (
@@ -53,6 +53,15 @@ ERRORS: Mapping[str, str | None] = {
     "require-concurrent-reindex": None,
 }
 
+# What squawk says in vain of a table that the same files make.
+MOOT_ON_NEW = {*ERRORS, "ban-drop-not-null", "renaming-object"} - {
+    "syntax-error",
+    "ban-drop-database",
+    "ban-truncate-cascade",
+}
+# What counts only where the table is written anew, which squawk says of more than is.
+REWRITES = frozenset({"adding-field-with-default", "changing-column-type"})
+
 # What is done under a strong lock -> how to do without, where no rule about the statement says it.
 LONG_LOCK = "trellis-long-lock"
 LONG_WORK: Mapping[Work, str] = {
@@ -68,8 +77,8 @@ class Rule:
     """A rule of our own about one statement.
 
     pattern: met at the statement's start, whatever the letters' case; the statement has its comments and the inside of
-        strings and parentheses blanked. A group `table` names the table: one that the same files make is new and empty.
-    unblanked: the pattern is met anywhere in the statement as it stands.
+        strings and parentheses blanked. About tables that the same files make, new and empty, it says nothing.
+    unblanked: the pattern is met anywhere in the statement as it stands, whatever the statement concerns.
     """
 
     name: str

@@ -10,8 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from trellis.migrator.sql import Statement
 from trellis.operations.check.findings import Finding, Severity
-from trellis.operations.check.rules import ERRORS, MOOT
+from trellis.operations.check.locks import only_new
+from trellis.operations.check.rules import ERRORS, MOOT, MOOT_ON_NEW, REWRITES
 from trellis.operations.check.statements import Checked
 from trellis.operations.errors import OperationError
 
@@ -20,15 +22,21 @@ VERSION = "2.70.0"
 
 @dataclass(frozen=True)
 class Input:
-    """A migration, and the tables and materialized views that nobody uses yet because these files make them."""
+    """A migration.
+
+    new: what nobody uses yet because these files make it, as `Checked.new_tables` names it. rewriting: line and column
+    of the statements that write a table anew.
+    """
 
     checked: Checked
-    new_tables: frozenset[str]
+    new: frozenset[str]
+    rewriting: frozenset[tuple[int, int]]
 
-    @property
-    def preamble(self) -> str:
-        """One line before the file's first."""
-        return "".join(f"CREATE TABLE {name}();" for name in sorted(self.new_tables)) + "\n"
+    def moot(self, rule: str, statement: Statement) -> bool:
+        """Whether a rule has nothing to say about a statement here."""
+        if rule in REWRITES and self.checked.script.place(statement.start) not in self.rewriting:
+            return True
+        return rule in MOOT_ON_NEW and only_new(self.checked, statement, self.new)
 
 
 def review(inputs: Sequence[Input], postgresql: str) -> Iterator[Finding]:
@@ -47,7 +55,7 @@ def _review(inputs: Sequence[Input], postgresql: str, transactional: bool) -> It
         folder = Path(name)
         by_name = {f"{number:06}.sql": one for number, one in enumerate(inputs)}
         for file, one in by_name.items():
-            (folder / file).write_bytes((one.preamble + one.checked.text).encode())
+            (folder / file).write_bytes(one.checked.text.encode())
         found = _run(folder, sorted(by_name), postgresql, transactional)
     seen = set()
     for violation in found:
@@ -83,12 +91,12 @@ def _program() -> str:
 
 def _finding(one: Input, violation: dict[str, Any]) -> Finding | None:
     rule = violation["rule_name"]
-    if rule in MOOT or violation["line"] == 0:
+    if rule in MOOT:
         return None
     checked = one.checked
-    offset = _offset(checked.text, violation["line"] - 1, violation["column"])
+    offset = _offset(checked.text, violation["line"], violation["column"])
     statement = checked.at(offset)
-    if statement is not None and rule in checked.ignored(statement):
+    if statement is not None and (rule in checked.ignored(statement) or one.moot(rule, statement)):
         return None
     line, column = checked.script.place(offset)
     return Finding(

@@ -10,10 +10,20 @@ from trellis.migrator import MigrationFile
 from trellis.migrator.sql import NonTransactional, Script, Statement, non_transactional_kind, prepare, quiet
 
 # A relation's name, with its schema or without.
-NAME = r'(?P<table>(?:"[^"]+"|[\w$]+)(?:\s*\.\s*(?:"[^"]+"|[\w$]+))?)'
+_NAME = r'(?:"[^"]+"|[\w$]+)(?:\s*\.\s*(?:"[^"]+"|[\w$]+))?'
+NAME = f"(?P<table>{_NAME})"
 _QUOTED_OR_BRACKET = re.compile(r'"[^"]*"|[(),]')
 _INNERMOST = re.compile(r"\([^()]*\)")
 _IGNORE = re.compile(r"--[ \t]*trellis-ignore[ \t]+([\w, \t-]+)")
+_NO_LINE_END = re.compile(r"[^\r\n]")
+# What gets its name from a relation: an index on it, and it itself under another name.
+_NAMED_AFTER = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?P<made>{_NAME})\s+ON\s+(?:ONLY\s+)?{NAME}",
+        rf"ALTER\s+(?:TABLE|INDEX|(?:MATERIALIZED\s+)?VIEW)\s+(?:ONLY\s+)?{NAME}\s+RENAME\s+TO\s+(?P<made>{_NAME})",
+    )
+)
 _TABLE_KINDS = frozenset({"TEMP", "TEMPORARY", "UNLOGGED", "GLOBAL", "LOCAL"})
 
 
@@ -33,10 +43,15 @@ class Checked:
         """The file, as findings name it."""
         return str(self.script.file.path)
 
-    @property
+    @cached_property
     def text(self) -> str:
-        """The SQL, placeholders replaced."""
-        return self.script.rendered.text
+        """The SQL, placeholders replaced and the rows of a COPY blanked."""
+        text = self.script.rendered.text
+        for statement in self.statements:
+            if statement.rows is not None:
+                blank = _NO_LINE_END.sub(" ", text[statement.rows : statement.end])
+                text = text[: statement.rows] + blank + text[statement.end :]
+        return text
 
     @cached_property
     def statements(self) -> Sequence[Statement]:
@@ -61,6 +76,22 @@ class Checked:
 
     def _made(self, kind: Sequence[str]) -> frozenset[str]:
         return frozenset(name for statement in self.statements for name in _made(statement.head, kind))
+
+    def made(self, new: frozenset[str]) -> frozenset[str]:
+        """What is new with it, besides what was before: its tables and materialized views, and what is named after one.
+
+        new: as `new_tables` names them.
+        """
+        found = set(new | self.new_tables | self.new_views)
+        for statement in self.statements:
+            if statement.head[:1] in (("CREATE",), ("ALTER",)):
+                bare = self.bare(statement)
+                for match in filter(None, (pattern.match(bare) for pattern in _NAMED_AFTER)):
+                    table, name = same_name(match["table"]), same_name(match["made"])
+                    if table in found:
+                        schema = table.rpartition(".")[0] or "public"
+                        found |= {name, f"{schema}.{name}"}
+        return frozenset(found)
 
     def source(self, statement: Statement) -> str:
         """A statement as it stands in the file, placeholders and all."""

@@ -77,7 +77,7 @@ def _migration(description: str, options: Namespace) -> None:
         raise WrongCall(f"{description!r}: a description is letters, digits, spaces, dots and hyphens.")
     root = project()
     folder = root / _migrations(root, options.system, options.database)
-    path = folder / f"V{_next(folder)}__{'_'.join(description.split())}.sql"
+    path = folder / f"{_next(folder)}__{'_'.join(description.split())}.sql"
     folder.mkdir(parents=True, exist_ok=True)
     with path.open("x") as file:
         file.write(f"-- {description}\n")
@@ -149,18 +149,21 @@ def _migrations(root: Path, system: str | None, database: str | None) -> Path:
 
 
 def _next(folder: Path) -> str:
-    """The version after the highest one: 1.4.2 is followed by 1.5.0, 7 by 8."""
-    from trellis.migrator import MigrationError, discover
+    """How the next name begins, with the version after the highest one: V1.4.2 is followed by V1.5.0, V7 by V8."""
+    from trellis.migrator import Kind, MigrationError, discover
 
     try:
-        versions = [file.version for file in discover(folder) if file.version] if any(folder.glob("**/*.sql")) else []
+        files = discover(folder) if any(folder.glob("**/*.sql")) else ()
     except MigrationError as error:
         raise OperationError(str(error)) from error
+    versions = [file.version for file in files if file.version]
     if not versions:
-        return "1.0.0"
+        return "V1.0.0"
+    names = [file.path.name for file in files if file.kind is Kind.VERSIONED]
+    prefix = re.split(r"\d", names[0])[0] if names else "V"
     parts = [int(part) for part in versions[-1].split(".")]
     last = min(1, len(parts) - 1)
-    return ".".join(map(str, (*parts[:last], parts[last] + 1, *(0 for _ in parts[last + 1 :]))))
+    return prefix + ".".join(map(str, (*parts[:last], parts[last] + 1, *(0 for _ in parts[last + 1 :]))))
 
 
 def _requirements() -> list[str]:

@@ -96,12 +96,12 @@ class Server:
     def database(self, name: str, administrator: Administrator, roles: Collection[str]) -> Iterator["Ways"]:
         """An empty database for the time of the context.
 
-        roles: who else is there. All are gone afterwards, and so is any role that was made meanwhile, so that the next
-        database finds the server as this one did.
+        roles: who else is there. All are gone afterwards, and so are roles and databases that were made meanwhile, so
+        that the next one finds the server as this one did.
         """
         database = sql.Identifier(name)
         with self._connect("template1") as connection:
-            before = _roles(connection)
+            before, databases = _roles(connection), _databases(connection)
             for role in sorted({administrator.name, administrator.owner, *roles} - before):
                 connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(database))
@@ -123,11 +123,13 @@ class Server:
         finally:
             # A server that has died has nothing to clean.
             with suppress(psycopg.OperationalError):
-                self._clean(database, before)
+                self._clean(databases, before)
 
-    def _clean(self, database: sql.Identifier, before: frozenset[str]) -> None:
+    def _clean(self, databases: frozenset[str], before: frozenset[str]) -> None:
         with self._connect("template1") as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+            for made in sorted(_databases(connection) - databases):
+                connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(made)))
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(made)))
             for role in sorted(_roles(connection) - before):
                 connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(role)))
                 connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
@@ -147,6 +149,11 @@ def _escaped(value: str) -> str:
 
 def _roles(connection: psycopg.Connection[tuple[Any, ...]]) -> frozenset[str]:
     rows = connection.execute("SELECT rolname FROM pg_catalog.pg_roles").fetchall()
+    return frozenset(name for (name,) in rows)
+
+
+def _databases(connection: psycopg.Connection[tuple[Any, ...]]) -> frozenset[str]:
+    rows = connection.execute("SELECT datname FROM pg_catalog.pg_database").fetchall()
     return frozenset(name for (name,) in rows)
 
 
