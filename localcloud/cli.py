@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from localcloud import daemon, machines, servers
@@ -113,6 +114,9 @@ def _status(arguments: argparse.Namespace) -> int:
     if running is None:
         print(json.dumps({"running": False}) if arguments.json else f"No local cloud is running for {state}.")
         return NOT_RUNNING
+    with suppress(OSError):
+        # Looks at the servers, so that the records tell of those that ended just now.
+        running.get("/_local/health")
     facts = describe(running, State(Layout(state=state).records).read())
     print(json.dumps({"running": True, **facts}, indent=2) if arguments.json else render(facts))
     return 0

@@ -99,6 +99,19 @@ def stop(process: Process, state: Path, progress: Callable[[str], None], timeout
         time.sleep(_POLL_SECONDS)
 
 
+def failures(state: Path, patience: float = 30.0) -> dict[str, str]:
+    """What does not run of clusters, replicas and Droplets, and why. patience: seconds to come back. Raises OSError."""
+    deadline = time.monotonic() + patience
+    while True:
+        process = find(state)
+        if process is None:
+            raise ConnectionError(f"No local cloud is running for {state}.")
+        found: dict[str, str] = process.get("/_local/health")["failures"]
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(_POLL_SECONDS)
+
+
 def tail(log: Path, beginning: int = 0) -> str:
     """The last lines of a log, from a byte position on."""
     with log.open("rb") as file:

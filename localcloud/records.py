@@ -78,8 +78,8 @@ class StorageAutoscale(Record):
     increment_gib: int | None = None
 
 
-Status = Literal["creating", "online", "resizing", "migrating", "forking"]
-
+Status = Literal["creating", "online", "resizing", "migrating", "forking", "restarting"]
+"""As the API has it; "restarting", while a server that ended is started again, is our own."""
 
 Engine = Literal["pg", "valkey"]
 

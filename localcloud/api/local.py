@@ -30,6 +30,7 @@ class _Order(Body):
 
 
 def _health(call: Call) -> Reply:
+    call.cloud.fleet.look()
     tables = call.cloud.state.read()
     items: list[Cluster | Replica | Droplet] = [
         *tables.clusters.values(),
@@ -41,7 +42,11 @@ def _health(call: Call) -> Reply:
         body={
             "status": "starting" if busy else "ready",
             "jobs": busy,
-            "failures": {item.name: item.failure for item in items if item.failure},
+            "failures": {
+                item.name: item.failure or "a server of it ended and is started again"
+                for item in items
+                if item.failure or item.status == "restarting"
+            },
         }
     )
 

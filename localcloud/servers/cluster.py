@@ -91,7 +91,7 @@ class Cluster:
         The admin user has the password in `spec`. This cluster must run, and nothing of it changes.
         Raises NotFound without a backup from before `at`, NotRunning, and what `create` raises.
         """
-        if self._server.process() is None:
+        if not self._server.running():
             raise NotRunning(f"{self._server.label} is not running, so its last changes cannot be had. Start it first.")
         self._backups.flush(self._server)
 
@@ -201,9 +201,13 @@ class Cluster:
         replicas = {f"replica {name}": replica.log for name, replica in self.replicas.items()}
         return {"postgresql": self._server.log, "pgbouncer": self._pooler.log, **replicas}
 
+    def ended(self) -> tuple[str, ...]:
+        """What of the primary and the pooler does not run. Takes no lock."""
+        return tuple(server.label for server in (self._server, self._pooler) if not server.running())
+
     def running(self) -> bool:
         """Whether both the primary and the pooler are alive. Takes no lock."""
-        return self._server.process() is not None and self._pooler.process() is not None
+        return not self.ended()
 
     def start(self) -> None:
         """Start the primary, the replicas and the pooler; adopts what already runs on this folder. Idempotent.
@@ -214,7 +218,7 @@ class Cluster:
             began = []
             try:
                 self._backups.prepare(self._server)
-                if self._server.process() is None:
+                if not self._server.running():
                     began.append(self._server.stop)
                 self._server.start(self._node_settings())
                 self._replicas.drop_stale_slots()
@@ -222,7 +226,7 @@ class Cluster:
                     if not replica.running():
                         began.append(replica.stop)
                     replica.start()
-                if self._pooler.process() is None:
+                if not self._pooler.running():
                     began.append(self._pooler.stop)
                 self._pooler.start(self._pooler_settings())
             except BaseException:
@@ -263,10 +267,10 @@ class Cluster:
             for replica in self._replicas:
                 replica.make_room_for(max_connections)
             self._save(replace(self._state, max_connections=max_connections))
-            if self._server.process() is None:
+            if not self._server.running():
                 return
             waiting = [pool.name for pool in self._state.pools if pool.mode != "session"]
-            pooled = self._pooler.process() is not None
+            pooled = self._pooler.running()
             if pooled:
                 self._pooler.pause(waiting, PAUSE_PATIENCE)
             try:
@@ -285,7 +289,7 @@ class Cluster:
         with self._lock:
             before = self._state
             self._save(replace(before, parameters=dict(parameters)))
-            if self._server.process() is None:
+            if not self._server.running():
                 return
             self._server.configure(self._node_settings())
             if refused := self._server.refused_parameters():
@@ -353,7 +357,7 @@ class Cluster:
         networks(sources)
         with self._lock:
             self._save(replace(self._state, trusted_sources=tuple(sources)))
-            if self._server.process() is not None:
+            if self._server.running():
                 self._server.configure(self._node_settings())
                 self._server.reload()
                 self._server.end_foreign_sessions(self._state.trusted_sources)
@@ -371,7 +375,7 @@ class Cluster:
         with self._lock:
             if name in self.replicas:
                 raise AlreadyExists(f"Cluster {self.id} has a replica {name!r} already. Nothing was changed.")
-            if self._server.process() is None:
+            if not self._server.running():
                 raise NotRunning(f"{self._server.label} is not running, so it cannot be copied. Start it first.")
             state = ReplicaState(
                 name=name,
@@ -391,7 +395,7 @@ class Cluster:
 
         Raises NotRunning, StartFailed, ToolMissing without a fitting pg_basebackup.
         """
-        if self._server.process() is None:
+        if not self._server.running():
             raise NotRunning(f"{self._server.label} is not running, so it cannot be backed up. Start it first.")
         program = self._nodes.tools.basebackup(self.version)
         # Not under the cluster's lock: a copy may take long, and ends by itself when the server is stopped.
@@ -423,5 +427,5 @@ class Cluster:
         )
 
     def _refresh_pooler(self) -> None:
-        if self._pooler.process() is not None:
+        if self._pooler.running():
             self._pooler.apply(self._pooler_settings())

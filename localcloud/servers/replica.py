@@ -64,9 +64,13 @@ class Replica:
     def log(self) -> Path:
         return self._server.log
 
+    def ended(self) -> tuple[str, ...]:
+        """The server, when it does not run. Takes no lock."""
+        return () if self.running() else (self._server.label,)
+
     def running(self) -> bool:
         """Whether the server is alive. Takes no lock."""
-        return self._server.process() is not None
+        return self._server.running()
 
     def start(self) -> None:
         """Start, or adopt what already runs here. Idempotent. Raises PortTaken, StartFailed."""

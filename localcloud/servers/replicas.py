@@ -91,7 +91,7 @@ class Replicas:
 
     def _forget(self, name: str) -> None:
         self._set({other: replica for other, replica in self._replicas.items() if other != name})
-        if self._primary.process() is not None:
+        if self._primary.running():
             self.drop_stale_slots()
 
     def _set(self, replicas: dict[str, Replica]) -> None:

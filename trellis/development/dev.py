@@ -201,7 +201,22 @@ def _up(stack: Stack) -> None:
     with step(f"pulumi up, stack {stack.name}"):
         stack.up()
     _write_environment(stack)
+    await_servers(stack.workspace.cloud_state)
     _tell(stack, started)
+
+
+def await_servers(cloud_state: Path, patience: float = 30.0) -> None:
+    """Returns when every server of the local cloud runs; one that ended has `patience` seconds. Raises Failure."""
+    try:
+        down = daemon.failures(cloud_state, patience)
+    except OSError as error:
+        raise Failure(f"the stack is deployed, but its local cloud does not answer: {error}") from None
+    if down:
+        raise Failure(
+            "the stack is deployed, but not all servers of the local cloud run; "
+            "see `. .trellis/env && python -m localcloud status`.\n"
+            + "\n".join(f"  {name}: {reason}" for name, reason in down.items())
+        )
 
 
 def schema(report: Mapping[str, Any], since: datetime) -> list[str]:

@@ -84,6 +84,7 @@ def _create(call: Call) -> Reply:
 
 
 def _list(call: Call) -> Reply:
+    call.cloud.fleet.look()
     clusters = [cluster for cluster in call.cloud.state.read().clusters.values() if not cluster.deleting]
     if tag := call.query.get("tag_name"):
         clusters = [cluster for cluster in clusters if tag in cluster.tags]
@@ -91,6 +92,7 @@ def _list(call: Call) -> Reply:
 
 
 def _get(call: Call) -> Reply:
+    call.cloud.fleet.look()
     cluster = find_cluster(call.cloud.state.read(), call.param("id"))
     if cluster.failure:
         # There is no status for broken servers, and a client that waits for "online" must learn that it never comes.

@@ -63,12 +63,14 @@ def _create(call: Call) -> Reply:
 
 
 def _list(call: Call) -> Reply:
+    call.cloud.fleet.look()
     tables = call.cloud.state.read()
     cluster = find_cluster(tables, call.param("id"))
     return page(call, "replicas", [view.replica(item, cluster) for item in replicas_of(tables, cluster.id)])
 
 
 def _get(call: Call) -> Reply:
+    call.cloud.fleet.look()
     tables = call.cloud.state.read()
     cluster = find_cluster(tables, call.param("id"))
     replica = find_replica(tables, cluster.id, call.param("name"))
