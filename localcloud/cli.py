@@ -91,6 +91,8 @@ def _start(arguments: argparse.Namespace) -> int:
         print(f"The local cloud is already running at {running.url}.")
         return 0
     options = _options(arguments)
+    # What is wrong with the records is told here, and not only in the log.
+    State(Layout(state=state).records)
     check_port(options)
     process = daemon.start(options, _progress)
     print(f"The local cloud answers at {process.url}.")

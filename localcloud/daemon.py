@@ -159,7 +159,11 @@ def _read(read: Callable[[], str]) -> Process:
             break
         time.sleep(_POLL_SECONDS)
         text = read()
-    if not text:
-        raise DaemonError("A process holds the lock of the state folder and says nothing about itself. Try again.")
-    fields = json.loads(text)
-    return Process(pid=fields["pid"], port=fields["port"])
+    try:
+        fields = json.loads(text)
+        return Process(pid=int(fields["pid"]), port=int(fields["port"]))
+    except (ValueError, TypeError, KeyError):
+        raise DaemonError(
+            f"A process holds the lock of the state folder, and serve.lock does not say which: {text[:40]!r}. "
+            "Find it with `fuser serve.lock`, end it, and start again."
+        ) from None

@@ -19,7 +19,7 @@ from localcloud.servers.postgresql import RESERVED_CONNECTIONS, NodeSettings
 from localcloud.servers.replica import Replica
 from localcloud.servers.replicas import Replicas
 from localcloud.servers.specs import ClusterSpec, PoolSpec
-from localcloud.servers.state import CLUSTER_FILE, ClusterState, ReplicaState, Secrets
+from localcloud.servers.state import CLUSTER_FILE, SECRETS_FILE, ClusterState, ReplicaState, Secrets, load, save
 from localcloud.servers.tools import Tools
 
 PAUSE_PATIENCE = 10.0
@@ -128,7 +128,7 @@ class Cluster:
         account.private_folder(folder)
         try:
             account.check_reach(folder / "data")
-            secrets.save(folder, account)
+            save(secrets, folder / SECRETS_FILE, account)
             port, pool_port = ports.choose((spec.public_host, spec.private_host), 2)
             state = ClusterState.of(spec, port, pool_port)
             cluster = cls(folder, state, secrets, tools, authority)
@@ -136,7 +136,7 @@ class Cluster:
             cluster._backups.prepare(cluster._server)
             fill(cluster)
             cluster._pooler.start(cluster._pooler_settings())
-            state.save(folder, account)
+            save(state, folder / CLUSTER_FILE, account)
         except BaseException:
             cls.discard(folder)
             raise
@@ -146,7 +146,8 @@ class Cluster:
     def load(cls, folder: Path, tools: Tools, authority: CertificateAuthority) -> "Cluster":
         """The cluster in `folder`, without starting it. Raises NotFound when there is no complete cluster."""
         folder = folder.absolute()
-        return cls(folder, ClusterState.load(folder), Secrets.load(folder), tools, authority)
+        state, secrets = load(ClusterState, folder / CLUSTER_FILE), load(Secrets, folder / SECRETS_FILE)
+        return cls(folder, state, secrets, tools, authority)
 
     @staticmethod
     def discard(folder: Path) -> None:
@@ -407,7 +408,7 @@ class Cluster:
         self._save(replace(self._state, replicas=relative))
 
     def _save(self, state: ClusterState) -> None:
-        state.save(self.folder, self._nodes.account)
+        save(state, self.folder / CLUSTER_FILE, self._nodes.account)
         self._state = state
 
     def _node_settings(self) -> NodeSettings:

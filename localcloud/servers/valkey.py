@@ -17,6 +17,7 @@ from localcloud.servers.certificates import CertificateAuthority
 from localcloud.servers.errors import AlreadyExists, InvalidRequest, NotRunning, ServerError
 from localcloud.servers.resp import Refused, Session
 from localcloud.servers.server import Server
+from localcloud.servers.state import load, save
 from localcloud.servers.tools import Tools
 from localcloud.servers.valkey_files import (
     ADMIN_USER,
@@ -144,7 +145,7 @@ class Valkey:
     def load(cls, folder: Path, tools: Tools) -> "Valkey":
         """The server in `folder`, without starting it. Raises NotFound when there is no complete one."""
         folder = folder.absolute()
-        return cls(folder, ValkeyState.load(folder), tools)
+        return cls(folder, load(ValkeyState, folder / STATE_FILE), tools)
 
     @property
     def port(self) -> int:
@@ -238,7 +239,7 @@ class Valkey:
             self._refresh_users()
 
     def _save(self, state: ValkeyState) -> None:
-        state.save(self.folder, self._account)
+        save(state, self.folder / STATE_FILE, self._account)
         self._state = state
 
     def _execute(self, *commands: Sequence[str]) -> None:
