@@ -95,7 +95,7 @@ def _start(arguments: argparse.Namespace) -> int:
     State(Layout(state=state).records)
     check_port(options)
     process = daemon.start(options, _progress)
-    print(f"The local cloud answers at {process.url}.")
+    print(f"The local cloud answers at {process.url}. Its token is in {Layout(state=state).token}.")
     return 0
 
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
+from localcloud.access import find_token
 from localcloud.claims import is_free
 from localcloud.options import HOST, Layout, Options
 
@@ -31,6 +32,7 @@ class Process:
 
     pid: int
     port: int
+    token: str = field(repr=False)
 
     @property
     def url(self) -> str:
@@ -39,7 +41,8 @@ class Process:
     def get(self, path: str, timeout: float = 10.0) -> Any:
         """The JSON answer of a /_local call. Raises OSError when nothing answers."""
         # A proxy from the environment must not see what is meant for loopback.
-        with build_opener(ProxyHandler({})).open(self.url + path, timeout=timeout) as answer:
+        request = Request(self.url + path, headers={"Authorization": f"Bearer {self.token}"})  # noqa: S310
+        with build_opener(ProxyHandler({})).open(request, timeout=timeout) as answer:
             return json.load(answer)
 
 
@@ -50,7 +53,7 @@ def find(state: Path) -> Process | None:
     except FileNotFoundError:
         return None
     with os.fdopen(descriptor, "r", encoding="utf-8") as file:
-        return None if is_free(file) else _read(file.read)
+        return None if is_free(file) else _read(file.read, find_token(Layout(state=state).token))
 
 
 def start(options: Options, progress: Callable[[str], None]) -> Process:
@@ -151,7 +154,7 @@ def _health(process: Process | None) -> dict[str, Any] | None:
         return None
 
 
-def _read(read: Callable[[], str]) -> Process:
+def _read(read: Callable[[], str], token: str) -> Process:
     # The holder writes its line right after it takes the lock; a reader can come in between.
     text = read()
     for _ in range(50):
@@ -161,7 +164,7 @@ def _read(read: Callable[[], str]) -> Process:
         text = read()
     try:
         fields = json.loads(text)
-        return Process(pid=int(fields["pid"]), port=int(fields["port"]))
+        return Process(pid=int(fields["pid"]), port=int(fields["port"]), token=token)
     except (ValueError, TypeError, KeyError):
         raise DaemonError(
             f"A process holds the lock of the state folder, and serve.lock does not say which: {text[:40]!r}. "

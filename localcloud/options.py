@@ -75,6 +75,10 @@ class Layout:
         return self.state / "secret.key"
 
     @property
+    def token(self) -> Path:
+        return self.state / "access.token"
+
+    @property
     def log(self) -> Path:
         return self.state / "serve.log"
 

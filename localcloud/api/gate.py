@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from localcloud.access import carries
 from localcloud.cloud import Cloud
 from localcloud.faults import Fault
 from localcloud.journal import mask_secrets
@@ -45,7 +46,7 @@ class Gate:
         body = await _read(receive)
         fault = None if path.startswith(_OPEN_PATHS) else self._cloud.faults.take(method, path)
         collected = _Collector()
-        refused = _refusal(path, headers)
+        refused = self._refusal(path, headers)
         if refused is not None:
             collected.reply(*refused)
         elif fault is not None and fault.kind in ("429", "500"):
@@ -63,6 +64,20 @@ class Gate:
             return
         collected.add_headers(self._limits(path))
         await collected.deliver(send)
+
+    def _refusal(self, path: str, headers: Headers) -> tuple[int, dict[str, Any], dict[str, str]] | None:
+        # A page in the user's browser can reach loopback, also by a name of its own; it cannot fake these two headers.
+        if "origin" in headers or not _LOCAL_HOST.match(headers.get("host", "")):
+            return _error(
+                403, "forbidden", "The local cloud answers only to programs that call 127.0.0.1 or localhost."
+            )
+        if carries(headers.get("authorization", ""), self._cloud.token):
+            return None
+        message = f"Unable to authenticate you. This local cloud's token is in {self._cloud.layout.token}."
+        if path.startswith("/client/"):
+            body = {"success": False, "errors": [{"code": 10000, "message": message}], "messages": [], "result": None}
+            return 401, body, {}
+        return _error(401, "unauthorized", message)
 
     def _limits(self, path: str) -> dict[str, str]:
         hour = int(time.time()) // 3600
@@ -138,22 +153,6 @@ def _replay(body: bytes) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive
-
-
-def _refusal(path: str, headers: Headers) -> tuple[int, dict[str, Any], dict[str, str]] | None:
-    # A page in the user's browser can reach loopback, also by a name of its own; it cannot fake these two headers.
-    if "origin" in headers or not _LOCAL_HOST.match(headers.get("host", "")):
-        return _error(403, "forbidden", "The local cloud answers only to programs that call 127.0.0.1 or localhost.")
-    if path.startswith(_OPEN_PATHS):
-        return None
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return None
-    message = "Unable to authenticate you. Send an Authorization header with any bearer token."
-    if path.startswith("/client/"):
-        body = {"success": False, "errors": [{"code": 10000, "message": message}], "messages": [], "result": None}
-        return 401, body, {}
-    return _error(401, "unauthorized", message)
 
 
 def _broken(fault: Fault) -> tuple[int, dict[str, Any], dict[str, str]]:

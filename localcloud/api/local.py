@@ -1,4 +1,4 @@
-"""/_local: the local cloud's own calls, for its command and for tests. They need no token."""
+"""/_local: the local cloud's own calls, for its command and for tests."""
 
 import re
 from typing import Any

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from localcloud import daemon
+from localcloud import daemon, files
 from trellis import policies
 from trellis.development import connect, plugins
 from trellis.development.bring import Parts, bring, describe
@@ -36,7 +36,11 @@ class Stack:
         self.root = root
         self.name = name
         self._config = [] if config_file is None else ["--config-file", str(config_file)]
-        self.environment = {**os.environ, **workspace.variables()}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For the engine and the local cloud, whose token is there after its first start."""
+        return {**os.environ, **self.workspace.variables()}
 
     def prepare(self) -> None:
         """Makes the folders, the plugins' entries and the stack, where they are missing, and cleans up after a kill."""
@@ -260,9 +264,10 @@ def _tell(stack: Stack, started: datetime) -> None:
 
 def _write_environment(stack: Stack) -> None:
     lines = [f"export {name}={shlex.quote(value)}" for name, value in stack.workspace.variables().items()]
-    path = stack.workspace.folder / "env"
-    path.write_text(
-        "# `. .trellis/env` lets you type pulumi and localcloud commands yourself.\n" + "\n".join(lines) + "\n"
+    # It holds the local cloud's token.
+    files.replace(
+        stack.workspace.folder / "env",
+        "# `. .trellis/env` lets you type pulumi and localcloud commands yourself.\n" + "\n".join(lines) + "\n",
     )
 
 

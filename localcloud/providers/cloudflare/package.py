@@ -51,9 +51,7 @@ def connect(config: Mapping[str, str], stopped: Callable[[], bool]) -> HttpClien
     """The client for a provider configuration. Raises ValueError where no token is given or the URL is none."""
     token = config.get("apiToken") or os.environ.get("CLOUDFLARE_API_TOKEN")
     if not token:
-        raise ValueError(
-            "no API token: set cloudflare:apiToken (as a secret) or CLOUDFLARE_API_TOKEN; the local cloud takes any"
-        )
+        raise ValueError("no API token: set cloudflare:apiToken (as a secret) or CLOUDFLARE_API_TOKEN")
     endpoint = config.get("baseUrl") or os.environ.get("CLOUDFLARE_BASE_URL") or DEFAULT_ENDPOINT
     return HttpClient(
         checked_endpoint(endpoint, "cloudflare:baseUrl"),
