@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.machines import cgroup, seed, source_address
+from localcloud.machines import cgroup, kernel_rules, seed
 from localcloud.machines.cgroup import Cgroup
 from localcloud.machines.errors import MachineError, StartFailed
 from localcloud.machines.host import CAPABILITIES, NAMESPACES, Host
@@ -94,7 +94,7 @@ class Machine:
             raise StartFailed(f"The machine {self._name} was made from {self._image}, which is gone. Make a new one.")
         self._cgroup.create()
         (self._cgroup.folder / "machine").mkdir(exist_ok=True)
-        source_address.give(self._cgroup.folder, self._address)
+        kernel_rules.give(self._cgroup.folder, self._address)
         scripts = [str(_SCRIPTS / name) for name in ("supervise.sh", "boot.sh", "volumes.sh")]
         supervise, boot, plugs = scripts
         words = [word for volume in volumes for word in _words(volume)]
