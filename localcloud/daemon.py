@@ -16,10 +16,11 @@ from urllib.request import ProxyHandler, Request, build_opener
 from localcloud.access import find_token
 from localcloud.claims import is_free
 from localcloud.options import HOST, Layout, Options
+from localcloud.servers import processes
+from localcloud.waiting import until
 
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 _POLL_SECONDS = 0.1
-_LOG_LINES = 15
 
 
 class DaemonError(Exception):
@@ -93,13 +94,10 @@ def stop(process: Process, state: Path, progress: Callable[[str], None], timeout
     except ProcessLookupError:
         return
     progress("Stopping the API and all servers")
-    deadline = time.monotonic() + timeout
-    while find(state) is not None:
-        if time.monotonic() > deadline:
-            raise DaemonError(
-                f"Process {process.pid} did not stop within {timeout:.0f} seconds. Look into {Layout(state=state).log}."
-            )
-        time.sleep(_POLL_SECONDS)
+    if not until(lambda: find(state) is None, timeout, _POLL_SECONDS):
+        raise DaemonError(
+            f"Process {process.pid} did not stop within {timeout:.0f} seconds. Look into {Layout(state=state).log}."
+        )
 
 
 def failures(state: Path, patience: float = 30.0) -> dict[str, str]:
@@ -115,13 +113,6 @@ def failures(state: Path, patience: float = 30.0) -> dict[str, str]:
         time.sleep(_POLL_SECONDS)
 
 
-def tail(log: Path, beginning: int = 0) -> str:
-    """The last lines of a log, from a byte position on."""
-    with log.open("rb") as file:
-        file.seek(beginning)
-        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-_LOG_LINES:])
-
-
 def _wait_until_ready(
     options: Options, child: subprocess.Popen[bytes], beginning: int, progress: Callable[[str], None]
 ) -> Process:
@@ -129,7 +120,7 @@ def _wait_until_ready(
     reported = 0
     while True:
         if child.poll() is not None:
-            lines = tail(layout.log, beginning)
+            lines = processes.tail(layout.log, beginning)
             raise DaemonError(f"The local cloud did not start. The end of {layout.log}:\n{lines}")
         process = find(options.state)
         health = _health(process)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import re
 import time
 import uuid
@@ -16,9 +15,6 @@ from localcloud.access import carries
 from localcloud.cloud import Cloud
 from localcloud.faults import Fault
 from localcloud.journal import mask_secrets
-from localcloud.records import now
-
-_log = logging.getLogger("localcloud.api")
 
 _HOURLY_LIMIT = 5000
 """DigitalOcean's documented limit of requests an hour. Counted for the headers, never enforced."""
@@ -58,7 +54,8 @@ class Gate:
             scope["localcloud.fault"] = fault.kind if fault is not None else ""
             await self._app(scope, _replay(body), collected)
         if not path.startswith(_OPEN_PATHS):
-            self._record(scope, body, collected.status, time.monotonic() - started, fault)
+            query, kind = scope["query_string"].decode("latin-1"), fault.kind if fault is not None else ""
+            self._cloud.journal.record(scope, path, query, _readable(body), collected.status, started, kind)
         if fault is not None and fault.kind == "lost-response":
             await drop(send)
             return
@@ -91,21 +88,6 @@ class Gate:
             "ratelimit-remaining": str(max(0, _HOURLY_LIMIT - self._used)),
             "ratelimit-reset": str((hour + 1) * 3600),
         }
-
-    def _record(self, scope: Scope, body: bytes, status: int, seconds: float, fault: Fault | None) -> None:
-        entry: dict[str, Any] = {
-            "time": now(),
-            "method": scope["method"],
-            "path": scope["path"],
-            "query": scope["query_string"].decode("latin-1"),
-            "body": _readable(body),
-            "status": status,
-            "milliseconds": round(seconds * 1000),
-        }
-        if fault is not None:
-            entry["fault"] = fault.kind
-        self._cloud.journal.append(entry)
-        _log.info("%s %s %s", scope["method"], scope["path"], status)
 
 
 class _Collector:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import field_validator
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.errors import Unprocessable
 from localcloud.compute import Droplet
 from localcloud.faults import Fault, FaultKind
@@ -96,10 +96,8 @@ def _show(fault: Fault, left: int) -> dict[str, Any]:
     }
 
 
-ENDPOINTS = (
-    Endpoint(method="GET", path="/_local/health", handler=_health),
-    Endpoint(method="GET", path="/_local/journal", handler=_journal),
-    Endpoint(method="POST", path="/_local/faults", handler=_order),
-    Endpoint(method="GET", path="/_local/faults", handler=_orders),
-    Endpoint(method="DELETE", path="/_local/faults", handler=_clear),
-)
+ENDPOINTS: Routes = {
+    "/_local/health": {"GET": _health},
+    "/_local/journal": {"GET": _journal},
+    "/_local/faults": {"POST": _order, "GET": _orders, "DELETE": _clear},
+}

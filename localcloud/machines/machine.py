@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import signal
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from localcloud.machines.volume import Volume
 from localcloud.servers import processes
 from localcloud.servers.account import Account
 from localcloud.servers.state import load, save
+from localcloud.waiting import until
 
 START_PATIENCE = 60.0
 """Seconds until systemd must run."""
@@ -116,12 +116,10 @@ class Machine:
             account=Account.resolve(None),
             environment={"MACHINE_CAPABILITIES": CAPABILITIES},
         )
-        deadline = time.monotonic() + START_PATIENCE
-        while not self._accepts_orders():
-            if not process.alive() or time.monotonic() > deadline:
-                self._cgroup.remove()
-                raise StartFailed(f"The machine {self._name} did not boot. The end of {log}:\n{processes.tail(log)}")
-            time.sleep(0.02)
+        until(lambda: self._accepts_orders() or not process.alive(), START_PATIENCE)
+        if not self._accepts_orders():
+            self._cgroup.remove()
+            raise StartFailed(f"The machine {self._name} did not boot. The end of {log}:\n{processes.tail(log)}")
 
     def stop(self) -> None:
         """Switches the machine off: its services end in order, or are killed when they take too long."""

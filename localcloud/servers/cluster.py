@@ -155,10 +155,6 @@ class Cluster:
         folders.remove(folder.absolute())
 
     @property
-    def id(self) -> str:
-        return self._state.id
-
-    @property
     def version(self) -> str:
         """PostgreSQL major version."""
         return self._state.version
@@ -195,12 +191,6 @@ class Cluster:
     def replicas(self) -> Mapping[str, Replica]:
         """The replicas by name, loaded with the cluster."""
         return self._replicas.by_name()
-
-    @property
-    def logs(self) -> Mapping[str, Path]:
-        """Log files by server: "postgresql", "pgbouncer", and "replica <name>" for each replica."""
-        replicas = {f"replica {name}": replica.log for name, replica in self.replicas.items()}
-        return {"postgresql": self._server.log, "pgbouncer": self._pooler.log, **replicas}
 
     def ended(self) -> tuple[str, ...]:
         """What of the primary and the pooler does not run. Takes no lock."""
@@ -375,7 +365,7 @@ class Cluster:
         check_connections(max_connections)
         with self._lock:
             if name in self.replicas:
-                raise AlreadyExists(f"Cluster {self.id} has a replica {name!r} already. Nothing was changed.")
+                raise AlreadyExists(f"Cluster {self._state.id} has a replica {name!r} already. Nothing was changed.")
             if not self._server.running():
                 raise NotRunning(f"{self._server.label} is not running, so it cannot be copied. Start it first.")
             state = ReplicaState(

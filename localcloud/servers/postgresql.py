@@ -1,7 +1,6 @@
 """One PostgreSQL server process: a primary or a replica."""
 
 import signal
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,9 +14,12 @@ from localcloud.servers.access import SUPERUSER, admits, networks, server_rules
 from localcloud.servers.errors import NotRunning, ServerError, StartFailed
 from localcloud.servers.installation import Installation
 from localcloud.servers.server import Server
+from localcloud.waiting import until
 
 RESERVED_CONNECTIONS = 3
 """Kept for the platform on every node. Source: DigitalOcean's connection limits, 25 a GiB of which 22 are usable."""
+
+POSTGRESQL_LOG = "postgresql.log"
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -74,7 +76,7 @@ class NodeSettings:
 class PostgresServer(Server):
     """A primary or a replica; the data directory is `folder/data`."""
 
-    LOG = "postgresql.log"
+    LOG = POSTGRESQL_LOG
     # Replaying WAL after an unclean end can take minutes.
     PATIENCE = 600.0
     # Open transactions are rolled back; then without a checkpoint; then the last resort.
@@ -143,11 +145,8 @@ class PostgresServer(Server):
             raise NotRunning(f"{self.label} is not running; the change takes effect when it starts.")
         before = self._loaded_at()
         process.signal(signal.SIGHUP)
-        deadline = time.monotonic() + 60.0
-        while self._loaded_at() == before:
-            if time.monotonic() > deadline:
-                raise ServerError(f"{self.label} does not reload its configuration. Its log: {self.log}")
-            time.sleep(0.01)
+        if not until(lambda: self._loaded_at() != before, 60.0, pause=0.01):
+            raise ServerError(f"{self.label} does not reload its configuration. Its log: {self.log}")
         with self.connect() as connection:
             wrong = connection.execute("SELECT error FROM pg_hba_file_rules WHERE error IS NOT NULL").fetchall()
         if wrong:
@@ -261,15 +260,12 @@ class PostgresServer(Server):
 
     def _await_orphans(self) -> None:
         """After its main process was killed, a server's other processes end by themselves, and must before a start."""
-        deadline = time.monotonic() + 60.0
-        while orphans := processes.within(self.data):
-            if time.monotonic() > deadline:
-                pids = ", ".join(str(orphan.pid) for orphan in orphans)
-                raise StartFailed(
-                    f"{self.label}: processes {pids} still use {self.data} and no server is in charge of them."
-                    " End them, then start again. The data is untouched."
-                )
-            time.sleep(0.02)
+        if not until(lambda: not processes.within(self.data), 60.0):
+            pids = ", ".join(str(orphan.pid) for orphan in processes.within(self.data))
+            raise StartFailed(
+                f"{self.label}: processes {pids} still use {self.data} and no server is in charge of them."
+                " End them, then start again. The data is untouched."
+            )
 
     def _loaded_at(self) -> object:
         with self.connect() as connection:

@@ -1,7 +1,6 @@
 """The replicas of one cluster."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from localcloud.servers.postgresql import PostgresServer
 from localcloud.servers.replica import Replica
 from localcloud.servers.replication import copy_primary, drop_slots_except
 from localcloud.servers.state import REPLICA_FILE, ReplicaState, load, save
+from localcloud.waiting import until
 
 STREAM_PATIENCE = 120.0
 """Seconds a new replica may take from accepting readers to streaming."""
@@ -102,11 +102,8 @@ class Replicas:
 
 
 def _await_stream(replica: Replica) -> None:
-    deadline = time.monotonic() + STREAM_PATIENCE
-    while not replica.status().streaming:
-        if time.monotonic() > deadline:
-            raise StartFailed(
-                f"Replica {replica.name!r} started but does not stream from its primary. The end of {replica.log}:\n"
-                f"{processes.tail(replica.log)}"
-            )
-        time.sleep(0.02)
+    if not until(lambda: replica.status().streaming, STREAM_PATIENCE):
+        raise StartFailed(
+            f"Replica {replica.name!r} started but does not stream from its primary. The end of {replica.log}:\n"
+            f"{processes.tail(replica.log)}"
+        )

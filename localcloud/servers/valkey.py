@@ -7,7 +7,7 @@ import contextlib
 import secrets
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -159,11 +159,6 @@ class Valkey:
     @property
     def trusted_sources(self) -> tuple[str, ...]:
         return self._state.trusted_sources
-
-    @property
-    def logs(self) -> Mapping[str, Path]:
-        """The log file, by the server's name."""
-        return {"valkey": self._server.log}
 
     def ended(self) -> tuple[str, ...]:
         """What of the cluster does not run. Takes no lock."""

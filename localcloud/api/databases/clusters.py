@@ -3,7 +3,7 @@
 import uuid
 
 from localcloud import catalogue
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases import backups, checks, firewall, view
 from localcloud.api.databases.lookup import find_cluster
 from localcloud.api.errors import Conflict, Unprocessable
@@ -113,9 +113,7 @@ def _delete(call: Call) -> Reply:
     return NO_CONTENT
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/databases", handler=_create),
-    Endpoint(method="GET", path="/v2/databases", handler=_list),
-    Endpoint(method="GET", path="/v2/databases/{id}", handler=_get),
-    Endpoint(method="DELETE", path="/v2/databases/{id}", handler=_delete),
-)
+ENDPOINTS: Routes = {
+    "/v2/databases": {"POST": _create, "GET": _list},
+    "/v2/databases/{id}": {"GET": _get, "DELETE": _delete},
+}

@@ -27,7 +27,7 @@ from localcloud.providers.schema import (
     texts,
 )
 from localcloud.providers.servicer import Package
-from localcloud.providers.values import encode
+from localcloud.providers.values import encode, halves
 
 DEFAULT_ENDPOINT = "https://api.cloudflare.com/client/v4"
 AUTOMATIC_TTL = 1
@@ -123,11 +123,7 @@ def _fill(state: State, answer: Mapping[str, Any]) -> None:
 
 
 def _adopt(identity: str) -> State:
-    zone, slash, record = identity.partition("/")
-    if not slash:
-        raise ValueError(
-            f"give the zone's and the record's id joined with a slash, as in ZONE/RECORD; not {identity!r}"
-        )
+    zone, record = halves(identity, "/", "the zone's and the record's id", "ZONE/RECORD")
     return {"id": record, "zoneId": zone}
 
 
