@@ -4,15 +4,15 @@ import fcntl
 import json
 import os
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
 from localcloud.options import HOST, PORT_VARIABLE, Layout, Options
+from localcloud.waiting import until
 
-_LOOKS = 30
-"""Times a lock is tried, a tenth of a second apart: another process may just be looking who holds it."""
+_PATIENCE = 3.0
+"""Seconds for which a lock is tried."""
 
 
 class AlreadyServed(Exception):
@@ -61,7 +61,8 @@ def sole_process(options: Options) -> Iterator[None]:
     lock = Layout(state=options.state).lock
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
-        if not _locked(file):
+        # Another process may just be looking who holds it.
+        if not until(lambda: _locked(file), _PATIENCE):
             raise AlreadyServed(f"{options.state} is served by another process (see {lock}).")
         file.truncate()
         json.dump({"pid": os.getpid(), "port": options.port}, file)
@@ -71,11 +72,8 @@ def sole_process(options: Options) -> Iterator[None]:
 
 
 def _locked(file: IO[str]) -> bool:
-    for _ in range(_LOOKS):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.1)
-        else:
-            return True
-    return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

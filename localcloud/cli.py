@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from localcloud import daemon, machines, servers
 from localcloud.claims import AlreadyServed, PortTaken, check_port
 from localcloud.deployments import environment
-from localcloud.engines import load
 from localcloud.options import (
     DEFAULT_PORT,
     DROPLET_IMAGES_VARIABLE,
@@ -90,9 +90,11 @@ def _start(arguments: argparse.Namespace) -> int:
         print(f"The local cloud is already running at {running.url}.")
         return 0
     options = _options(arguments)
+    # What is wrong with the records is told here, and not only in the log.
+    State(Layout(state=state).records)
     check_port(options)
     process = daemon.start(options, _progress)
-    print(f"The local cloud answers at {process.url}.")
+    print(f"The local cloud answers at {process.url}. Its token is in {Layout(state=state).token}.")
     return 0
 
 
@@ -113,6 +115,9 @@ def _status(arguments: argparse.Namespace) -> int:
     if running is None:
         print(json.dumps({"running": False}) if arguments.json else f"No local cloud is running for {state}.")
         return NOT_RUNNING
+    with suppress(OSError):
+        # Looks at the servers, so that the records tell of those that ended just now.
+        running.get("/_local/health")
     facts = describe(running, State(Layout(state=state).records).read())
     print(json.dumps({"running": True, **facts}, indent=2) if arguments.json else render(facts))
     return 0
@@ -149,7 +154,7 @@ def _reset(arguments: argparse.Namespace) -> int:
 
 def _logs(arguments: argparse.Namespace) -> int:
     layout = Layout(state=state_folder(arguments.state))
-    files = {"api": layout.log, "journal": layout.journal} | _server_logs(arguments, layout) | _machine_logs(layout)
+    files = {"api": layout.log, "journal": layout.journal} | _logs_of(layout)
     if arguments.what not in files:
         raise OptionError(f"{arguments.what}: there is no such log. There are: {', '.join(files)}.")
     path = files[arguments.what]
@@ -164,30 +169,21 @@ def _logs(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _server_logs(arguments: argparse.Namespace, layout: Layout) -> dict[str, Path]:
+def _logs_of(layout: Layout) -> dict[str, Path]:
+    """The logs of all servers and machines, by the names that people give."""
     if not layout.records.exists():
         return {}
-    clusters = State(layout.records).read().clusters.values()
-    if not clusters:
-        return {}
-    options = _options(arguments)
-    tools = servers.Tools.locate(options.postgresql, options.pgbouncer, layout.state, options.valkey)
-    authority = servers.CertificateAuthority(layout.authority)
+    tables = State(layout.records).read()
     found: dict[str, Path] = {}
-    for cluster in clusters:
-        if loaded := load(cluster, layout.cluster(cluster.id), tools, authority):
-            found |= {f"{cluster.name}/{name}": path for name, path in loaded.logs.items()}
+    for cluster in tables.clusters.values():
+        found |= {f"{cluster.name}/{path.stem}": path for path in layout.cluster(cluster.id).glob("*.log")}
+    for replica in tables.replicas.values():
+        log = layout.replica(replica.id) / servers.POSTGRESQL_LOG
+        found[f"{tables.clusters[replica.cluster_id].name}/replica {replica.name}"] = log
+    for droplet in tables.droplets.values():
+        logs = machines.Machine(layout.machine(droplet.id)).logs
+        found |= {f"{droplet.name}/{name}": path for name, path in logs.items()}
     return found
-
-
-def _machine_logs(layout: Layout) -> dict[str, Path]:
-    if not layout.records.exists():
-        return {}
-    return {
-        f"{droplet.name}/{name}": path
-        for droplet in State(layout.records).read().droplets.values()
-        for name, path in machines.Machine(layout.machine(droplet.id)).logs.items()
-    }
 
 
 def _enter(arguments: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 
 from localcloud import machines, servers
+from localcloud.access import issue_token
 from localcloud.droplets import Droplets
 from localcloud.faults import Faults
 from localcloud.fleet import Fleet
@@ -26,6 +27,7 @@ class Cloud:
     options: Options
     layout: Layout
     state: State
+    token: str
     vault: Vault
     journal: Journal
     faults: Faults
@@ -47,6 +49,7 @@ class Cloud:
             options=options,
             layout=layout,
             state=state,
+            token=issue_token(layout.token),
             vault=vault,
             spaces=Spaces(layout.spaces, AccountKeys(state, vault)),
             journal=Journal(layout.journal),
@@ -75,7 +78,7 @@ class Cloud:
                     updated_at=now(),
                 )
                 tables.projects[project.id] = project
-            add_first_key(tables, self.vault)
+            add_first_key(tables, self.vault, self.token)
             known = {zone.name for zone in tables.zones.values()}
             for name in self.options.zones:
                 if name not in known:

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from localcloud.records import Record
+from localcloud.records import Record, Resource
 
 
 class Droplet(Record):
@@ -38,10 +38,11 @@ class Droplet(Record):
         return tuple(filter(None, (self.public_address, self.private_address)))
 
 
-class Volume(Record):
+class Volume(Resource):
     """A disk of its own life. `droplet_id` is None while it is attached to no Droplet."""
 
-    id: str
+    KIND = "volume"
+
     name: str
     region: str
     size_gib: int
@@ -51,10 +52,6 @@ class Volume(Record):
     tags: tuple[str, ...] = ()
     droplet_id: int | None = None
     created_at: str
-
-    @property
-    def urn(self) -> str:
-        return f"do:volume:{self.id}"
 
 
 class Firewall(Record):

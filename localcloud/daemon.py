@@ -7,18 +7,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
+from localcloud.access import find_token
 from localcloud.claims import is_free
 from localcloud.options import HOST, Layout, Options
+from localcloud.servers import processes
+from localcloud.waiting import until
 
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 _POLL_SECONDS = 0.1
-_LOG_LINES = 15
 
 
 class DaemonError(Exception):
@@ -31,6 +33,7 @@ class Process:
 
     pid: int
     port: int
+    token: str = field(repr=False)
 
     @property
     def url(self) -> str:
@@ -39,7 +42,8 @@ class Process:
     def get(self, path: str, timeout: float = 10.0) -> Any:
         """The JSON answer of a /_local call. Raises OSError when nothing answers."""
         # A proxy from the environment must not see what is meant for loopback.
-        with build_opener(ProxyHandler({})).open(self.url + path, timeout=timeout) as answer:
+        request = Request(self.url + path, headers={"Authorization": f"Bearer {self.token}"})  # noqa: S310
+        with build_opener(ProxyHandler({})).open(request, timeout=timeout) as answer:
             return json.load(answer)
 
 
@@ -50,7 +54,7 @@ def find(state: Path) -> Process | None:
     except FileNotFoundError:
         return None
     with os.fdopen(descriptor, "r", encoding="utf-8") as file:
-        return None if is_free(file) else _read(file.read)
+        return None if is_free(file) else _read(file.read, find_token(Layout(state=state).token))
 
 
 def start(options: Options, progress: Callable[[str], None]) -> Process:
@@ -90,20 +94,23 @@ def stop(process: Process, state: Path, progress: Callable[[str], None], timeout
     except ProcessLookupError:
         return
     progress("Stopping the API and all servers")
-    deadline = time.monotonic() + timeout
-    while find(state) is not None:
-        if time.monotonic() > deadline:
-            raise DaemonError(
-                f"Process {process.pid} did not stop within {timeout:.0f} seconds. Look into {Layout(state=state).log}."
-            )
+    if not until(lambda: find(state) is None, timeout, _POLL_SECONDS):
+        raise DaemonError(
+            f"Process {process.pid} did not stop within {timeout:.0f} seconds. Look into {Layout(state=state).log}."
+        )
+
+
+def failures(state: Path, patience: float = 30.0) -> dict[str, str]:
+    """What does not run of clusters, replicas and Droplets, and why. patience: seconds to come back. Raises OSError."""
+    deadline = time.monotonic() + patience
+    while True:
+        process = find(state)
+        if process is None:
+            raise ConnectionError(f"No local cloud is running for {state}.")
+        found: dict[str, str] = process.get("/_local/health")["failures"]
+        if not found or time.monotonic() > deadline:
+            return found
         time.sleep(_POLL_SECONDS)
-
-
-def tail(log: Path, beginning: int = 0) -> str:
-    """The last lines of a log, from a byte position on."""
-    with log.open("rb") as file:
-        file.seek(beginning)
-        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-_LOG_LINES:])
 
 
 def _wait_until_ready(
@@ -113,7 +120,7 @@ def _wait_until_ready(
     reported = 0
     while True:
         if child.poll() is not None:
-            lines = tail(layout.log, beginning)
+            lines = processes.tail(layout.log, beginning)
             raise DaemonError(f"The local cloud did not start. The end of {layout.log}:\n{lines}")
         process = find(options.state)
         health = _health(process)
@@ -138,7 +145,7 @@ def _health(process: Process | None) -> dict[str, Any] | None:
         return None
 
 
-def _read(read: Callable[[], str]) -> Process:
+def _read(read: Callable[[], str], token: str) -> Process:
     # The holder writes its line right after it takes the lock; a reader can come in between.
     text = read()
     for _ in range(50):
@@ -146,7 +153,11 @@ def _read(read: Callable[[], str]) -> Process:
             break
         time.sleep(_POLL_SECONDS)
         text = read()
-    if not text:
-        raise DaemonError("A process holds the lock of the state folder and says nothing about itself. Try again.")
-    fields = json.loads(text)
-    return Process(pid=fields["pid"], port=fields["port"])
+    try:
+        fields = json.loads(text)
+        return Process(pid=int(fields["pid"]), port=int(fields["port"]), token=token)
+    except (ValueError, TypeError, KeyError):
+        raise DaemonError(
+            f"A process holds the lock of the state folder, and serve.lock does not say which: {text[:40]!r}. "
+            "Find it with `fuser serve.lock`, end it, and start again."
+        ) from None

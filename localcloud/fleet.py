@@ -1,15 +1,21 @@
 """Keeps the real servers in step with the records: what the records say is what must run."""
 
 import logging
+import threading
+from typing import Any
 
 from localcloud import catalogue, servers
 from localcloud.engines import Running, filled, follow, load, start, trusted_sources
-from localcloud.jobs import Jobs
+from localcloud.jobs import Jobs, Ticker
 from localcloud.options import Layout
 from localcloud.records import Cluster, Replica
 from localcloud.state import State
+from localcloud.supervision import LONGEST_WAIT, LOOP, Backoff
 
 _log = logging.getLogger("localcloud.fleet")
+
+_TICK = 0.5
+"""Seconds between two looks at whether a server has ended."""
 
 
 class Fleet:
@@ -28,6 +34,25 @@ class Fleet:
         # Keeps others from changing a cluster's servers and records, by its id.
         self.guard = self._jobs.guard
         self.busy = self._jobs.busy
+        self._backoff = Backoff()
+        self._looking = threading.Lock()
+        self._watch = Ticker("supervision", self.look, _TICK)
+
+    def supervise(self) -> None:
+        """From now on starts servers again that end although nobody stopped them."""
+        self._watch.start()
+
+    def look(self) -> None:
+        """Has the record of every cluster and replica say whether its servers run, and has ended ones started again."""
+        # Whoever asks waits for a look under way, and does not read what the records said before it.
+        with self._looking:
+            for cluster_id, running in list(self._clusters.items()):
+                with self.guard(cluster_id, wait=False) as free:
+                    # Who has the guard, or waits for it, stops and starts servers on purpose, and leaves them running.
+                    if not free or self._jobs.concern(cluster_id) or not self._has_fallen(cluster_id, running):
+                        continue
+                    if self._backoff.due(cluster_id):
+                        self.settle(cluster_id)
 
     def servers_of(self, id: str) -> Running:
         """The servers of an online cluster. Raises servers.NotRunning when they are not there (yet)."""
@@ -68,6 +93,7 @@ class Fleet:
 
     def stop_all(self) -> None:
         """Waits for the jobs under way, then stops all servers."""
+        self._watch.stop(wait=True)
         self._jobs.end(self._stop, self._clusters.items)
 
     def destroy_cluster(self, cluster: Cluster) -> None:
@@ -86,6 +112,33 @@ class Fleet:
             cluster = self._clusters.get(replica.cluster_id)
             if isinstance(cluster, servers.Cluster) and replica.name in cluster.replicas:
                 cluster.replicas[replica.name].destroy()
+
+    def _has_fallen(self, cluster_id: str, running: Running) -> bool:
+        """Whether a server of the cluster has ended. If so, its record says it from now on."""
+        tables = self._state.read()
+        record = tables.clusters.get(cluster_id)
+        if record is None or record.deleting:
+            return False
+        parts: list[tuple[Cluster | Replica, tuple[str, ...]]] = [(record, running.ended())]
+        if isinstance(running, servers.Cluster):
+            for replica in [item for item in tables.replicas.values() if item.cluster_id == cluster_id]:
+                if replica.name in running.replicas and not replica.deleting:
+                    parts.append((replica, running.replicas[replica.name].ended()))
+        for item, ended in parts:
+            if ended and item.status == "online":
+                told = f"{', '.join(ended)} ended"
+                if (tries := self._backoff.fell(cluster_id)) >= LOOP:
+                    told += f" {tries + 1} times in succession. It is tried again within {LONGEST_WAIT:.0f} seconds."
+                _log.warning("%s: %s", item.name, told)
+                self._change(item, status="restarting", failure=told if tries >= LOOP else "")
+        return any(ended for _, ended in parts)
+
+    def _change(self, item: Cluster | Replica, **changes: Any) -> None:
+        """Changes fields of a record, unless it is gone."""
+        with self._state.transaction() as tables:
+            table: dict[str, Any] = tables.clusters if isinstance(item, Cluster) else tables.replicas
+            if item.id in table:
+                table[item.id] = table[item.id].model_copy(update=changes)
 
     def _stop(self, item: tuple[str, Running]) -> None:
         cluster_id, cluster = item
@@ -108,21 +161,15 @@ class Fleet:
                     folder = self._layout.cluster(cluster_id)
                     running = start(record, folder, self.tools, self.authority, self._settled)
                     self._clusters[cluster_id] = running
+                elif not running.running():
+                    running.start()
                 follow(record, running, self._state.read().droplets.values())
                 changes = filled(record, running)
             except Exception as problem:
                 self._fail_cluster(record, problem)
                 return
-            with self._state.transaction() as tables:
-                tables.clusters[cluster_id] = tables.clusters[cluster_id].model_copy(
-                    update={
-                        "status": "online",
-                        **changes,
-                        "failure": "",
-                        "port": running.port,
-                        "pool_port": running.pool_port if isinstance(running, servers.Cluster) else 0,
-                    }
-                )
+            pool_port = running.pool_port if isinstance(running, servers.Cluster) else 0
+            self._change(record, status="online", failure="", port=running.port, pool_port=pool_port, **changes)
             _log.info("cluster %s: online on port %s", record.name, running.port)
             if isinstance(running, servers.Cluster):
                 for replica in self._state.read().replicas.values():
@@ -149,18 +196,16 @@ class Fleet:
             )
             if running.max_connections != plan.max_connections:
                 running.resize(plan.max_connections)
+            if not running.running():
+                running.start()
             wanted = trusted_sources(record.rules, self._state.read().droplets.values())
             if running.trusted_sources != wanted:
                 running.set_trusted_sources(wanted)
         except Exception as problem:
             _log.exception("replica %s of cluster %s", record.name, record.cluster_id)
-            with self._state.transaction() as tables:
-                tables.replicas[record.id] = tables.replicas[record.id].model_copy(update={"failure": str(problem)})
+            self._change(record, failure=str(problem))
             return
-        with self._state.transaction() as tables:
-            tables.replicas[record.id] = tables.replicas[record.id].model_copy(
-                update={"status": "online", "failure": "", "port": running.port}
-            )
+        self._change(record, status="online", failure="", port=running.port)
 
     def _finish_deletion(self, record: Cluster) -> None:
         self.destroy_cluster(record)
@@ -171,9 +216,7 @@ class Fleet:
 
     def _fail_cluster(self, record: Cluster, problem: Exception) -> None:
         _log.error("cluster %s: %s", record.name, problem, exc_info=problem)
-        with self._state.transaction() as tables:
-            if record.id in tables.clusters:
-                tables.clusters[record.id] = tables.clusters[record.id].model_copy(update={"failure": str(problem)})
+        self._change(record, failure=str(problem))
 
 
 def _names_droplets(item: Cluster | Replica) -> bool:

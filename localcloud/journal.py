@@ -2,11 +2,18 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
 import threading
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from localcloud.records import now
+
+_log = logging.getLogger("localcloud.api")
 
 _SECRET_KEYS = frozenset({"password", "api_key", "token", "registry_credentials", "secret", "credentials", "user_data"})
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@/\s]+)(?=@)")
@@ -58,6 +65,22 @@ class Journal:
         if whole != len(data):
             self._file.truncate(whole)
         return data.count(b"\n")
+
+    def record(
+        self, scope: Mapping[str, Any], path: str, query: str, body: Any, status: int, started: float, fault: str
+    ) -> None:
+        """Writes the entry of a request that was answered. started: by the monotonic clock. fault: "" for none."""
+        entry = {
+            "time": now(),
+            "method": scope["method"],
+            "path": path,
+            "query": query,
+            "body": body,
+            "status": status,
+            "milliseconds": round((time.monotonic() - started) * 1000),
+        }
+        self.append(entry | ({"fault": fault} if fault else {}))
+        _log.info("%s %s %s", scope["method"], path, status)
 
     def append(self, entry: dict[str, Any]) -> int:
         """Writes an entry and returns its number."""

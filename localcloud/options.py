@@ -49,11 +49,22 @@ class Options:
         return f"http://{HOST}:{self.port}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Layout:
     """The files in a state folder."""
 
-    state: Path
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.records = state / "state.json"
+        self.journal = state / "journal.jsonl"
+        self.key = state / "secret.key"
+        self.token = state / "access.token"
+        self.log = state / "serve.log"
+        self.lock = state / "serve.lock"
+        """Held, and filled with pid and port, by the process that serves this folder."""
+        self.authority = state / "ca"
+        self.spaces = state / "spaces"
+        self.machines = state / "machines"
+        self.volumes = state / "volumes"
 
     def create(self) -> None:
         """Makes the folder. Only its owner may look into it."""
@@ -62,51 +73,14 @@ class Layout:
         self.state.mkdir(parents=True, exist_ok=True)
         self.state.chmod(mode)
 
-    @property
-    def records(self) -> Path:
-        return self.state / "state.json"
-
-    @property
-    def journal(self) -> Path:
-        return self.state / "journal.jsonl"
-
-    @property
-    def key(self) -> Path:
-        return self.state / "secret.key"
-
-    @property
-    def log(self) -> Path:
-        return self.state / "serve.log"
-
-    @property
-    def lock(self) -> Path:
-        """Held, and filled with pid and port, by the process that serves this folder."""
-        return self.state / "serve.lock"
-
-    @property
-    def authority(self) -> Path:
-        return self.state / "ca"
-
-    @property
-    def spaces(self) -> Path:
-        return self.state / "spaces"
-
     def cluster(self, id: str) -> Path:
         return self.state / "clusters" / id
 
     def replica(self, id: str) -> Path:
         return self.state / "replicas" / id
 
-    @property
-    def machines(self) -> Path:
-        return self.state / "machines"
-
     def machine(self, id: int) -> Path:
         return self.machines / str(id)
-
-    @property
-    def volumes(self) -> Path:
-        return self.state / "volumes"
 
     def volume(self, id: str) -> Path:
         return self.volumes / id

@@ -1,7 +1,7 @@
 """What the local cloud remembers. Every record is frozen: a change is a new record put in the old one's place."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,20 +17,29 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Vpc(Record):
-    """A private network. `default` marks the one a region falls back to."""
+class Resource(Record):
+    """A record with an identifier, by which it is known among all resources of the account."""
+
+    KIND: ClassVar[str]
+    """The kind in its URN."""
 
     id: str
+
+    @property
+    def urn(self) -> str:
+        return f"do:{self.KIND}:{self.id}"
+
+
+class Vpc(Resource):
+    """A private network. `default` marks the one a region falls back to."""
+
+    KIND = "vpc"
     name: str
     region: str
     ip_range: str
     description: str = ""
     default: bool = False
     created_at: str
-
-    @property
-    def urn(self) -> str:
-        return f"do:vpc:{self.id}"
 
 
 class User(Record):
@@ -78,8 +87,8 @@ class StorageAutoscale(Record):
     increment_gib: int | None = None
 
 
-Status = Literal["creating", "online", "resizing", "migrating", "forking"]
-
+Status = Literal["creating", "online", "resizing", "migrating", "forking", "restarting"]
+"""As the API has it; "restarting", while a server that ended is started again, is our own."""
 
 Engine = Literal["pg", "valkey"]
 
@@ -91,26 +100,36 @@ class Restore(Record):
     at: str
 
 
-class Cluster(Record):
-    """A database cluster with everything that belongs to it."""
+class Database(Resource):
+    """What a cluster and a replica have in common: servers of a plan, in a network, with trusted sources."""
 
-    id: str
+    KIND = "dbaas"
+
     name: str
-    engine: Engine = "pg"
-    version: str
     size: str
     region: str
-    num_nodes: int
     storage_size_mib: int
     private_network_uuid: str
-    project_id: str
     status: Status
     created_at: str
     port: int = 0
     """0 until the servers were created; kept from then on."""
-    pool_port: int = 0
     tags: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    failure: str = ""
+    """Why the servers could not be brought to the wanted state; empty when all is well."""
+    deleting: bool = False
+    """Deletion was asked for and is not finished; the API no longer shows it."""
+
+
+class Cluster(Database):
+    """A database cluster with everything that belongs to it."""
+
+    engine: Engine = "pg"
+    version: str
+    num_nodes: int
+    project_id: str
+    pool_port: int = 0
     users: tuple[User, ...] = ()
     databases: tuple[str, ...] = ()
     pools: tuple[Pool, ...] = ()
@@ -122,14 +141,6 @@ class Cluster(Record):
     autoscale: StorageAutoscale | None = None
     restore: Restore | None = None
     """Until the cluster is filled."""
-    failure: str = ""
-    """Why the servers could not be brought to the wanted state; empty when all is well."""
-    deleting: bool = False
-    """Deletion was asked for and is not finished; the API no longer shows the cluster."""
-
-    @property
-    def urn(self) -> str:
-        return f"do:dbaas:{self.id}"
 
     @property
     def admin(self) -> User:
@@ -143,27 +154,10 @@ class Cluster(Record):
         return next((pool for pool in self.pools if pool.name == name), None)
 
 
-class Replica(Record):
+class Replica(Database):
     """A read-only copy of a cluster, with a plan, a network and a port of its own."""
 
-    id: str
-    name: str
     cluster_id: str
-    size: str
-    region: str
-    storage_size_mib: int
-    private_network_uuid: str
-    status: Status
-    created_at: str
-    port: int = 0
-    tags: tuple[str, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    failure: str = ""
-    deleting: bool = False
-
-    @property
-    def urn(self) -> str:
-        return f"do:dbaas:{self.id}"
 
 
 class Deployment(Record):
@@ -191,10 +185,11 @@ class AppAlert(Record):
     slack_webhooks: tuple[dict[str, Any], ...] = ()
 
 
-class App(Record):
+class App(Resource):
     """An App Platform app. It does not run: its spec is checked, kept and resolved. Newest deployment first."""
 
-    id: str
+    KIND = "app"
+
     spec: dict[str, Any]
     ingress_host: str
     project_id: str
@@ -206,10 +201,6 @@ class App(Record):
     @property
     def name(self) -> str:
         return str(self.spec["name"])
-
-    @property
-    def urn(self) -> str:
-        return f"do:app:{self.id}"
 
     @property
     def active(self) -> Deployment | None:

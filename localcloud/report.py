@@ -7,54 +7,30 @@ from localcloud.catalogue import RUNNING
 from localcloud.daemon import Process
 from localcloud.state import Tables
 
+_CLUSTER = {"id", "name", "status", "failure", "engine", "version", "size", "region", "port", "pool_port", "databases"}
+_REPLICA = {"id", "name", "status", "failure", "size", "port"}
+_DROPLET = {"id", "name", "status", "failure", "image", "size", "region", "public_address", "private_address"}
+
 
 def describe(process: Process, tables: Tables) -> dict[str, Any]:
     """Everything `status` knows, as JSON data without secrets."""
+    replicas, volumes = tables.replicas.values(), tables.volumes.values()
     return {
         "url": process.url,
         "pid": process.pid,
         "clusters": [
             {
-                "id": cluster.id,
-                "name": cluster.name,
-                "status": cluster.status,
-                "failure": cluster.failure,
-                "engine": cluster.engine,
-                "version": cluster.version,
-                "size": cluster.size,
-                "region": cluster.region,
-                "port": cluster.port,
-                "pool_port": cluster.pool_port,
-                "databases": list(cluster.databases),
+                **cluster.model_dump(mode="json", include=_CLUSTER),
                 "users": [user.name for user in cluster.users],
                 "pools": [pool.model_dump() for pool in cluster.pools],
-                "replicas": [
-                    {
-                        "id": replica.id,
-                        "name": replica.name,
-                        "status": replica.status,
-                        "failure": replica.failure,
-                        "size": replica.size,
-                        "port": replica.port,
-                    }
-                    for replica in tables.replicas.values()
-                    if replica.cluster_id == cluster.id
-                ],
+                "replicas": [item.model_dump(include=_REPLICA) for item in replicas if item.cluster_id == cluster.id],
             }
             for cluster in tables.clusters.values()
         ],
         "droplets": [
             {
-                "id": droplet.id,
-                "name": droplet.name,
-                "status": droplet.status,
-                "failure": droplet.failure,
-                "image": droplet.image,
-                "size": droplet.size,
-                "region": droplet.region,
-                "public_address": droplet.public_address,
-                "private_address": droplet.private_address,
-                "volumes": [volume.name for volume in tables.volumes.values() if volume.droplet_id == droplet.id],
+                **droplet.model_dump(include=_DROPLET),
+                "volumes": [volume.name for volume in volumes if volume.droplet_id == droplet.id],
             }
             for droplet in tables.droplets.values()
         ],

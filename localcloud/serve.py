@@ -33,6 +33,7 @@ def serve(options: Options) -> None:
         async def lifespan(_app: Starlette) -> AsyncIterator[None]:
             cloud.droplets.settle_all()
             cloud.fleet.settle_all()
+            cloud.fleet.supervise()
             backups = BackupSchedule(cloud.fleet, cloud.state)
             backups.start()
             sweeper = asyncio.create_task(cloud.spaces.sweep_for_ever())

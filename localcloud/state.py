@@ -1,15 +1,15 @@
 """The state file: all records in one JSON document, replaced as a whole before a change is answered."""
 
 import json
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 
+from localcloud import files
 from localcloud.compute import Action, Droplet, Firewall, SshKey, Volume
 from localcloud.records import (
     AlertPolicy,
@@ -37,24 +37,26 @@ class StateError(Exception):
 class Tables:
     """One dictionary of records a kind, by id (tags: by name)."""
 
+    vpcs: dict[str, Vpc]
+    clusters: dict[str, Cluster]
+    replicas: dict[str, Replica]
+    apps: dict[str, App]
+    alert_policies: dict[str, AlertPolicy]
+    uptime_checks: dict[str, UptimeCheck]
+    uptime_alerts: dict[str, UptimeAlert]
+    projects: dict[str, Project]
+    tags: dict[str, Tag]
+    spaces_keys: dict[str, SpacesKey]
+    droplets: dict[str, Droplet]
+    volumes: dict[str, Volume]
+    firewalls: dict[str, Firewall]
+    ssh_keys: dict[str, SshKey]
+    actions: dict[str, Action]
+    zones: dict[str, Zone]
+    dns_records: dict[str, DnsRecord]
+
     def __init__(self) -> None:
-        self.vpcs: dict[str, Vpc] = {}
-        self.clusters: dict[str, Cluster] = {}
-        self.replicas: dict[str, Replica] = {}
-        self.apps: dict[str, App] = {}
-        self.alert_policies: dict[str, AlertPolicy] = {}
-        self.uptime_checks: dict[str, UptimeCheck] = {}
-        self.uptime_alerts: dict[str, UptimeAlert] = {}
-        self.projects: dict[str, Project] = {}
-        self.tags: dict[str, Tag] = {}
-        self.spaces_keys: dict[str, SpacesKey] = {}
-        self.droplets: dict[str, Droplet] = {}
-        self.volumes: dict[str, Volume] = {}
-        self.firewalls: dict[str, Firewall] = {}
-        self.ssh_keys: dict[str, SshKey] = {}
-        self.actions: dict[str, Action] = {}
-        self.zones: dict[str, Zone] = {}
-        self.dns_records: dict[str, DnsRecord] = {}
+        self.restore({name: {} for name in _ADAPTERS})
 
     def snapshot(self) -> dict[str, dict[str, Record]]:
         return {name: dict(table) for name, table in vars(self).items()}
@@ -64,28 +66,7 @@ class Tables:
             setattr(self, name, table)
 
 
-_ADAPTERS: dict[str, TypeAdapter[Any]] = {
-    name: TypeAdapter(annotation)
-    for name, annotation in {
-        "vpcs": dict[str, Vpc],
-        "clusters": dict[str, Cluster],
-        "replicas": dict[str, Replica],
-        "apps": dict[str, App],
-        "alert_policies": dict[str, AlertPolicy],
-        "uptime_checks": dict[str, UptimeCheck],
-        "uptime_alerts": dict[str, UptimeAlert],
-        "projects": dict[str, Project],
-        "tags": dict[str, Tag],
-        "spaces_keys": dict[str, SpacesKey],
-        "droplets": dict[str, Droplet],
-        "volumes": dict[str, Volume],
-        "firewalls": dict[str, Firewall],
-        "ssh_keys": dict[str, SshKey],
-        "actions": dict[str, Action],
-        "zones": dict[str, Zone],
-        "dns_records": dict[str, DnsRecord],
-    }.items()
-}
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {name: TypeAdapter(kind) for name, kind in get_type_hints(Tables).items()}
 
 
 class State:
@@ -121,31 +102,22 @@ class State:
 
     def _load(self) -> None:
         try:
-            document = json.loads(self._path.read_text("utf-8"))
+            document = files.read(self._path, files.record)
             if document.get("format") != FORMAT:
                 raise ValueError(f"it has format {document.get('format')!r}, this version reads {FORMAT}")
             self._tables.restore(
                 {name: adapter.validate_python(document.get(name, {})) for name, adapter in _ADAPTERS.items()}
             )
         except (ValueError, OSError) as problem:
+            said = files.reason(problem) if isinstance(problem, ValueError) else problem
             raise StateError(
-                f"{self._path}: the state cannot be read: {problem}. "
-                "Nothing was changed. `python -m localcloud reset` starts again from nothing."
+                f"{self._path}: the state cannot be read: {said}. Nothing was changed. Put the file back from a copy; "
+                f"{files.previous(self._path)} is the one before it. `python -m localcloud reset` starts again from "
+                "nothing."
             ) from problem
 
     def _save(self) -> None:
         document = {"format": FORMAT} | {
             name: adapter.dump_python(getattr(self._tables, name), mode="json") for name, adapter in _ADAPTERS.items()
         }
-        write_private(self._path, json.dumps(document, indent=1))
-
-
-def write_private(path: Path, text: str) -> None:
-    """Puts `text` at `path` so that a reader, or a crash, sees the old or the new file, and only we can read it."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+        files.replace(self._path, json.dumps(document, indent=1), copy=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from localcloud.state import write_private
+from localcloud import files
+from localcloud.state import StateError
 
 _SEALED = re.compile(r"^EV\[1:([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)\]$")
 _NONCE_BYTES = 12
@@ -27,13 +28,26 @@ def generate_password() -> str:
     return "AVNS_" + "".join(secrets.choice(_ALPHABET) for _ in range(_PASSWORD_LENGTH))
 
 
+def _cipher(text: str) -> AESGCM:
+    try:
+        return AESGCM(base64.b64decode(text, validate=True))
+    except ValueError as problem:
+        raise files.Cut(str(problem)) from problem
+
+
 class Vault:
     """Seals and opens values with a key that is made once and lives in the state folder."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            write_private(path, base64.b64encode(AESGCM.generate_key(bit_length=256)).decode())
-        self._cipher = AESGCM(base64.b64decode(path.read_text("ascii")))
+            files.replace(path, base64.b64encode(AESGCM.generate_key(bit_length=256)).decode(), copy=True)
+        try:
+            self._cipher = files.read(path, _cipher)
+        except ValueError as problem:
+            raise StateError(
+                f"{path} holds no key ({problem}), and without it no sealed value can be opened. Put it back from a "
+                "copy. `python -m localcloud reset` starts again from nothing."
+            ) from problem
 
     @staticmethod
     def is_sealed(value: str) -> bool:

@@ -1,6 +1,6 @@
 """/v2/account: who we are."""
 
-from localcloud.api.call import Call, Endpoint, Reply
+from localcloud.api.call import Call, Reply, Routes
 from localcloud.cloud import ACCOUNT_ID
 
 
@@ -22,4 +22,4 @@ def _account(_call: Call) -> Reply:
     )
 
 
-ENDPOINTS = (Endpoint(method="GET", path="/v2/account", handler=_account),)
+ENDPOINTS: Routes = {"/v2/account": {"GET": _account}}

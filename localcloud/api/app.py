@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from localcloud import servers
-from localcloud.api.call import Call, Handler, Reply
+from localcloud.api.call import Call, Handler, Reply, Routes
 from localcloud.api.cloudflare.envelope import failure
 from localcloud.api.endpoints import ENDPOINTS
 from localcloud.api.errors import ApiError, NotImplementedHere, PreconditionFailed, Unprocessable
@@ -36,10 +36,7 @@ _SERVER_ERRORS: tuple[tuple[type[servers.ServerError], Callable[[str], ApiError]
 
 def build(cloud: Cloud, lifespan: Lifespan | None = None) -> ASGIApp:
     """The application that answers for `cloud`."""
-    by_path: dict[str, dict[str, Handler]] = {}
-    for endpoint in ENDPOINTS:
-        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint.handler
-    routes = [Route(path, _dispatcher(cloud, handlers), methods=_METHODS) for path, handlers in _sorted(by_path)]
+    routes = [Route(path, _dispatcher(cloud, handlers), methods=_METHODS) for path, handlers in _sorted(ENDPOINTS)]
     routes.append(Route("/{rest:path}", _dispatcher(cloud, {}), methods=_METHODS))
     app = Starlette(routes=routes, lifespan=lifespan)
     # A slash at the end would otherwise be answered with a redirect, which clients follow as a GET.
@@ -47,12 +44,12 @@ def build(cloud: Cloud, lifespan: Lifespan | None = None) -> ASGIApp:
     return Front(Gate(app, cloud), cloud)
 
 
-def _sorted(by_path: dict[str, dict[str, Handler]]) -> Iterable[tuple[str, dict[str, Handler]]]:
+def _sorted(by_path: Routes) -> Iterable[tuple[str, Mapping[str, Handler]]]:
     """Fixed paths before parameters: /v2/databases/options is not a cluster called "options"."""
     return sorted(by_path.items(), key=lambda item: [part.startswith("{") for part in item[0].split("/")])
 
 
-def _dispatcher(cloud: Cloud, handlers: dict[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
+def _dispatcher(cloud: Cloud, handlers: Mapping[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
     async def dispatch(request: Request) -> Response:
         call = Call(
             cloud=cloud,
@@ -84,10 +81,10 @@ def _answer(call: Call, handler: Handler | None) -> Reply:
             if isinstance(error, kind):
                 return _error(call, translation(str(error)))
         _log.exception("%s %s", call.method, call.path)
-        return _error(call, ApiError(500, "server_error", str(error)))
+        return _error(call, ApiError(str(error)))
     except Exception:
         _log.exception("%s %s", call.method, call.path)
-        return _error(call, ApiError(500, "server_error", "Unexpected server-side error; see the log of `serve`."))
+        return _error(call, ApiError("Unexpected server-side error; see the log of `serve`."))
 
 
 def _error(call: Call, error: ApiError) -> Reply:

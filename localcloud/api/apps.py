@@ -6,7 +6,8 @@ import uuid
 from typing import Any
 
 from localcloud import app_specs, catalogue
-from localcloud.api.call import Body, Call, Endpoint, Reply
+from localcloud.api.call import Body, Call, Reply, Routes
+from localcloud.api.collection import Collection
 from localcloud.api.databases.checks import project
 from localcloud.api.errors import Conflict, NotFound, Unprocessable
 from localcloud.api.paging import page
@@ -31,14 +32,6 @@ class _Destinations(Body):
     slack_webhooks: list[dict[str, Any]] | None = None
 
 
-def find(tables: Tables, id: str) -> App:
-    """Raises NotFound."""
-    try:
-        return tables.apps[id]
-    except KeyError:
-        raise NotFound(f"There is no app with the id {id}.") from None
-
-
 def _create(call: Call) -> Reply:
     body = call.read(_Create)
     with call.cloud.state.transaction() as tables:
@@ -53,46 +46,38 @@ def _create(call: Call) -> Reply:
             updated_at=now(),
         )
         app = _rolled_out(call, tables, app, spec, "manual")
-    return Reply(body={"app": _show(app)})
+    return _APPS.reply(app)
 
 
 def _update(call: Call) -> Reply:
     body = call.read(_Update)
     with call.cloud.state.transaction() as tables:
-        app = find(tables, call.param("id"))
+        app = _APPS.find(tables, call.param("id"))
         app = _rolled_out(call, tables, app, _accepted(call, tables, body.spec, app), "app spec updated")
-    return Reply(body={"app": _show(app)})
-
-
-def _list(call: Call) -> Reply:
-    return page(call, "apps", [_show(app) for app in call.cloud.state.read().apps.values()])
-
-
-def _get(call: Call) -> Reply:
-    return Reply(body={"app": _show(find(call.cloud.state.read(), call.param("id")))})
+    return _APPS.reply(app)
 
 
 def _delete(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
-        app = find(tables, call.param("id"))
+        app = _APPS.find(tables, call.param("id"))
         del tables.apps[app.id]
     return Reply(body={"id": app.id})
 
 
 def _redeploy(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
-        app = find(tables, call.param("id"))
+        app = _APPS.find(tables, call.param("id"))
         app = _rolled_out(call, tables, app, app.spec, "manual")
     return Reply(body={"deployment": _show_deployment(app, app.deployments[0])})
 
 
 def _deployments(call: Call) -> Reply:
-    app = find(call.cloud.state.read(), call.param("id"))
+    app = _APPS.find(call.cloud.state.read(), call.param("id"))
     return page(call, "deployments", [_show_deployment(app, item) for item in app.deployments])
 
 
 def _deployment(call: Call) -> Reply:
-    app = find(call.cloud.state.read(), call.param("id"))
+    app = _APPS.find(call.cloud.state.read(), call.param("id"))
     for deployment in app.deployments:
         if deployment.id == call.param("deployment_id"):
             return Reply(body={"deployment": _show_deployment(app, deployment)})
@@ -100,14 +85,14 @@ def _deployment(call: Call) -> Reply:
 
 
 def _alerts(call: Call) -> Reply:
-    app = find(call.cloud.state.read(), call.param("id"))
+    app = _APPS.find(call.cloud.state.read(), call.param("id"))
     return Reply(body={"alerts": [_show_alert(alert) for alert in app.alerts]})
 
 
 def _destinations(call: Call) -> Reply:
     body = call.read(_Destinations)
     with call.cloud.state.transaction() as tables:
-        app = find(tables, call.param("id"))
+        app = _APPS.find(tables, call.param("id"))
         changed = next((alert for alert in app.alerts if alert.id == call.param("alert_id")), None)
         if changed is None:
             raise NotFound(f"The app {app.name} has no alert with the id {call.param('alert_id')}.")
@@ -221,15 +206,14 @@ def _show_alert(alert: AppAlert) -> dict[str, Any]:
     }
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/apps", handler=_create),
-    Endpoint(method="GET", path="/v2/apps", handler=_list),
-    Endpoint(method="GET", path="/v2/apps/{id}", handler=_get),
-    Endpoint(method="PUT", path="/v2/apps/{id}", handler=_update),
-    Endpoint(method="DELETE", path="/v2/apps/{id}", handler=_delete),
-    Endpoint(method="POST", path="/v2/apps/{id}/deployments", handler=_redeploy),
-    Endpoint(method="GET", path="/v2/apps/{id}/deployments", handler=_deployments),
-    Endpoint(method="GET", path="/v2/apps/{id}/deployments/{deployment_id}", handler=_deployment),
-    Endpoint(method="GET", path="/v2/apps/{id}/alerts", handler=_alerts),
-    Endpoint(method="POST", path="/v2/apps/{id}/alerts/{alert_id}/destinations", handler=_destinations),
+_APPS = Collection[App](
+    path="/v2/apps", table=lambda tables: tables.apps, root="app", roots="apps", noun="app", show=_show
 )
+
+ENDPOINTS: Routes = {
+    **_APPS.routes(_create, PUT=_update, DELETE=_delete),
+    "/v2/apps/{id}/deployments": {"POST": _redeploy, "GET": _deployments},
+    "/v2/apps/{id}/deployments/{deployment_id}": {"GET": _deployment},
+    "/v2/apps/{id}/alerts": {"GET": _alerts},
+    "/v2/apps/{id}/alerts/{alert_id}/destinations": {"POST": _destinations},
+}

@@ -48,10 +48,10 @@ class Call:
             raise BadRequest("The body must be a JSON object.")
         return value
 
-    def read(self, model: type[B]) -> B:
-        """The body as `model`. Raises Unprocessable with the first thing that is wrong."""
+    def read(self, model: type[B], before: Mapping[str, Any] | None = None) -> B:
+        """The body as `model`. before: what it changes. Raises Unprocessable with the first thing that is wrong."""
         try:
-            return model.model_validate(self.json())
+            return model.model_validate({**(before or {}), **self.json()})
         except ValidationError as problem:
             raise Unprocessable(first_problem(problem)) from problem
 
@@ -77,11 +77,5 @@ NO_CONTENT = Reply(status=204)
 
 Handler = Callable[[Call], Reply]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Endpoint:
-    """A method and path, with parameters in braces, and the function that answers it."""
-
-    method: str
-    path: str
-    handler: Handler
+Routes = Mapping[str, Mapping[str, Handler]]
+"""Paths, with parameters in braces, and for each of its methods the function that answers."""

@@ -1,34 +1,28 @@
 """Every call the local cloud answers."""
 
-from localcloud.api import (
-    account,
-    apps,
-    compute,
-    databases,
-    local,
-    monitoring,
-    projects,
-    spaces_keys,
-    spaces_local,
-    tags,
-    uptime,
-    vpcs,
-)
+from localcloud.api import account, apps, local, monitoring, projects, spaces_keys, spaces_local, tags, uptime, vpcs
+from localcloud.api.call import Routes
 from localcloud.api.cloudflare import records, zones
-
-ENDPOINTS = (
-    *local.ENDPOINTS,
-    *account.ENDPOINTS,
-    *vpcs.ENDPOINTS,
-    *databases.ENDPOINTS,
-    *compute.ENDPOINTS,
-    *apps.ENDPOINTS,
-    *monitoring.ENDPOINTS,
-    *uptime.ENDPOINTS,
-    *projects.ENDPOINTS,
-    *spaces_keys.ENDPOINTS,
-    *spaces_local.ENDPOINTS,
-    *tags.ENDPOINTS,
-    *zones.ENDPOINTS,
-    *records.ENDPOINTS,
+from localcloud.api.compute import actions, catalogue, droplet_actions, droplets, firewalls, keys, volumes
+from localcloud.api.databases import (
+    backups,
+    changes,
+    clusters,
+    databases,
+    firewall,
+    options,
+    pools,
+    replicas,
+    settings,
+    users,
 )
+
+_ACCOUNT = (account, projects, tags, vpcs, apps, monitoring, uptime, spaces_keys, local, spaces_local)
+_COMPUTE = (droplets, droplet_actions, volumes, actions, firewalls, keys, catalogue)
+_DATABASES = (options, clusters, changes, settings, backups, databases, users, pools, firewall, replicas)
+
+ENDPOINTS: Routes = {
+    path: handlers
+    for part in (*_ACCOUNT, *_COMPUTE, *_DATABASES, zones, records)
+    for path, handlers in part.ENDPOINTS.items()
+}

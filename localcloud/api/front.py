@@ -1,24 +1,18 @@
 """The one port of a local cloud: the API and Spaces behind it, told apart request by request."""
 
 import asyncio
-import logging
 import re
 import time
-from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from localcloud.api.gate import drop
 from localcloud.cloud import Cloud
-from localcloud.faults import Fault
 from localcloud.journal import mask
-from localcloud.records import now
 from localcloud.spaces.addresses import find_target, is_for_spaces
 from localcloud.spaces.app import answer_error
 from localcloud.spaces.errors import S3Error
-
-_log = logging.getLogger("localcloud.spaces")
 
 _SIGNATURE = re.compile(r"(?<=X-Amz-Signature=)[^&]+")
 _BROKEN = {
@@ -47,7 +41,9 @@ class Front:
 
         async def recorded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._record(scope, resource, message["status"], time.monotonic() - started, fault)
+                query = _SIGNATURE.sub(lambda found: mask(found[0]), scope["query_string"].decode("latin-1"))
+                kind = fault.kind if fault is not None else ""
+                self._cloud.journal.record(scope, resource, query, None, message["status"], started, kind)
             if fault is None or fault.kind != "lost-response":
                 await send(message)
 
@@ -59,21 +55,6 @@ class Front:
         await self._cloud.spaces(scope, receive, recorded)
         if fault is not None and fault.kind == "lost-response":
             await drop(send)
-
-    def _record(self, scope: Scope, resource: str, status: int, seconds: float, fault: Fault | None) -> None:
-        entry: dict[str, Any] = {
-            "time": now(),
-            "method": scope["method"],
-            "path": resource,
-            "query": _SIGNATURE.sub(lambda found: mask(found[0]), scope["query_string"].decode("latin-1")),
-            "body": None,
-            "status": status,
-            "milliseconds": round(seconds * 1000),
-        }
-        if fault is not None:
-            entry["fault"] = fault.kind
-        self._cloud.journal.append(entry)
-        _log.info("%s %s %s", scope["method"], resource, status)
 
 
 def _means_spaces(scope: Scope) -> bool:

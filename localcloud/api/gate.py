@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import re
 import time
 import uuid
@@ -12,12 +11,10 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from localcloud.access import carries
 from localcloud.cloud import Cloud
 from localcloud.faults import Fault
 from localcloud.journal import mask_secrets
-from localcloud.records import now
-
-_log = logging.getLogger("localcloud.api")
 
 _HOURLY_LIMIT = 5000
 """DigitalOcean's documented limit of requests an hour. Counted for the headers, never enforced."""
@@ -45,7 +42,7 @@ class Gate:
         body = await _read(receive)
         fault = None if path.startswith(_OPEN_PATHS) else self._cloud.faults.take(method, path)
         collected = _Collector()
-        refused = _refusal(path, headers)
+        refused = self._refusal(path, headers)
         if refused is not None:
             collected.reply(*refused)
         elif fault is not None and fault.kind in ("429", "500"):
@@ -57,12 +54,27 @@ class Gate:
             scope["localcloud.fault"] = fault.kind if fault is not None else ""
             await self._app(scope, _replay(body), collected)
         if not path.startswith(_OPEN_PATHS):
-            self._record(scope, body, collected.status, time.monotonic() - started, fault)
+            query, kind = scope["query_string"].decode("latin-1"), fault.kind if fault is not None else ""
+            self._cloud.journal.record(scope, path, query, _readable(body), collected.status, started, kind)
         if fault is not None and fault.kind == "lost-response":
             await drop(send)
             return
         collected.add_headers(self._limits(path))
         await collected.deliver(send)
+
+    def _refusal(self, path: str, headers: Headers) -> tuple[int, dict[str, Any], dict[str, str]] | None:
+        # A page in the user's browser can reach loopback, also by a name of its own; it cannot fake these two headers.
+        if "origin" in headers or not _LOCAL_HOST.match(headers.get("host", "")):
+            return _error(
+                403, "forbidden", "The local cloud answers only to programs that call 127.0.0.1 or localhost."
+            )
+        if carries(headers.get("authorization", ""), self._cloud.token):
+            return None
+        message = f"Unable to authenticate you. This local cloud's token is in {self._cloud.layout.token}."
+        if path.startswith("/client/"):
+            body = {"success": False, "errors": [{"code": 10000, "message": message}], "messages": [], "result": None}
+            return 401, body, {}
+        return _error(401, "unauthorized", message)
 
     def _limits(self, path: str) -> dict[str, str]:
         hour = int(time.time()) // 3600
@@ -76,21 +88,6 @@ class Gate:
             "ratelimit-remaining": str(max(0, _HOURLY_LIMIT - self._used)),
             "ratelimit-reset": str((hour + 1) * 3600),
         }
-
-    def _record(self, scope: Scope, body: bytes, status: int, seconds: float, fault: Fault | None) -> None:
-        entry: dict[str, Any] = {
-            "time": now(),
-            "method": scope["method"],
-            "path": scope["path"],
-            "query": scope["query_string"].decode("latin-1"),
-            "body": _readable(body),
-            "status": status,
-            "milliseconds": round(seconds * 1000),
-        }
-        if fault is not None:
-            entry["fault"] = fault.kind
-        self._cloud.journal.append(entry)
-        _log.info("%s %s %s", scope["method"], scope["path"], status)
 
 
 class _Collector:
@@ -138,22 +135,6 @@ def _replay(body: bytes) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive
-
-
-def _refusal(path: str, headers: Headers) -> tuple[int, dict[str, Any], dict[str, str]] | None:
-    # A page in the user's browser can reach loopback, also by a name of its own; it cannot fake these two headers.
-    if "origin" in headers or not _LOCAL_HOST.match(headers.get("host", "")):
-        return _error(403, "forbidden", "The local cloud answers only to programs that call 127.0.0.1 or localhost.")
-    if path.startswith(_OPEN_PATHS):
-        return None
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return None
-    message = "Unable to authenticate you. Send an Authorization header with any bearer token."
-    if path.startswith("/client/"):
-        body = {"success": False, "errors": [{"code": 10000, "message": message}], "messages": [], "result": None}
-        return 401, body, {}
-    return _error(401, "unauthorized", message)
 
 
 def _broken(fault: Fault) -> tuple[int, dict[str, Any], dict[str, str]]:

@@ -1,11 +1,11 @@
-"""/_local: the local cloud's own calls, for its command and for tests. They need no token."""
+"""/_local: the local cloud's own calls, for its command and for tests."""
 
 import re
 from typing import Any
 
 from pydantic import field_validator
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.errors import Unprocessable
 from localcloud.compute import Droplet
 from localcloud.faults import Fault, FaultKind
@@ -30,6 +30,7 @@ class _Order(Body):
 
 
 def _health(call: Call) -> Reply:
+    call.cloud.fleet.look()
     tables = call.cloud.state.read()
     items: list[Cluster | Replica | Droplet] = [
         *tables.clusters.values(),
@@ -41,7 +42,11 @@ def _health(call: Call) -> Reply:
         body={
             "status": "starting" if busy else "ready",
             "jobs": busy,
-            "failures": {item.name: item.failure for item in items if item.failure},
+            "failures": {
+                item.name: item.failure or "a server of it ended and is started again"
+                for item in items
+                if item.failure or item.status == "restarting"
+            },
         }
     )
 
@@ -91,10 +96,8 @@ def _show(fault: Fault, left: int) -> dict[str, Any]:
     }
 
 
-ENDPOINTS = (
-    Endpoint(method="GET", path="/_local/health", handler=_health),
-    Endpoint(method="GET", path="/_local/journal", handler=_journal),
-    Endpoint(method="POST", path="/_local/faults", handler=_order),
-    Endpoint(method="GET", path="/_local/faults", handler=_orders),
-    Endpoint(method="DELETE", path="/_local/faults", handler=_clear),
-)
+ENDPOINTS: Routes = {
+    "/_local/health": {"GET": _health},
+    "/_local/journal": {"GET": _journal},
+    "/_local/faults": {"POST": _order, "GET": _orders, "DELETE": _clear},
+}

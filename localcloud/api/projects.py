@@ -3,7 +3,7 @@
 import uuid
 from typing import Any, Literal
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.errors import NotFound, PreconditionFailed, Unprocessable
 from localcloud.api.paging import page
 from localcloud.cloud import ACCOUNT_ID
@@ -189,13 +189,8 @@ def _show_resource(call: Call, urn: str, time: str, status: str) -> dict[str, An
     }
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/projects", handler=_create),
-    Endpoint(method="GET", path="/v2/projects", handler=_list),
-    Endpoint(method="GET", path="/v2/projects/{id}", handler=_get),
-    Endpoint(method="PUT", path="/v2/projects/{id}", handler=_update),
-    Endpoint(method="PATCH", path="/v2/projects/{id}", handler=_update),
-    Endpoint(method="DELETE", path="/v2/projects/{id}", handler=_delete),
-    Endpoint(method="GET", path="/v2/projects/{id}/resources", handler=_resources),
-    Endpoint(method="POST", path="/v2/projects/{id}/resources", handler=_assign),
-)
+ENDPOINTS: Routes = {
+    "/v2/projects": {"POST": _create, "GET": _list},
+    "/v2/projects/{id}": {"GET": _get, "PUT": _update, "PATCH": _update, "DELETE": _delete},
+    "/v2/projects/{id}/resources": {"GET": _resources, "POST": _assign},
+}

@@ -4,7 +4,7 @@ import secrets
 import string
 from typing import Any
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.errors import NotFound, Unprocessable
 from localcloud.api.paging import page
 from localcloud.records import SpacesGrant, SpacesKey, now
@@ -144,11 +144,7 @@ def _show(key: SpacesKey) -> dict[str, Any]:
     }
 
 
-ENDPOINTS = (
-    Endpoint(method="GET", path="/v2/spaces/keys", handler=_list),
-    Endpoint(method="POST", path="/v2/spaces/keys", handler=_create),
-    Endpoint(method="GET", path="/v2/spaces/keys/{access_key}", handler=_get),
-    Endpoint(method="PATCH", path="/v2/spaces/keys/{access_key}", handler=_update),
-    Endpoint(method="PUT", path="/v2/spaces/keys/{access_key}", handler=_update),
-    Endpoint(method="DELETE", path="/v2/spaces/keys/{access_key}", handler=_delete),
-)
+ENDPOINTS: Routes = {
+    "/v2/spaces/keys": {"GET": _list, "POST": _create},
+    "/v2/spaces/keys/{access_key}": {"GET": _get, "PATCH": _update, "PUT": _update, "DELETE": _delete},
+}

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from localcloud.api.call import Body, Call, Endpoint, Reply
+from localcloud.api.call import Body, Call, Reply, Routes
 from localcloud.spaces.addresses import ENDPOINT_TEMPLATE
 from localcloud.spaces.lifecycle import sweep
 
@@ -30,7 +30,7 @@ def _sweep(call: Call) -> Reply:
     return Reply(body={"at": at.isoformat(), "removed": sweep(call.cloud.spaces.store, at)})
 
 
-ENDPOINTS = (
-    Endpoint(method="GET", path="/_local/endpoints", handler=_endpoints),
-    Endpoint(method="POST", path="/_local/spaces/sweep", handler=_sweep),
-)
+ENDPOINTS: Routes = {
+    "/_local/endpoints": {"GET": _endpoints},
+    "/_local/spaces/sweep": {"POST": _sweep},
+}

@@ -1,15 +1,13 @@
 """/v2/tags: tags and what carries them."""
 
-import re
 from typing import Any
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from localcloud.api.databases import checks
 from localcloud.api.errors import NotFound, Unprocessable
 from localcloud.api.paging import page
 from localcloud.records import Tag
 from localcloud.state import Tables
-
-_NAME = re.compile(r"^[a-zA-Z0-9_:-]{1,255}$")
 
 
 class _Create(Body):
@@ -27,8 +25,7 @@ class _Resources(Body):
 
 def _create(call: Call) -> Reply:
     name = call.read(_Create).name
-    if not _NAME.match(name):
-        raise Unprocessable(f"name {name!r}: allowed are up to 255 letters, digits, dashes, underscores, colons.")
+    checks.tags([name])
     with call.cloud.state.transaction() as tables:
         tables.tags.setdefault(name, Tag(name=name))
         shown = _show(call, tables, name)
@@ -117,11 +114,8 @@ def _count(path: str, ids: list[str]) -> dict[str, Any]:
     return {"count": len(ids), "last_tagged_uri": f"{path}/{ids[-1]}"} if ids else {"count": 0}
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/tags", handler=_create),
-    Endpoint(method="GET", path="/v2/tags", handler=_list),
-    Endpoint(method="GET", path="/v2/tags/{name}", handler=_get),
-    Endpoint(method="DELETE", path="/v2/tags/{name}", handler=_delete),
-    Endpoint(method="POST", path="/v2/tags/{name}/resources", handler=_tag),
-    Endpoint(method="DELETE", path="/v2/tags/{name}/resources", handler=_untag),
-)
+ENDPOINTS: Routes = {
+    "/v2/tags": {"POST": _create, "GET": _list},
+    "/v2/tags/{name}": {"GET": _get, "DELETE": _delete},
+    "/v2/tags/{name}/resources": {"POST": _tag, "DELETE": _untag},
+}

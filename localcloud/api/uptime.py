@@ -3,7 +3,8 @@
 import uuid
 from typing import Any, Literal
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from localcloud.api.collection import Collection
 from localcloud.api.errors import NotFound, Unprocessable
 from localcloud.api.notifications import Destinations
 from localcloud.api.paging import page
@@ -57,33 +58,34 @@ def _to_alert(body: _Alert, check_id: str, id: str) -> UptimeAlert:
     )
 
 
+_CHECKS = Collection[UptimeCheck](
+    path="/v2/uptime/checks",
+    table=lambda tables: tables.uptime_checks,
+    root="check",
+    roots="checks",
+    noun="uptime check",
+    show=lambda check: check.model_dump(mode="json"),
+)
+
+
 def _create(call: Call) -> Reply:
     check = _to_check(call.read(_Check), str(uuid.uuid4()))
     with call.cloud.state.transaction() as tables:
         tables.uptime_checks[check.id] = check
-    return Reply(status=201, body={"check": check.model_dump(mode="json")})
-
-
-def _list(call: Call) -> Reply:
-    checks = call.cloud.state.read().uptime_checks.values()
-    return page(call, "checks", [check.model_dump(mode="json") for check in checks])
-
-
-def _get(call: Call) -> Reply:
-    return Reply(body={"check": _find(call.cloud.state.read(), call).model_dump(mode="json")})
+    return _CHECKS.reply(check, 201)
 
 
 def _update(call: Call) -> Reply:
     body = call.read(_Check)
     with call.cloud.state.transaction() as tables:
-        check = _to_check(body, _find(tables, call).id)
+        check = _to_check(body, _CHECKS.find(tables, call.param("id")).id)
         tables.uptime_checks[check.id] = check
-    return Reply(body={"check": check.model_dump(mode="json")})
+    return _CHECKS.reply(check)
 
 
 def _delete(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
-        check = _find(tables, call)
+        check = _CHECKS.find(tables, call.param("id"))
         del tables.uptime_checks[check.id]
         for alert in [item for item in tables.uptime_alerts.values() if item.check_id == check.id]:
             del tables.uptime_alerts[alert.id]
@@ -93,14 +95,14 @@ def _delete(call: Call) -> Reply:
 def _create_alert(call: Call) -> Reply:
     body = call.read(_Alert)
     with call.cloud.state.transaction() as tables:
-        alert = _to_alert(body, _find(tables, call).id, str(uuid.uuid4()))
+        alert = _to_alert(body, _CHECKS.find(tables, call.param("id")).id, str(uuid.uuid4()))
         tables.uptime_alerts[alert.id] = alert
     return Reply(status=201, body={"alert": _show(alert)})
 
 
 def _list_alerts(call: Call) -> Reply:
     tables = call.cloud.state.read()
-    check = _find(tables, call)
+    check = _CHECKS.find(tables, call.param("id"))
     return page(call, "alerts", [_show(item) for item in tables.uptime_alerts.values() if item.check_id == check.id])
 
 
@@ -123,15 +125,8 @@ def _delete_alert(call: Call) -> Reply:
     return NO_CONTENT
 
 
-def _find(tables: Tables, call: Call) -> UptimeCheck:
-    try:
-        return tables.uptime_checks[call.param("id")]
-    except KeyError:
-        raise NotFound(f"There is no uptime check with the id {call.param('id')}.") from None
-
-
 def _find_alert(tables: Tables, call: Call) -> UptimeAlert:
-    check = _find(tables, call)
+    check = _CHECKS.find(tables, call.param("id"))
     alert = tables.uptime_alerts.get(call.param("alert_id"))
     if alert is None or alert.check_id != check.id:
         raise NotFound(f"The uptime check {check.name} has no alert with the id {call.param('alert_id')}.")
@@ -142,15 +137,8 @@ def _show(alert: UptimeAlert) -> dict[str, Any]:
     return alert.model_dump(mode="json", exclude={"check_id"}, exclude_none=True)
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/uptime/checks", handler=_create),
-    Endpoint(method="GET", path="/v2/uptime/checks", handler=_list),
-    Endpoint(method="GET", path="/v2/uptime/checks/{id}", handler=_get),
-    Endpoint(method="PUT", path="/v2/uptime/checks/{id}", handler=_update),
-    Endpoint(method="DELETE", path="/v2/uptime/checks/{id}", handler=_delete),
-    Endpoint(method="POST", path="/v2/uptime/checks/{id}/alerts", handler=_create_alert),
-    Endpoint(method="GET", path="/v2/uptime/checks/{id}/alerts", handler=_list_alerts),
-    Endpoint(method="GET", path="/v2/uptime/checks/{id}/alerts/{alert_id}", handler=_get_alert),
-    Endpoint(method="PUT", path="/v2/uptime/checks/{id}/alerts/{alert_id}", handler=_update_alert),
-    Endpoint(method="DELETE", path="/v2/uptime/checks/{id}/alerts/{alert_id}", handler=_delete_alert),
-)
+ENDPOINTS: Routes = {
+    **_CHECKS.routes(_create, PUT=_update, DELETE=_delete),
+    "/v2/uptime/checks/{id}/alerts": {"POST": _create_alert, "GET": _list_alerts},
+    "/v2/uptime/checks/{id}/alerts/{alert_id}": {"GET": _get_alert, "PUT": _update_alert, "DELETE": _delete_alert},
+}

@@ -4,8 +4,9 @@ import re
 import uuid
 from typing import Any
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
-from localcloud.api.errors import Forbidden, NotFound, Unprocessable
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from localcloud.api.collection import Collection
+from localcloud.api.errors import Forbidden, Unprocessable
 from localcloud.api.paging import page
 from localcloud.compute import Droplet
 from localcloud.networks import RangeRefused, check_range, check_region, default_vpc, free_range
@@ -29,14 +30,6 @@ class _Update(Body):
     default: bool | None = None
 
 
-def find(tables: Tables, id: str) -> Vpc:
-    """Raises NotFound."""
-    try:
-        return tables.vpcs[id]
-    except KeyError:
-        raise NotFound(f"There is no VPC with the id {id}.") from None
-
-
 def members(tables: Tables, vpc: Vpc) -> list[dict[str, Any]]:
     """What lives in a network: clusters, replicas and Droplets, also those whose deletion is under way, and apps."""
     databases: list[Cluster | Replica] = [*tables.clusters.values(), *tables.replicas.values()]
@@ -48,8 +41,14 @@ def members(tables: Tables, vpc: Vpc) -> list[dict[str, Any]]:
     return [{"urn": item.urn, "name": item.name, "created_at": item.created_at} for item in inside]
 
 
-def _show(vpc: Vpc) -> dict[str, Any]:
-    return vpc.model_dump() | {"urn": vpc.urn}
+_VPCS = Collection[Vpc](
+    path="/v2/vpcs",
+    table=lambda tables: tables.vpcs,
+    root="vpc",
+    roots="vpcs",
+    noun="VPC",
+    show=lambda vpc: vpc.model_dump() | {"urn": vpc.urn},
+)
 
 
 def _create(call: Call) -> Reply:
@@ -73,21 +72,13 @@ def _create(call: Call) -> Reply:
         tables.vpcs[vpc.id] = vpc
         # After ours, so that the range the region's default network picks keeps clear of the one asked for.
         default_vpc(tables, region)
-    return Reply(status=201, body={"vpc": _show(vpc)})
-
-
-def _list(call: Call) -> Reply:
-    return page(call, "vpcs", [_show(vpc) for vpc in call.cloud.state.read().vpcs.values()])
-
-
-def _get(call: Call) -> Reply:
-    return Reply(body={"vpc": _show(find(call.cloud.state.read(), call.param("id")))})
+    return _VPCS.reply(vpc, 201)
 
 
 def _update(call: Call) -> Reply:
     body = call.read(_Update)
     with call.cloud.state.transaction() as tables:
-        vpc = find(tables, call.param("id"))
+        vpc = _VPCS.find(tables, call.param("id"))
         changes: dict[str, Any] = {}
         if body.name is not None and body.name != vpc.name:
             changes["name"] = _checked_name(tables, body.name)
@@ -101,7 +92,7 @@ def _update(call: Call) -> Reply:
             raise Unprocessable(f"default: {vpc.name} is the default of {vpc.region}; make another one the default.")
         vpc = vpc.model_copy(update=changes)
         tables.vpcs[vpc.id] = vpc
-    return Reply(body={"vpc": _show(vpc)})
+    return _VPCS.reply(vpc)
 
 
 def _replace(call: Call) -> Reply:
@@ -112,7 +103,7 @@ def _replace(call: Call) -> Reply:
 
 def _delete(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
-        vpc = find(tables, call.param("id"))
+        vpc = _VPCS.find(tables, call.param("id"))
         if vpc.default:
             raise Forbidden("Can not delete default VPCs")
         if members(tables, vpc):
@@ -123,7 +114,7 @@ def _delete(call: Call) -> Reply:
 
 def _members(call: Call) -> Reply:
     tables = call.cloud.state.read()
-    found = members(tables, find(tables, call.param("id")))
+    found = members(tables, _VPCS.find(tables, call.param("id")))
     wanted = call.query.get("resource_type", "")
     kinds = {"database": "do:dbaas:", "droplet": "do:droplet:", "app": "do:app:"}
     return page(call, "members", [item for item in found if item["urn"].startswith(kinds.get(wanted, "do:"))])
@@ -143,12 +134,7 @@ def _checked_description(text: str) -> str:
     return text
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/vpcs", handler=_create),
-    Endpoint(method="GET", path="/v2/vpcs", handler=_list),
-    Endpoint(method="GET", path="/v2/vpcs/{id}", handler=_get),
-    Endpoint(method="PUT", path="/v2/vpcs/{id}", handler=_replace),
-    Endpoint(method="PATCH", path="/v2/vpcs/{id}", handler=_update),
-    Endpoint(method="DELETE", path="/v2/vpcs/{id}", handler=_delete),
-    Endpoint(method="GET", path="/v2/vpcs/{id}/members", handler=_members),
-)
+ENDPOINTS: Routes = {
+    **_VPCS.routes(_create, PUT=_replace, PATCH=_update, DELETE=_delete),
+    "/v2/vpcs/{id}/members": {"GET": _members},
+}

@@ -12,8 +12,11 @@ mount -t overlay overlay -o "lowerdir=$image,upperdir=$folder/upper,workdir=$fol
 
 mount -t proc proc "$root/proc"
 # Kernel settings and devices are the host's: to be seen, not to be changed.
-mount --bind "$root/proc/sys" "$root/proc/sys"
-mount -o remount,bind,ro "$root/proc/sys"
+for file in sys sysrq-trigger irq bus; do
+    [ -e "$root/proc/$file" ] || continue
+    mount --bind "$root/proc/$file" "$root/proc/$file"
+    mount -o remount,bind,ro "$root/proc/$file"
+done
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs -o mode=755 tmpfs "$root/sys/fs/cgroup" 2> /dev/null || true
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"

@@ -1,11 +1,10 @@
 """One control group a machine: all of its processes, also those that outlived the program that started them."""
 
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-_POLL_SECONDS = 0.02
+from localcloud.waiting import until
 
 
 def hierarchy() -> Path | None:
@@ -43,12 +42,7 @@ class Cgroup:
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Whether the last process ended within `seconds`."""
-        deadline = time.monotonic() + seconds
-        while self.populated():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_POLL_SECONDS)
-        return True
+        return until(lambda: not self.populated(), seconds)
 
     def remove(self) -> None:
         """Kills what is in it and removes it. Idempotent."""

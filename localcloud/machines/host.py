@@ -6,15 +6,18 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.machines import cgroup, source_address
+from localcloud.machines import cgroup, kernel_rules
 from localcloud.machines.errors import HostUnfit, MachineError
 from localcloud.machines.programs import run
 
 NAMESPACES = ("--mount", "--pid", "--uts", "--ipc", "--cgroup")
 """What a machine has of its own. The network is not among it."""
 
-CAPABILITIES = "-net_admin,-sys_module,-sys_time,-sys_rawio,-mknod,-syslog"
-"""What root in a machine may not do, for it would reach beyond the machine; in the words of setpriv."""
+CAPABILITIES = (
+    "-net_admin,-sys_module,-sys_time,-sys_rawio,-mknod,-syslog,-bpf,-perfmon,-checkpoint_restore,-block_suspend,"
+    "-wake_alarm,-mac_admin,-mac_override,-audit_control,-audit_read,-sys_pacct"
+)
+"""What root in a machine may not do: it reaches beyond the machine, or nothing there needs it. In setpriv's words."""
 
 _PROGRAMS = ("unshare", "nsenter", "setpriv", "pivot_root", "losetup", "mkfs.ext4")
 _TRIAL = 'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"'
@@ -70,7 +73,7 @@ class Host:
             for name in ("upper", "work", "root"):
                 Path(scratch, name).mkdir()
             try:
-                source_address.check()
+                kernel_rules.check()
                 run("unshare", *NAMESPACES, "--fork", "sh", "-c", _TRIAL, "sh", str(image), scratch)
             except MachineError as problem:
                 raise HostUnfit(f"Droplets cannot run on this computer: {problem}") from problem

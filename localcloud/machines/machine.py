@@ -1,15 +1,14 @@
 """One machine: its files, its start and its end."""
 
 import hashlib
-import json
 import os
 import shutil
 import signal
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.machines import cgroup, seed, source_address
+from localcloud.machines import cgroup, kernel_rules, seed
 from localcloud.machines.cgroup import Cgroup
 from localcloud.machines.errors import MachineError, StartFailed
 from localcloud.machines.host import CAPABILITIES, NAMESPACES, Host
@@ -18,6 +17,8 @@ from localcloud.machines.seed import MachineSpec
 from localcloud.machines.volume import Volume
 from localcloud.servers import processes
 from localcloud.servers.account import Account
+from localcloud.servers.state import load, save
+from localcloud.waiting import until
 
 START_PATIENCE = 60.0
 """Seconds until systemd must run."""
@@ -32,15 +33,24 @@ _POWER_OFF = signal.SIGRTMIN + 4
 """What systemd takes for `systemctl poweroff`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What a machine remembers."""
+
+    name: str
+    private_address: str
+    image_folder: str
+
+
 class Machine:
     """The machine in `folder`. Every method may raise MachineError."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
-        values = json.loads((folder / _SPEC).read_text("utf-8"))
-        self._image = Path(values["image_folder"])
-        self._name: str = values["name"]
-        self._address: str = values["private_address"]
+        known = load(_Known, folder / _SPEC)
+        self._image = Path(known.image_folder)
+        self._name = known.name
+        self._address = known.private_address
         self._cgroup = _group(self.folder)
 
     @classmethod
@@ -53,8 +63,8 @@ class Machine:
         folder.chmod(0o700)
         seed.plant(folder / "upper", spec)
         # What is on the disk of a machine fits this very image only, even when a newer one has taken its place.
-        known = {"name": spec.name, "private_address": spec.private_address, "image_folder": str(image)}
-        (folder / _SPEC).write_text(json.dumps(known, indent=1), "utf-8")
+        known = _Known(name=spec.name, private_address=spec.private_address, image_folder=str(image))
+        save(known, folder / _SPEC, Account.resolve(None))
         return cls(folder)
 
     @staticmethod
@@ -84,7 +94,7 @@ class Machine:
             raise StartFailed(f"The machine {self._name} was made from {self._image}, which is gone. Make a new one.")
         self._cgroup.create()
         (self._cgroup.folder / "machine").mkdir(exist_ok=True)
-        source_address.give(self._cgroup.folder, self._address)
+        kernel_rules.give(self._cgroup.folder, self._address)
         scripts = [str(_SCRIPTS / name) for name in ("supervise.sh", "boot.sh", "volumes.sh")]
         supervise, boot, plugs = scripts
         words = [word for volume in volumes for word in _words(volume)]
@@ -106,12 +116,10 @@ class Machine:
             account=Account.resolve(None),
             environment={"MACHINE_CAPABILITIES": CAPABILITIES},
         )
-        deadline = time.monotonic() + START_PATIENCE
-        while not self._accepts_orders():
-            if not process.alive() or time.monotonic() > deadline:
-                self._cgroup.remove()
-                raise StartFailed(f"The machine {self._name} did not boot. The end of {log}:\n{processes.tail(log)}")
-            time.sleep(0.02)
+        until(lambda: self._accepts_orders() or not process.alive(), START_PATIENCE)
+        if not self._accepts_orders():
+            self._cgroup.remove()
+            raise StartFailed(f"The machine {self._name} did not boot. The end of {log}:\n{processes.tail(log)}")
 
     def stop(self) -> None:
         """Switches the machine off: its services end in order, or are killed when they take too long."""

@@ -1,13 +1,14 @@
 """A volume: a file that a loop device shows as a disk."""
 
-import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.machines.errors import MachineError
 from localcloud.machines.programs import run
+from localcloud.servers.account import Account
+from localcloud.servers.state import load, save
 
 _BYTES_PER_GIB = 1024**3
 _SPEC = "volume.json"
@@ -23,7 +24,7 @@ class Volume:
     """The disk in `folder`. Its file is sparse: it takes only what was written."""
 
     def __init__(self, folder: Path) -> None:
-        spec = _Spec(**json.loads((folder / _SPEC).read_text("utf-8")))
+        spec = load(_Spec, folder / _SPEC)
         self.folder = folder
         self.name = spec.name
         self.filesystem = spec.filesystem
@@ -39,7 +40,7 @@ class Volume:
             file.truncate(gib * _BYTES_PER_GIB)
         if filesystem:
             run(f"mkfs.{filesystem}", "-q", *(("-L", label) if label else ()), str(image))
-        (folder / _SPEC).write_text(json.dumps(asdict(_Spec(name=name, filesystem=filesystem))), "utf-8")
+        save(_Spec(name=name, filesystem=filesystem), folder / _SPEC, Account.resolve(None))
         return cls(folder)
 
     @staticmethod

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.providers.http import HttpClient
+from localcloud.providers.http import ApiError, HttpClient
 
 LOCAL_POLL_FIRST = 0.2
 LOCAL_POLL_GROWTH = 1.5
@@ -55,6 +55,38 @@ class Context:
                 raise TimeoutError(f"gave up after {timeout:.0f} s waiting for {what}; it goes on without us")
             if self.api.is_loopback:
                 pause = min(LOCAL_POLL_MAX, pause * LOCAL_POLL_GROWTH)
+
+    def insist(
+        self,
+        what: str,
+        attempt: Callable[[], object],
+        passes: Callable[[ApiError], bool],
+        *,
+        interval: float,
+        timeout: float,
+    ) -> None:
+        """Does what the API refuses for a while: at once, and again while its error `passes`. As `wait`, else.
+
+        The TimeoutError ends with the last refusal.
+        """
+        refused: list[ApiError] = []
+
+        def done() -> bool:
+            try:
+                attempt()
+            except ApiError as error:
+                if not passes(error):
+                    raise
+                refused.append(error)
+                return False
+            return True
+
+        if done():
+            return
+        try:
+            self.wait(what, done, interval=interval, timeout=timeout)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {refused[-1]}") from None
 
     def pages(self, path: str, root: str) -> list[Any]:
         """Every object of a list that comes in pages of 200."""

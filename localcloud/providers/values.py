@@ -182,6 +182,14 @@ def _normal(item: Property, value: Any) -> Any:
     return item.normalise(value) if item.normalise is not None and isinstance(value, str) else value
 
 
+def halves(identity: str, separator: str, what: str, example: str) -> tuple[str, str]:
+    """The two parts of an id given to import. Raises ValueError."""
+    first, found, second = identity.partition(separator)
+    if not found:
+        raise ValueError(f"give {what} joined with {separator!r}, as in {example}; not {identity!r}")
+    return first, second
+
+
 def from_base64(value: str) -> str:
     """The text in a base64 string."""
     return base64.b64decode(value).decode()

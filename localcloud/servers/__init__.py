@@ -24,6 +24,7 @@ from localcloud.servers.errors import (
     StartFailed,
     ToolMissing,
 )
+from localcloud.servers.postgresql import POSTGRESQL_LOG
 from localcloud.servers.replica import Replica
 from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec, ReplicaStatus
 from localcloud.servers.tools import Tools
@@ -31,6 +32,7 @@ from localcloud.servers.valkey import Valkey
 from localcloud.servers.valkey_files import ValkeySettings, ValkeySpec
 
 __all__ = [
+    "POSTGRESQL_LOG",
     "WINDOW",
     "AlreadyExists",
     "Backup",

@@ -1,14 +1,13 @@
 """The operating-system account the servers run as, and files only it may read."""
 
-import contextlib
 import os
 import pwd
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localcloud import files
 from localcloud.servers.errors import FolderUnusable, ToolMissing
 
 # PostgreSQL's own account first; "nobody" exists everywhere.
@@ -50,9 +49,9 @@ class Account:
     def own_tree(self, folder: Path) -> None:
         if self.current:
             return
-        for parent, folders, files in os.walk(folder):
+        for parent, folders, others in os.walk(folder):
             self.own(Path(parent))
-            for name in (*folders, *files):
+            for name in (*folders, *others):
                 self.own(Path(parent, name))
 
     def private_folder(self, folder: Path) -> None:
@@ -61,20 +60,9 @@ class Account:
         folder.chmod(0o700)
         self.own(folder)
 
-    def write(self, path: Path, text: str) -> None:
-        """Replace the file as a whole, so that a reader or a crash sees the old text or the new one. Mode 0600."""
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            self.own(Path(temporary))
-            Path(temporary).replace(path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                Path(temporary).unlink()
-            raise
+    def write(self, path: Path, text: str, *, copy: bool = False) -> None:
+        """Replace the file as a whole, for this account alone to read. copy: keep what was there before."""
+        files.replace(path, text, self.own, copy=copy)
 
     def check_reach(self, path: Path) -> None:
         """Raise FolderUnusable when a folder above `path` may not be entered by this account."""

@@ -17,6 +17,7 @@ from localcloud.servers.errors import NotFound, ServerError
 from localcloud.servers.folders import remove
 from localcloud.servers.postgresql import PostgresServer, Recovery
 from localcloud.servers.replication import run_basebackup
+from localcloud.waiting import until
 
 WINDOW = timedelta(days=7)
 """How far back a point in time may be. Source: DigitalOcean's point-in-time recovery."""
@@ -98,11 +99,8 @@ class Backups:
             connection.execute("SELECT pg_current_xact_id()")
             row = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()
         last = self._wal / f"{row[0] if row else ''}.gz"
-        deadline = time.monotonic() + ARCHIVE_PATIENCE
-        while not last.exists():
-            if time.monotonic() > deadline:
-                raise ServerError(f"{server.label} does not archive its WAL: {last} is missing. Its log: {server.log}")
-            time.sleep(0.02)
+        if not until(last.exists, ARCHIVE_PATIENCE):
+            raise ServerError(f"{server.label} does not archive its WAL: {last} is missing. Its log: {server.log}")
 
     def unpack(self, server: PostgresServer, at: datetime) -> None:
         """Fill another server's data directory from the newest base backup that was complete at `at`.

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from localcloud import files
 from localcloud.servers.account import Account
 from localcloud.servers.errors import ServerError
 
@@ -40,19 +41,14 @@ class CertificateAuthority:
         if not file.exists():
             owner = Account.resolve(None)
             owner.private_folder(folder)
-            owner.write(file, _new_authority())
-        text = file.read_bytes()
+            owner.write(file, _new_authority(), copy=True)
         try:
-            key = serialization.load_pem_private_key(text, password=None)
-            self._certificate = x509.load_pem_x509_certificate(text)
+            self._key, self._certificate = files.read(file, _authority)
         except ValueError as error:
             raise ServerError(
                 f"{file} does not hold a key and a certificate ({error}). Put the file back from a copy, or reset the"
                 " local cloud; clients that trust the old authority will not trust a new one."
             ) from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ServerError(f"{file} holds a key of another kind than this authority makes. Put the old file back.")
-        self._key = key
 
     @property
     def pem(self) -> str:
@@ -74,6 +70,17 @@ class CertificateAuthority:
         return Certificate(
             certificate=certificate.public_bytes(serialization.Encoding.PEM).decode(), key=_key_text(key)
         )
+
+
+def _authority(text: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    try:
+        key = serialization.load_pem_private_key(text.encode(), password=None)
+        certificate = x509.load_pem_x509_certificate(text.encode())
+    except ValueError as problem:
+        raise files.Cut(str(problem)) from problem
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError("its key is of another kind than this authority makes")
+    return key, certificate
 
 
 def _new_authority() -> str:

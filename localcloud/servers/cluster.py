@@ -19,7 +19,7 @@ from localcloud.servers.postgresql import RESERVED_CONNECTIONS, NodeSettings
 from localcloud.servers.replica import Replica
 from localcloud.servers.replicas import Replicas
 from localcloud.servers.specs import ClusterSpec, PoolSpec
-from localcloud.servers.state import CLUSTER_FILE, ClusterState, ReplicaState, Secrets
+from localcloud.servers.state import CLUSTER_FILE, SECRETS_FILE, ClusterState, ReplicaState, Secrets, load, save
 from localcloud.servers.tools import Tools
 
 PAUSE_PATIENCE = 10.0
@@ -91,7 +91,7 @@ class Cluster:
         The admin user has the password in `spec`. This cluster must run, and nothing of it changes.
         Raises NotFound without a backup from before `at`, NotRunning, and what `create` raises.
         """
-        if self._server.process() is None:
+        if not self._server.running():
             raise NotRunning(f"{self._server.label} is not running, so its last changes cannot be had. Start it first.")
         self._backups.flush(self._server)
 
@@ -128,7 +128,7 @@ class Cluster:
         account.private_folder(folder)
         try:
             account.check_reach(folder / "data")
-            secrets.save(folder, account)
+            save(secrets, folder / SECRETS_FILE, account)
             port, pool_port = ports.choose((spec.public_host, spec.private_host), 2)
             state = ClusterState.of(spec, port, pool_port)
             cluster = cls(folder, state, secrets, tools, authority)
@@ -136,7 +136,7 @@ class Cluster:
             cluster._backups.prepare(cluster._server)
             fill(cluster)
             cluster._pooler.start(cluster._pooler_settings())
-            state.save(folder, account)
+            save(state, folder / CLUSTER_FILE, account)
         except BaseException:
             cls.discard(folder)
             raise
@@ -146,16 +146,13 @@ class Cluster:
     def load(cls, folder: Path, tools: Tools, authority: CertificateAuthority) -> "Cluster":
         """The cluster in `folder`, without starting it. Raises NotFound when there is no complete cluster."""
         folder = folder.absolute()
-        return cls(folder, ClusterState.load(folder), Secrets.load(folder), tools, authority)
+        state, secrets = load(ClusterState, folder / CLUSTER_FILE), load(Secrets, folder / SECRETS_FILE)
+        return cls(folder, state, secrets, tools, authority)
 
     @staticmethod
     def discard(folder: Path) -> None:
         """Stop whatever runs in `folder` and remove it: a cluster, or what an interrupted creation left. Idempotent."""
         folders.remove(folder.absolute())
-
-    @property
-    def id(self) -> str:
-        return self._state.id
 
     @property
     def version(self) -> str:
@@ -195,15 +192,13 @@ class Cluster:
         """The replicas by name, loaded with the cluster."""
         return self._replicas.by_name()
 
-    @property
-    def logs(self) -> Mapping[str, Path]:
-        """Log files by server: "postgresql", "pgbouncer", and "replica <name>" for each replica."""
-        replicas = {f"replica {name}": replica.log for name, replica in self.replicas.items()}
-        return {"postgresql": self._server.log, "pgbouncer": self._pooler.log, **replicas}
+    def ended(self) -> tuple[str, ...]:
+        """What of the primary and the pooler does not run. Takes no lock."""
+        return tuple(server.label for server in (self._server, self._pooler) if not server.running())
 
     def running(self) -> bool:
         """Whether both the primary and the pooler are alive. Takes no lock."""
-        return self._server.process() is not None and self._pooler.process() is not None
+        return not self.ended()
 
     def start(self) -> None:
         """Start the primary, the replicas and the pooler; adopts what already runs on this folder. Idempotent.
@@ -214,7 +209,7 @@ class Cluster:
             began = []
             try:
                 self._backups.prepare(self._server)
-                if self._server.process() is None:
+                if not self._server.running():
                     began.append(self._server.stop)
                 self._server.start(self._node_settings())
                 self._replicas.drop_stale_slots()
@@ -222,7 +217,7 @@ class Cluster:
                     if not replica.running():
                         began.append(replica.stop)
                     replica.start()
-                if self._pooler.process() is None:
+                if not self._pooler.running():
                     began.append(self._pooler.stop)
                 self._pooler.start(self._pooler_settings())
             except BaseException:
@@ -263,10 +258,10 @@ class Cluster:
             for replica in self._replicas:
                 replica.make_room_for(max_connections)
             self._save(replace(self._state, max_connections=max_connections))
-            if self._server.process() is None:
+            if not self._server.running():
                 return
             waiting = [pool.name for pool in self._state.pools if pool.mode != "session"]
-            pooled = self._pooler.process() is not None
+            pooled = self._pooler.running()
             if pooled:
                 self._pooler.pause(waiting, PAUSE_PATIENCE)
             try:
@@ -285,7 +280,7 @@ class Cluster:
         with self._lock:
             before = self._state
             self._save(replace(before, parameters=dict(parameters)))
-            if self._server.process() is None:
+            if not self._server.running():
                 return
             self._server.configure(self._node_settings())
             if refused := self._server.refused_parameters():
@@ -353,7 +348,7 @@ class Cluster:
         networks(sources)
         with self._lock:
             self._save(replace(self._state, trusted_sources=tuple(sources)))
-            if self._server.process() is not None:
+            if self._server.running():
                 self._server.configure(self._node_settings())
                 self._server.reload()
                 self._server.end_foreign_sessions(self._state.trusted_sources)
@@ -370,8 +365,8 @@ class Cluster:
         check_connections(max_connections)
         with self._lock:
             if name in self.replicas:
-                raise AlreadyExists(f"Cluster {self.id} has a replica {name!r} already. Nothing was changed.")
-            if self._server.process() is None:
+                raise AlreadyExists(f"Cluster {self._state.id} has a replica {name!r} already. Nothing was changed.")
+            if not self._server.running():
                 raise NotRunning(f"{self._server.label} is not running, so it cannot be copied. Start it first.")
             state = ReplicaState(
                 name=name,
@@ -391,7 +386,7 @@ class Cluster:
 
         Raises NotRunning, StartFailed, ToolMissing without a fitting pg_basebackup.
         """
-        if self._server.process() is None:
+        if not self._server.running():
             raise NotRunning(f"{self._server.label} is not running, so it cannot be backed up. Start it first.")
         program = self._nodes.tools.basebackup(self.version)
         # Not under the cluster's lock: a copy may take long, and ends by itself when the server is stopped.
@@ -403,7 +398,7 @@ class Cluster:
         self._save(replace(self._state, replicas=relative))
 
     def _save(self, state: ClusterState) -> None:
-        state.save(self.folder, self._nodes.account)
+        save(state, self.folder / CLUSTER_FILE, self._nodes.account)
         self._state = state
 
     def _node_settings(self) -> NodeSettings:
@@ -423,5 +418,5 @@ class Cluster:
         )
 
     def _refresh_pooler(self) -> None:
-        if self._pooler.process() is not None:
+        if self._pooler.running():
             self._pooler.apply(self._pooler_settings())

@@ -1,14 +1,12 @@
 """The first moments of a cluster: its data directory, its admin user, its default database."""
 
-import subprocess
-
 from psycopg import sql
 
 from localcloud.servers.access import REPLICATION_USER, SUPERUSER
 from localcloud.servers.errors import StartFailed
 from localcloud.servers.logins import verifier
 from localcloud.servers.postgresql import PostgresServer
-from localcloud.servers.processes import clean_environment
+from localcloud.servers.processes import run
 from localcloud.servers.specs import ClusterSpec
 
 ADMIN_ATTRIBUTES = "LOGIN CREATEDB CREATEROLE REPLICATION BYPASSRLS"
@@ -30,18 +28,7 @@ def initialise(server: PostgresServer) -> None:
         "--encoding=UTF8",
         *_locale(server.installation.major),
     ]
-    result = subprocess.run(
-        command,
-        cwd=server.folder,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        start_new_session=True,
-        **server.account.process_options(),
-    )
+    result = run(command, server.folder, server.account)
     passfile.unlink()
     if result.returncode != 0:
         raise StartFailed(f"{server.label}: initdb failed and nothing was kept.\n{result.stderr.strip()}")

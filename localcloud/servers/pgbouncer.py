@@ -2,7 +2,6 @@
 
 import ipaddress
 import signal
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,20 +10,18 @@ import psycopg
 
 from localcloud.servers import ports, processes, sockets
 from localcloud.servers.access import CONSOLE_USER, admits, networks, pooler_rules
-from localcloud.servers.account import Account
 from localcloud.servers.console import Console, Row
 from localcloud.servers.errors import NotRunning, ServerError, StartFailed
 from localcloud.servers.processes import Process
+from localcloud.servers.server import Server
 from localcloud.servers.specs import PoolSpec
 
 MAX_CLIENTS = 5000
 """Client connections a pooler accepts: far more than any pool's server connections, they only wait."""
 
-START_PATIENCE = 60.0
-STOP_STEPS = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 10.0))
-
-# PgBouncer takes the limit on open files it is given; the shell raises it to what the machine allows.
-WITH_MORE_FILES = ("/bin/sh", "-c", 'ulimit -n "$(ulimit -H -n)" 2>/dev/null; exec "$@"', "sh")
+# PgBouncer takes the limit on open files it is given; the shell raises it to what the machine allows. Its files are its
+# own business.
+WITH_MORE_FILES = ("/bin/sh", "-c", 'umask 077; ulimit -n "$(ulimit -H -n)" 2>/dev/null; exec "$@"', "sh")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +38,15 @@ class PoolerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pooler:
+class Pooler(Server):
     """PgBouncer in front of the PostgreSQL server in `folder`; its own files are in `folder/pgbouncer`."""
 
-    folder: Path
-    label: str
-    hosts: tuple[str, ...]
-    port: int
+    LOG = "pgbouncer.log"
+    PATIENCE = 60.0
+    STOP_STEPS = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 10.0))
+
     server_port: int
     program: Path
-    account: Account
     console_password: str = field(repr=False)
 
     @property
@@ -58,23 +54,22 @@ class Pooler:
         return self.folder / "pgbouncer"
 
     @property
-    def log(self) -> Path:
-        return self.folder / "pgbouncer.log"
+    def pidfile(self) -> Path:
+        return self.home / "pgbouncer.pid"
 
     @property
     def console(self) -> Console:
         return Console(sockets=sockets.socket_folder(self.folder), port=self.port, password=self.console_password)
 
     def process(self) -> Process | None:
-        """The running PgBouncer, started by this run of the local cloud or an earlier one."""
-        processes.reap()
-        return next(iter(processes.within(self.home)), None)
+        # One that an earlier version of the local cloud started has no file.
+        return super().process() or next(iter(processes.within(self.home)), None)
 
     def start(self, settings: PoolerSettings) -> None:
         """Start, or bring what already runs here to these settings. Raises PortTaken, StartFailed."""
         sockets.create(self.folder, self.account)
         self.account.private_folder(self.home)
-        if self.process() is not None:
+        if self.running():
             try:
                 self.apply(settings)
                 self.resume()
@@ -83,30 +78,28 @@ class Pooler:
             else:
                 return
         self._write(settings)
-        ports.require_free(self.hosts, self.port, self.label)
-        seen = self.log.stat().st_size if self.log.exists() else 0
-        command = [*WITH_MORE_FILES, str(self.program), str(self.home / "pgbouncer.ini")]
-        process = processes.spawn(command, folder=self.home, log=self.log, account=self.account)
-        try:
-            self._await_ready(process, seen)
-        except BaseException:
-            process.stop(*STOP_STEPS)
-            raise
+        # PgBouncer does not start while a process has the number in it, whosever that is.
+        self.pidfile.unlink(missing_ok=True)
+        self.launch(*WITH_MORE_FILES, str(self.program), str(self.home / "pgbouncer.ini"))
 
-    def stop(self) -> None:
-        """Stop at once, dropping every client. Idempotent. Raises ServerError when it cannot be stopped."""
-        process = self.process()
-        if process is not None and not process.stop(*STOP_STEPS):
-            raise ServerError(f"{self.label} (process {process.pid}) does not stop. Its log: {self.log}")
+    def answers(self) -> bool:
+        try:
+            self.console.execute("SHOW VERSION")
+        except psycopg.Error:
+            return False
+        # PgBouncer only warns about an address it cannot listen on.
+        if any(ports.free(host, self.port) for host in self.hosts):
+            raise StartFailed(f"{self.label} does not listen on port {self.port}:\n{processes.tail(self.log)}")
+        return True
 
     def apply(self, settings: PoolerSettings) -> None:
         """Bring the running PgBouncer to these settings. Only clients that are no longer admitted are dropped.
 
         Raises NotRunning, or ServerError when PgBouncer does not take the settings.
         """
-        if self.process() is None:
+        if not self.running():
             raise NotRunning(f"{self.label} is not running; the change takes effect when it starts.")
-        seen = self.log.stat().st_size if self.log.exists() else 0
+        seen = self.log_size()
         self._write(settings)
         try:
             self.console.execute("RELOAD")
@@ -144,6 +137,7 @@ class Pooler:
         options: dict[str, str | int] = {
             "listen_addr": ",".join(dict.fromkeys(self.hosts)),
             "listen_port": self.port,
+            "pidfile": str(self.pidfile),
             "unix_socket_dir": str(sockets.socket_folder(self.folder)),
             "unix_socket_mode": "0700",
             "auth_type": "hba",
@@ -175,22 +169,6 @@ class Pooler:
             f"{pool.name} = host={sockets.socket_folder(self.folder)} port={self.server_port} dbname='{database}'"
             f" pool_mode={pool.mode} pool_size={pool.size} max_db_connections={pool.size}"
         )
-
-    def _await_ready(self, process: Process, seen: int) -> None:
-        deadline = time.monotonic() + START_PATIENCE
-        while time.monotonic() < deadline and process.alive():
-            try:
-                self.console.execute("SHOW VERSION")
-            except psycopg.Error:
-                time.sleep(0.02)
-            else:
-                break
-        else:
-            processes.reap()
-            raise StartFailed(f"{self.label} did not start. The end of {self.log}:\n{self._tail(seen)}")
-        # PgBouncer only warns about an address it cannot listen on.
-        if any(ports.free(host, self.port) for host in self.hosts):
-            raise StartFailed(f"{self.label} does not listen on port {self.port}:\n{self._tail(seen)}")
 
     def _tail(self, seen: int) -> str:
         return processes.tail(self.log, seen)

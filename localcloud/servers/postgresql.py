@@ -1,7 +1,6 @@
 """One PostgreSQL server process: a primary or a replica."""
 
 import signal
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,21 +9,17 @@ from typing import Any
 
 import psycopg
 
-from localcloud.servers import ports, processes, sockets
+from localcloud.servers import processes, sockets
 from localcloud.servers.access import SUPERUSER, admits, networks, server_rules
-from localcloud.servers.account import Account
 from localcloud.servers.errors import NotRunning, ServerError, StartFailed
 from localcloud.servers.installation import Installation
-from localcloud.servers.processes import Process
+from localcloud.servers.server import Server
+from localcloud.waiting import until
 
 RESERVED_CONNECTIONS = 3
 """Kept for the platform on every node. Source: DigitalOcean's connection limits, 25 a GiB of which 22 are usable."""
 
-START_PATIENCE = 600.0
-"""Seconds a server may take to come up; replaying WAL after an unclean end can take minutes."""
-
-# Open transactions are rolled back; then without a checkpoint; then the last resort. Seconds to wait after each.
-STOP_STEPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 20.0), (signal.SIGKILL, 10.0))
+POSTGRESQL_LOG = "postgresql.log"
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -78,19 +73,17 @@ class NodeSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PostgresServer:
-    """The server whose files are in `folder`; the data directory is `folder/data`.
+class PostgresServer(Server):
+    """A primary or a replica; the data directory is `folder/data`."""
 
-    label: how errors call it, for example "PostgreSQL of cluster 1b4e28ba".
-    """
+    LOG = POSTGRESQL_LOG
+    # Replaying WAL after an unclean end can take minutes.
+    PATIENCE = 600.0
+    # Open transactions are rolled back; then without a checkpoint; then the last resort.
+    STOP_STEPS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 20.0), (signal.SIGKILL, 10.0))
 
-    folder: Path
-    label: str
     name: str
-    hosts: tuple[str, ...]
-    port: int
     installation: Installation
-    account: Account
     superuser_password: str = field(repr=False)
 
     @property
@@ -98,22 +91,16 @@ class PostgresServer:
         return self.folder / "data"
 
     @property
-    def log(self) -> Path:
-        return self.folder / "postgresql.log"
+    def home(self) -> Path:
+        return self.data
+
+    @property
+    def pidfile(self) -> Path:
+        return self.data / "postmaster.pid"
 
     @property
     def sockets(self) -> Path:
         return sockets.socket_folder(self.folder)
-
-    def process(self) -> Process | None:
-        """The server's main process, started by this run of the local cloud or an earlier one."""
-        processes.reap()
-        try:
-            pid = int((self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
-            return None
-        process = Process.of(pid)
-        return process if process is not None and process.works_in(self.data) else None
 
     def configure(self, settings: NodeSettings) -> None:
         """Write the configuration files; a running server must be reloaded or restarted to follow them."""
@@ -129,29 +116,27 @@ class PostgresServer:
         """Start with these settings, or bring what already runs here to them. Raises PortTaken, StartFailed."""
         sockets.create(self.folder, self.account)
         self.configure(settings)
-        if self.process() is not None:
+        if self.running():
             if self._adopt(settings):
                 return
             self.stop()
         self._await_orphans()
-        ports.require_free(self.hosts, self.port, self.label)
         # Left by an unclean end; the processes in the data folder are known to be gone.
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
-        seen = self.log.stat().st_size if self.log.exists() else 0
-        command = [str(self.installation.program("postgres")), "-D", str(self.data)]
-        process = processes.spawn(command, folder=self.data, log=self.log, account=self.account)
-        try:
-            self._await_ready(process, seen)
-        except BaseException:
-            process.stop(*STOP_STEPS)
-            raise
+        self.pidfile.unlink(missing_ok=True)
+        self.launch(str(self.installation.program("postgres")), "-D", str(self.data))
 
     def stop(self) -> None:
         """Stop, rolling open transactions back. Idempotent. Raises ServerError when it cannot be stopped."""
-        process = self.process()
-        if process is not None and not process.stop(*STOP_STEPS):
-            raise ServerError(f"{self.label} (process {process.pid}) does not stop. Its log: {self.log}")
+        super().stop()
         self._await_orphans()
+
+    def answers(self) -> bool:
+        # The eighth line is what pg_ctl goes by as well.
+        try:
+            lines = self.pidfile.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[7].strip() == "ready"
 
     def reload(self) -> None:
         """Make the server follow its configuration files, and return when new connections do."""
@@ -160,11 +145,8 @@ class PostgresServer:
             raise NotRunning(f"{self.label} is not running; the change takes effect when it starts.")
         before = self._loaded_at()
         process.signal(signal.SIGHUP)
-        deadline = time.monotonic() + 60.0
-        while self._loaded_at() == before:
-            if time.monotonic() > deadline:
-                raise ServerError(f"{self.label} does not reload its configuration. Its log: {self.log}")
-            time.sleep(0.01)
+        if not until(lambda: self._loaded_at() != before, 60.0, pause=0.01):
+            raise ServerError(f"{self.label} does not reload its configuration. Its log: {self.log}")
         with self.connect() as connection:
             wrong = connection.execute("SELECT error FROM pg_hba_file_rules WHERE error IS NOT NULL").fetchall()
         if wrong:
@@ -204,7 +186,7 @@ class PostgresServer:
                 client_encoding="UTF8",
             )
         except psycopg.OperationalError as error:
-            if self.process() is None:
+            if not self.running():
                 raise NotRunning(f"{self.label} is not running. Start it first; nothing was changed.") from error
             raise NotRunning(f"{self.label} runs but refuses the platform's connection: {error}") from error
 
@@ -267,7 +249,7 @@ class PostgresServer:
     def _adopt(self, settings: NodeSettings) -> bool:
         """Whether the running server follows the settings without a restart."""
         try:
-            self._await_ready(self.process(), 0)
+            self.await_answer(self.process())
             self.reload()
             with self.connect() as connection:
                 pending = connection.execute("SELECT 1 FROM pg_settings WHERE pending_restart LIMIT 1").fetchall()
@@ -276,39 +258,14 @@ class PostgresServer:
             return False
         return not pending
 
-    def _await_ready(self, process: Process | None, seen: int) -> None:
-        deadline = time.monotonic() + START_PATIENCE
-        while process is not None and time.monotonic() < deadline:
-            if self._status(process.pid) == "ready":
-                return
-            if not process.alive():
-                break
-            time.sleep(0.01)
-        processes.reap()
-        raise StartFailed(
-            f"{self.label} did not start. Its data is untouched. The end of {self.log}:\n"
-            f"{processes.tail(self.log, seen)}"
-        )
-
-    def _status(self, pid: int) -> str:
-        # The eighth line is what pg_ctl goes by as well.
-        try:
-            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return ""
-        return lines[7].strip() if len(lines) >= 8 and lines[0] == str(pid) else ""
-
     def _await_orphans(self) -> None:
         """After its main process was killed, a server's other processes end by themselves, and must before a start."""
-        deadline = time.monotonic() + 60.0
-        while orphans := processes.within(self.data):
-            if time.monotonic() > deadline:
-                pids = ", ".join(str(orphan.pid) for orphan in orphans)
-                raise StartFailed(
-                    f"{self.label}: processes {pids} still use {self.data} and no server is in charge of them."
-                    " End them, then start again. The data is untouched."
-                )
-            time.sleep(0.02)
+        if not until(lambda: not processes.within(self.data), 60.0):
+            pids = ", ".join(str(orphan.pid) for orphan in processes.within(self.data))
+            raise StartFailed(
+                f"{self.label}: processes {pids} still use {self.data} and no server is in charge of them."
+                " End them, then start again. The data is untouched."
+            )
 
     def _loaded_at(self) -> object:
         with self.connect() as connection:

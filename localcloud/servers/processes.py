@@ -8,12 +8,12 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.servers.account import Account
+from localcloud.waiting import until
 
 LOG_LIMIT = 10 * 1024 * 1024
 """Bytes after which a log is set aside (`<name>.1`) at the next start."""
@@ -61,13 +61,9 @@ class Process:
 
     def wait(self, seconds: float) -> bool:
         """Whether the process ended within `seconds`."""
-        deadline = time.monotonic() + seconds
-        while self.alive():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.01)
+        ended = until(lambda: not self.alive(), seconds, pause=0.01)
         reap()
-        return True
+        return ended
 
     def stop(self, *steps: tuple[int, float]) -> bool:
         """Send each signal in turn, with the seconds to wait after it, until the process has ended."""
@@ -123,6 +119,24 @@ def spawn(
         _children[child.pid] = child
     process = Process.of(child.pid)
     return process if process is not None else Process(child.pid, 0)
+
+
+def run(
+    command: Sequence[str], folder: Path, account: Account, environment: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run one of a server's tools in `folder` to its end."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=clean_environment(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        start_new_session=True,
+        **account.process_options(),
+    )
 
 
 def reap() -> None:

@@ -14,7 +14,7 @@ from localcloud.servers.folders import remove
 from localcloud.servers.postgresql import RESERVED_CONNECTIONS, NodeSettings, PostgresServer
 from localcloud.servers.replication import slot_name, upstream
 from localcloud.servers.specs import ReplicaStatus
-from localcloud.servers.state import ReplicaState
+from localcloud.servers.state import REPLICA_FILE, ReplicaState, save
 
 
 class Replica:
@@ -64,9 +64,13 @@ class Replica:
     def log(self) -> Path:
         return self._server.log
 
+    def ended(self) -> tuple[str, ...]:
+        """The server, when it does not run. Takes no lock."""
+        return () if self.running() else (self._server.label,)
+
     def running(self) -> bool:
         """Whether the server is alive. Takes no lock."""
-        return self._server.process() is not None
+        return self._server.running()
 
     def start(self) -> None:
         """Start, or adopt what already runs here. Idempotent. Raises PortTaken, StartFailed."""
@@ -108,7 +112,7 @@ class Replica:
         networks(sources)
         with self._lock:
             self._state = replace(self._state, trusted_sources=tuple(sources))
-            self._state.save(self.folder, self._server.account)
+            save(self._state, self.folder / REPLICA_FILE, self._server.account)
             if self.running():
                 self._server.configure(self._settings())
                 self._server.reload()
@@ -134,7 +138,7 @@ class Replica:
 
     def _restart_with(self, state: ReplicaState) -> None:
         self._state = state
-        self._state.save(self.folder, self._server.account)
+        save(self._state, self.folder / REPLICA_FILE, self._server.account)
         if self.running():
             self._server.stop()
             self._server.start(self._settings())

@@ -1,7 +1,6 @@
 """The replicas of one cluster."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from localcloud.servers.nodes import Nodes
 from localcloud.servers.postgresql import PostgresServer
 from localcloud.servers.replica import Replica
 from localcloud.servers.replication import copy_primary, drop_slots_except
-from localcloud.servers.state import ReplicaState
+from localcloud.servers.state import REPLICA_FILE, ReplicaState, load, save
+from localcloud.waiting import until
 
 STREAM_PATIENCE = 120.0
 """Seconds a new replica may take from accepting readers to streaming."""
@@ -38,7 +38,9 @@ class Replicas:
         self._primary = primary
         self._lock = lock
         self._remember = remember
-        self._replicas = {name: self._replica(folder, ReplicaState.load(folder)) for name, folder in folders.items()}
+        self._replicas = {
+            name: self._replica(folder, load(ReplicaState, folder / REPLICA_FILE)) for name, folder in folders.items()
+        }
 
     def __iter__(self) -> Iterator[Replica]:
         return iter(tuple(self._replicas.values()))
@@ -62,7 +64,7 @@ class Replicas:
             server = self._nodes.replica(folder, state.name, state.port)
             self._nodes.certify(server)
             copy_primary(self._primary, server, state.name, program, self._nodes.secrets.replication)
-            state.save(folder, account)
+            save(state, folder / REPLICA_FILE, account)
             replica.start()
             _await_stream(replica)
             self._set({**self._replicas, state.name: replica})
@@ -91,7 +93,7 @@ class Replicas:
 
     def _forget(self, name: str) -> None:
         self._set({other: replica for other, replica in self._replicas.items() if other != name})
-        if self._primary.process() is not None:
+        if self._primary.running():
             self.drop_stale_slots()
 
     def _set(self, replicas: dict[str, Replica]) -> None:
@@ -100,11 +102,8 @@ class Replicas:
 
 
 def _await_stream(replica: Replica) -> None:
-    deadline = time.monotonic() + STREAM_PATIENCE
-    while not replica.status().streaming:
-        if time.monotonic() > deadline:
-            raise StartFailed(
-                f"Replica {replica.name!r} started but does not stream from its primary. The end of {replica.log}:\n"
-                f"{processes.tail(replica.log)}"
-            )
-        time.sleep(0.02)
+    if not until(lambda: replica.status().streaming, STREAM_PATIENCE):
+        raise StartFailed(
+            f"Replica {replica.name!r} started but does not stream from its primary. The end of {replica.log}:\n"
+            f"{processes.tail(replica.log)}"
+        )

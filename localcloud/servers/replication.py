@@ -1,16 +1,16 @@
 """Copying a primary, and the slots by which it keeps the WAL its replicas still need."""
 
 import hashlib
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
 
 from localcloud.servers.access import REPLICATION_USER
+from localcloud.servers.account import Account
 from localcloud.servers.errors import ServerError, StartFailed
 from localcloud.servers.postgresql import PostgresServer, Upstream
-from localcloud.servers.processes import clean_environment
+from localcloud.servers.processes import run
 
 PASSFILE = "primary.pgpass"
 
@@ -66,17 +66,7 @@ def run_basebackup(primary: PostgresServer, folder: Path, program: Path, passwor
         *options,
     ]
     # Run as the local cloud itself: the program may lie where the servers' account cannot go.
-    result = subprocess.run(
-        command,
-        cwd=folder,
-        env=clean_environment({"PGPASSFILE": str(passfile)}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        start_new_session=True,
-    )
+    result = run(command, folder, Account.resolve(None), {"PGPASSFILE": str(passfile)})
     if result.returncode != 0:
         raise StartFailed(f"{primary.label} could not be copied to {folder}.\n{result.stderr.strip()}")
 

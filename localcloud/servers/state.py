@@ -4,11 +4,16 @@ import json
 import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+
+from localcloud import files
 from localcloud.servers.account import Account
 from localcloud.servers.errors import NotFound, ServerError
 from localcloud.servers.specs import ClusterSpec, PoolSpec
+
+Remembered = TypeVar("Remembered")
 
 CLUSTER_FILE = "cluster.json"
 REPLICA_FILE = "replica.json"
@@ -52,19 +57,6 @@ class ClusterState:
             pool_port=pool_port,
         )
 
-    @classmethod
-    def load(cls, folder: Path) -> "ClusterState":
-        """Raises NotFound when there is no complete cluster, ServerError when its file is damaged."""
-        values = read(folder / CLUSTER_FILE)
-        try:
-            pools = tuple(PoolSpec(**pool) for pool in values.pop("pools"))
-            return cls(pools=pools, trusted_sources=tuple(values.pop("trusted_sources")), **values)
-        except (KeyError, TypeError) as error:
-            raise damaged(folder / CLUSTER_FILE, error) from error
-
-    def save(self, folder: Path, account: Account) -> None:
-        account.write(folder / CLUSTER_FILE, json.dumps(asdict(self), indent=1))
-
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaState:
@@ -79,18 +71,6 @@ class ReplicaState:
     max_connections: int
     slots: int
     trusted_sources: tuple[str, ...]
-
-    @classmethod
-    def load(cls, folder: Path) -> "ReplicaState":
-        """Raises NotFound when there is no complete replica, ServerError when its file is damaged."""
-        values = read(folder / REPLICA_FILE)
-        try:
-            return cls(trusted_sources=tuple(values.pop("trusted_sources")), **values)
-        except (KeyError, TypeError) as error:
-            raise damaged(folder / REPLICA_FILE, error) from error
-
-    def save(self, folder: Path, account: Account) -> None:
-        account.write(folder / REPLICA_FILE, json.dumps(asdict(self), indent=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,30 +89,18 @@ class Secrets:
             console=secrets.token_urlsafe(24),
         )
 
-    @classmethod
-    def load(cls, folder: Path) -> "Secrets":
-        try:
-            return cls(**read(folder / SECRETS_FILE))
-        except TypeError as error:
-            raise damaged(folder / SECRETS_FILE, error) from error
 
-    def save(self, folder: Path, account: Account) -> None:
-        account.write(folder / SECRETS_FILE, json.dumps(asdict(self), indent=1))
-
-
-def read(file: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises NotFound when there is no file, ServerError when it is damaged."""
+def load(kind: type[Remembered], file: Path) -> Remembered:
+    """What `save` wrote. Raises NotFound when there is no file, ServerError when it is damaged."""
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        return TypeAdapter(kind).validate_python(files.read(file, files.record))
     except FileNotFoundError:
         raise NotFound(f"There is no {file.stem} in {file.parent}: {file.name} is missing.") from None
-    except ValueError as error:
-        raise damaged(file, error) from error
-    if not isinstance(values, dict):
-        raise damaged(file, "not an object")
-    return values
+    except ValueError as problem:
+        reason = files.reason(problem)
+        raise ServerError(f"{file} is damaged ({reason}). Put it back from a copy, or delete what it is of.") from None
 
 
-def damaged(file: Path, reason: object) -> ServerError:
-    """What to raise about a file that does not hold what it should."""
-    return ServerError(f"{file} is damaged ({reason}). Put it back from a copy, or destroy this cluster.")
+def save(remembered: Any, file: Path, account: Account) -> None:
+    """Write a record, a dataclass, and keep the one before it."""
+    account.write(file, json.dumps(asdict(remembered), indent=1), copy=True)

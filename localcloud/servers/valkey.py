@@ -7,17 +7,17 @@ import contextlib
 import secrets
 import signal
 import threading
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from localcloud.servers import folders, ports, processes, sockets
 from localcloud.servers.access import networks
 from localcloud.servers.certificates import CertificateAuthority
-from localcloud.servers.errors import AlreadyExists, InvalidRequest, NotRunning, ServerError, StartFailed
-from localcloud.servers.processes import Process
+from localcloud.servers.errors import AlreadyExists, InvalidRequest, NotRunning, ServerError
 from localcloud.servers.resp import Refused, Session
+from localcloud.servers.server import Server
+from localcloud.servers.state import load, save
 from localcloud.servers.tools import Tools
 from localcloud.servers.valkey_files import (
     ADMIN_USER,
@@ -37,11 +37,43 @@ from localcloud.servers.valkey_files import (
 RESTART_NEEDED = frozenset({"databases", "io-threads"})
 """Settings that a running server does not change."""
 
-START_PATIENCE = 300.0
-"""Seconds a server may take to come up; it reads its snapshot first."""
 
-# A server that keeps snapshots writes one at SIGTERM. Seconds to wait after each signal.
-STOP_STEPS = ((signal.SIGTERM, 120.0), (signal.SIGKILL, 10.0))
+@dataclass(frozen=True, kw_only=True)
+class ValkeyServer(Server):
+    """The process; its snapshot is in `folder/data`."""
+
+    LOG = "valkey.log"
+    # It reads its snapshot first.
+    PATIENCE = 300.0
+    # A server that keeps snapshots writes one at SIGTERM.
+    STOP_STEPS = ((signal.SIGTERM, 120.0), (signal.SIGKILL, 10.0))
+
+    platform_password: str = field(repr=False)
+
+    @property
+    def home(self) -> Path:
+        return data_of(self.folder)
+
+    @property
+    def pidfile(self) -> Path:
+        return pidfile_of(self.folder)
+
+    def answers(self) -> bool:
+        # Refused: it still reads its snapshot.
+        with contextlib.suppress(OSError, Refused), self.session() as session:
+            session.execute("PING")
+            return True
+        return False
+
+    def session(self) -> Session:
+        """A session of the platform's own user."""
+        session = Session.local(socket_of(self.folder))
+        try:
+            session.execute("AUTH", PLATFORM_USER, self.platform_password)
+        except BaseException:
+            session.close()
+            raise
+        return session
 
 
 class Valkey:
@@ -57,6 +89,14 @@ class Valkey:
         self._tools = tools
         self._account = tools.owner()
         self._lock = threading.RLock()
+        self._server = ValkeyServer(
+            folder=folder,
+            label=f"Valkey of cluster {state.id}",
+            hosts=state.hosts,
+            port=state.port,
+            account=self._account,
+            platform_password=state.platform_password,
+        )
 
     @classmethod
     def exists(cls, folder: Path) -> bool:
@@ -105,11 +145,7 @@ class Valkey:
     def load(cls, folder: Path, tools: Tools) -> "Valkey":
         """The server in `folder`, without starting it. Raises NotFound when there is no complete one."""
         folder = folder.absolute()
-        return cls(folder, ValkeyState.load(folder), tools)
-
-    @property
-    def label(self) -> str:
-        return f"Valkey of cluster {self._state.id}"
+        return cls(folder, load(ValkeyState, folder / STATE_FILE), tools)
 
     @property
     def port(self) -> int:
@@ -124,59 +160,34 @@ class Valkey:
     def trusted_sources(self) -> tuple[str, ...]:
         return self._state.trusted_sources
 
-    @property
-    def log(self) -> Path:
-        return self.folder / "valkey.log"
-
-    @property
-    def logs(self) -> Mapping[str, Path]:
-        """The log file, by the server's name."""
-        return {"valkey": self.log}
-
-    def process(self) -> Process | None:
-        """The running server, started by this run of the local cloud or an earlier one."""
-        processes.reap()
-        try:
-            pid = int(pidfile_of(self.folder).read_text(encoding="ascii"))
-        except (FileNotFoundError, ValueError):
-            return None
-        process = Process.of(pid)
-        return process if process is not None and process.works_in(data_of(self.folder)) else None
+    def ended(self) -> tuple[str, ...]:
+        """What of the cluster does not run. Takes no lock."""
+        return () if self._server.running() else (self._server.label,)
 
     def running(self) -> bool:
-        return self.process() is not None
+        return not self.ended()
 
     def start(self) -> None:
         """Start, or adopt what already runs here. Idempotent. Raises PortTaken, StartFailed."""
         with self._lock:
             sockets.create(self.folder, self._account)
             self._write_files()
-            if self.process() is not None:
+            if self.running():
                 with contextlib.suppress(ServerError):
                     self._apply(self.settings)
                     self._load_users()
                     return
                 self.stop()
-            processes.stop_within(data_of(self.folder))
+            processes.stop_within(self._server.home)
             if not self.settings.persistent:
                 # Older data must not come back.
-                (data_of(self.folder) / "dump.rdb").unlink(missing_ok=True)
-            ports.require_free(self._state.hosts, self.port, self.label)
-            seen = self.log.stat().st_size if self.log.exists() else 0
-            command = [str(self._tools.valkey_server()), str(self.folder / CONFIGURATION)]
-            process = processes.spawn(command, folder=data_of(self.folder), log=self.log, account=self._account)
-            try:
-                self._await_ready(process, seen)
-            except BaseException:
-                process.stop(*STOP_STEPS)
-                raise
+                (self._server.home / "dump.rdb").unlink(missing_ok=True)
+            self._server.launch(str(self._tools.valkey_server()), str(self.folder / CONFIGURATION))
 
     def stop(self) -> None:
         """Stop, with a last snapshot when snapshots are kept. Idempotent."""
         with self._lock:
-            process = self.process()
-            if process is not None and not process.stop(*STOP_STEPS):
-                raise ServerError(f"{self.label} (process {process.pid}) does not stop. Its log: {self.log}")
+            self._server.stop()
             sockets.remove(self.folder)
 
     def destroy(self) -> None:
@@ -192,7 +203,7 @@ class Valkey:
         Raises InvalidRequest, and keeps the old settings, when the server refuses one.
         """
         with self._lock:
-            if self.process() is None:
+            if not self.running():
                 self._save(replace(self._state, settings=settings))
                 return
             before = self.settings.lines()
@@ -223,28 +234,18 @@ class Valkey:
             self._refresh_users()
 
     def _save(self, state: ValkeyState) -> None:
-        state.save(self.folder, self._account)
+        save(state, self.folder / STATE_FILE, self._account)
         self._state = state
-
-    def _session(self) -> Session:
-        """A session of the platform's own user."""
-        session = Session.local(socket_of(self.folder))
-        try:
-            session.execute("AUTH", PLATFORM_USER, self._state.platform_password)
-        except BaseException:
-            session.close()
-            raise
-        return session
 
     def _execute(self, *commands: Sequence[str]) -> None:
         try:
-            with self._session() as session:
+            with self._server.session() as session:
                 for command in commands:
                     session.execute(*command)
         except Refused as error:
-            raise InvalidRequest(f"{self.label} refused a setting and keeps the old ones: {error}") from error
+            raise InvalidRequest(f"{self._server.label} refused a setting and keeps the old ones: {error}") from error
         except OSError as error:
-            raise NotRunning(f"{self.label} does not answer: {error}. Its log: {self.log}") from error
+            raise NotRunning(f"{self._server.label} does not answer: {error}. Its log: {self._server.log}") from error
 
     def _apply(self, settings: ValkeySettings) -> None:
         words = [word for line in settings.lines().items() if line[0] not in RESTART_NEEDED for word in line]
@@ -253,7 +254,7 @@ class Valkey:
 
     def _refresh_users(self) -> None:
         self._write_files()
-        if self.process() is not None:
+        if self.running():
             self._load_users()
 
     def _load_users(self) -> None:
@@ -263,17 +264,3 @@ class Valkey:
 
     def _write_files(self) -> None:
         write_files(self.folder, self._state, self._account)
-
-    def _await_ready(self, process: Process, seen: int) -> None:
-        deadline = time.monotonic() + START_PATIENCE
-        while process.alive() and time.monotonic() < deadline:
-            # Refused: it still reads its snapshot.
-            with contextlib.suppress(OSError, Refused), self._session() as session:
-                session.execute("PING")
-                return
-            time.sleep(0.02)
-        processes.reap()
-        raise StartFailed(
-            f"{self.label} did not start. Its data is untouched. The end of {self.log}:\n"
-            f"{processes.tail(self.log, seen)}"
-        )

@@ -2,15 +2,13 @@
 
 import hashlib
 import ipaddress
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from localcloud.servers import sockets
 from localcloud.servers.access import networks
 from localcloud.servers.account import Account
-from localcloud.servers.state import damaged, read
 
 STATE_FILE = "valkey.json"
 CONFIGURATION = "valkey.conf"
@@ -67,21 +65,6 @@ class ValkeyState:
     password_hash: str
     platform_password: str = field(repr=False)
     trusted_sources: tuple[str, ...] = ()
-
-    @classmethod
-    def load(cls, folder: Path) -> "ValkeyState":
-        """Raises NotFound when there is no complete server, ServerError when its file is damaged."""
-        values = read(folder / STATE_FILE)
-        try:
-            first, second = values.pop("hosts")
-            settings = ValkeySettings(**values.pop("settings"))
-            sources = tuple(values.pop("trusted_sources"))
-            return cls(hosts=(first, second), settings=settings, trusted_sources=sources, **values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise damaged(folder / STATE_FILE, error) from error
-
-    def save(self, folder: Path, account: Account) -> None:
-        account.write(folder / STATE_FILE, json.dumps(asdict(self), indent=1))
 
     @property
     def open(self) -> bool:

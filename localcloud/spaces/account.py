@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localcloud.records import SpacesGrant, SpacesKey, now
-from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET, Grant, Key
+from localcloud.spaces.keys import FIRST_KEY, Grant, Key
 from localcloud.state import State, Tables
 from localcloud.vault import Vault
 
@@ -30,12 +30,13 @@ class AccountKeys:
         return any(item.bucket == bucket for key in keys for item in key.grants)
 
 
-def add_first_key(tables: Tables, vault: Vault) -> None:
-    """Makes sure the first key is there."""
-    if FIRST_KEY not in tables.spaces_keys:
+def add_first_key(tables: Tables, vault: Vault, secret: str) -> None:
+    """Makes sure the first key is there, and has this secret: earlier versions had one that everybody knew."""
+    known = tables.spaces_keys.get(FIRST_KEY)
+    if known is None or vault.open(known.sealed_secret) != secret:
         tables.spaces_keys[FIRST_KEY] = SpacesKey(
             access_key=FIRST_KEY,
-            sealed_secret=vault.seal(FIRST_SECRET),
+            sealed_secret=vault.seal(secret),
             name="local-cloud",
             grants=(SpacesGrant(bucket="", permission="fullaccess"),),
             created_at=now(),

@@ -8,9 +8,8 @@ from enum import StrEnum
 from typing import Protocol
 
 FIRST_KEY = "DO00LOCALCLOUDFIRST0"
-FIRST_SECRET = "local-cloud-first-key"  # noqa: S105
 """A key with full access that every local cloud has, as the account behind an API token has one: what makes the first
-bucket. It opens no more than any bearer token does here."""
+bucket. Its secret is the local cloud's token."""
 
 
 class Need(StrEnum):

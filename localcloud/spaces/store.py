@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from localcloud.spaces.errors import S3Error
+from localcloud.state import StateError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS buckets (
@@ -113,12 +114,13 @@ class Store:
         self._blobs.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         self._lock = threading.RLock()
-        self._index = sqlite3.connect(folder / "index.sqlite", isolation_level=None, check_same_thread=False)
-        self._index.row_factory = sqlite3.Row
-        self._index.execute("PRAGMA journal_mode = WAL")
-        self._index.execute("PRAGMA synchronous = FULL")
-        self._index.execute("PRAGMA foreign_keys = ON")
-        self._index.executescript(_SCHEMA)
+        try:
+            self._index = _open(folder / "index.sqlite", empty=not any(self._blobs.iterdir()))
+        except sqlite3.DatabaseError as problem:
+            raise StateError(
+                f"{folder / 'index.sqlite'}: the index of all buckets cannot be read: {problem}. Nothing was changed. "
+                f"Put it back from a copy, or remove {folder} with all buckets in it."
+            ) from problem
         self._remove_unnamed()
 
     @contextmanager
@@ -165,6 +167,20 @@ class Store:
         for path in self._blobs.iterdir():
             if path.name not in named:
                 path.unlink()
+
+
+def _open(path: Path, *, empty: bool) -> sqlite3.Connection:
+    """The index. empty: there is no content either. Raises sqlite3.DatabaseError."""
+    # SQLite takes an empty file for a new index, and all content would then be removed, for no index names it.
+    known = path.exists() and (path.stat().st_size or path.with_name(f"{path.name}-wal").exists())
+    if not known and not empty:
+        raise sqlite3.DatabaseError("it is empty or gone, and there is content")
+    index = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    index.row_factory = sqlite3.Row
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        index.execute(f"PRAGMA {pragma}")
+    index.executescript(_SCHEMA)
+    return index
 
 
 def keep(file: BinaryIO) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from localcloud.access import find_token
+from localcloud.options import Layout
 from tests.localcloud.contract import Contract
 from tests.ports import free_port
 from trellis.development.bring import Parts, bring
@@ -23,9 +25,6 @@ from trellis.development.bring import Parts, bring
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 180.0
 """Seconds until a wait is given up; no test takes a fraction of it on an idle machine."""
-
-TOKEN = "any"
-"""The local cloud takes every token."""
 
 _OPENER = build_opener(ProxyHandler({}))
 
@@ -62,6 +61,11 @@ class LocalCloud:
         self.port = free_port()
         self.zones = zones
         self._contract = contract
+
+    @property
+    def token(self) -> str:
+        """What every call must carry; "" before the first start."""
+        return find_token(Layout(state=self.state).token)
 
     @property
     def url(self) -> str:
@@ -105,10 +109,11 @@ class LocalCloud:
             assert done.returncode == 0, done.stdout + done.stderr
         shutil.rmtree(self.state, ignore_errors=True)
 
-    def call(self, method: str, path: str, body: Any = None, token: str | None = TOKEN) -> Answer:
+    def call(self, method: str, path: str, body: Any = None, authorization: str | None = None) -> Answer:
+        """authorization: in place of the right header; "" sends none."""
         headers = {"content-type": "application/json"}
-        if token is not None:
-            headers["authorization"] = f"Bearer {token}"
+        if authorization != "":
+            headers["authorization"] = authorization or f"Bearer {self.token}"
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         request = Request(self.url + path, method=method, data=data, headers=headers)
         try:

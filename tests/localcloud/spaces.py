@@ -10,13 +10,13 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET
+from localcloud.spaces.keys import FIRST_KEY
 from tests.localcloud.cloud import LocalCloud
 
 
-def client(cloud: LocalCloud, access_key: str | None = FIRST_KEY, secret: str = FIRST_SECRET, **config: Any) -> Any:
+def client(cloud: LocalCloud, access_key: str | None = FIRST_KEY, secret: str | None = None, **config: Any) -> Any:
     """A client that names buckets in the path. access_key: None for requests without a signature."""
-    return _client(cloud.url, access_key, secret, {"s3": {"addressing_style": "path"}} | config)
+    return _client(cloud.url, access_key, secret or cloud.token, {"s3": {"addressing_style": "path"}} | config)
 
 
 def named_by_host(cloud: LocalCloud, region: str = "nyc3") -> Any:
@@ -24,7 +24,7 @@ def named_by_host(cloud: LocalCloud, region: str = "nyc3") -> Any:
     endpoints = cloud.get("/_local/endpoints")["spaces"]
     endpoint = endpoints["endpoint_template"].replace("{{.Region}}", region)
     proxies = {"http": endpoints["http_proxy"]}
-    return _client(endpoint, FIRST_KEY, FIRST_SECRET, {"s3": {"addressing_style": "virtual"}, "proxies": proxies})
+    return _client(endpoint, FIRST_KEY, cloud.token, {"s3": {"addressing_style": "virtual"}, "proxies": proxies})
 
 
 def _client(endpoint: str, access_key: str | None, secret: str, config: dict[str, Any]) -> Any:

@@ -164,10 +164,10 @@ def test_a_folder_without_postgresql_is_explained(fresh: LocalCloud, tmp_path: P
 def test_a_state_file_that_cannot_be_read_stays_as_it_is(fresh: LocalCloud) -> None:
     fresh.start()
     fresh.stop()
-    (fresh.state / "state.json").write_text("{")
+    (fresh.state / "state.json").write_text("[]")
     done = fresh.command("start")
     assert (done.returncode, "reset" in done.stderr) == (1, True), done.stderr
-    assert (fresh.state / "state.json").read_text() == "{"
+    assert (fresh.state / "state.json").read_text() == "[]"
 
 
 def test_logs_show_the_api_the_journal_and_the_servers(cloud: LocalCloud, cluster: dict[str, Any]) -> None:

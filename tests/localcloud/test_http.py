@@ -10,12 +10,16 @@ import pytest
 from tests.localcloud.cloud import LocalCloud
 
 
-def test_a_token_is_needed_and_any_will_do(cloud: LocalCloud) -> None:
-    answer = cloud.call("GET", "/v2/account", token=None)
-    assert (answer.status, answer.body["id"]) == (401, "unauthorized")
-    assert cloud.call("GET", "/v2/account", token="whatever").status == 200
-    refused = cloud.call("GET", "/client/v4/zones", token=None)
+@pytest.mark.parametrize("wrong", ["", "Bearer", "Bearer local", "Bearer %s0", "Basic %s", "%s", "Bearer \xe9"])
+def test_every_call_carries_the_token(cloud: LocalCloud, wrong: str) -> None:
+    wrong = wrong.replace("%s", cloud.token)
+    for path in ("/v2/account", "/_local/health", "/_local/journal", "/v2/nothing"):
+        answer = cloud.call("GET", path, authorization=wrong)
+        assert (answer.status, answer.body["id"]) == (401, "unauthorized")
+    assert str(cloud.state / "access.token") in answer.message
+    refused = cloud.call("GET", "/client/v4/zones", authorization=wrong)
     assert (refused.status, refused.body["success"]) == (401, False)
+    assert cloud.call("GET", "/v2/account", authorization=f"bearer {cloud.token}").status == 200
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def test_the_journal_has_every_request_in_order_with_secrets_masked(cloud: Local
 
 def test_only_the_owner_can_read_the_state(cloud: LocalCloud, cluster: dict[str, object]) -> None:
     assert stat.S_IMODE(cloud.state.stat().st_mode) & 0o066 == 0
-    for name in ("state.json", "journal.jsonl", "secret.key", "serve.log", "serve.lock"):
+    for name in ("state.json", "journal.jsonl", "secret.key", "serve.log", "serve.lock", "access.token"):
         assert stat.S_IMODE((cloud.state / name).stat().st_mode) == 0o600, name
 
 

@@ -14,7 +14,7 @@ HTTP: dict[str, Any] = {"enforce_https": False}
 
 @pytest.fixture(scope="module")
 def client(cloud: LocalCloud) -> Client:
-    return Client(token="any", endpoint=cloud.url)
+    return Client(token=cloud.token, endpoint=cloud.url)
 
 
 def test_the_life_of_a_cluster(client: Client, cloud: LocalCloud) -> None:

@@ -18,7 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET
+from localcloud.spaces.keys import FIRST_KEY
 from tests.localcloud.cloud import LocalCloud
 from tests.localcloud.spaces import client, content, fill, refused
 
@@ -60,7 +60,7 @@ def test_a_wrong_secret_and_an_unknown_key(cloud: LocalCloud) -> None:
     with refused("SignatureDoesNotMatch", 403):
         client(cloud, FIRST_KEY, "wrong").list_buckets()
     with refused("InvalidAccessKeyId", 403):
-        client(cloud, "DO00NOBODY", FIRST_SECRET).list_buckets()
+        client(cloud, "DO00NOBODY", cloud.token).list_buckets()
 
 
 def test_a_changed_request_is_refused(cloud: LocalCloud, s3: Any) -> None:
@@ -72,10 +72,12 @@ def test_a_changed_request_is_refused(cloud: LocalCloud, s3: Any) -> None:
     assert send("PUT", link, b"x")[0] == 403
 
 
-def signed(method: str, url: str, headers: dict[str, str], at: datetime | None = None) -> dict[str, str]:
+def signed(
+    cloud: LocalCloud, method: str, url: str, headers: dict[str, str], at: datetime | None = None
+) -> dict[str, str]:
     """Headers with botocore's signature, as of another time if asked for."""
     request = AWSRequest(method=method, url=url, headers=headers)
-    signer = SigV4Auth(Credentials(FIRST_KEY, FIRST_SECRET), "s3", "us-east-1")
+    signer = SigV4Auth(Credentials(FIRST_KEY, cloud.token), "s3", "us-east-1")
     signer.add_auth(request)
     if at is not None:
         request.context["timestamp"] = at.strftime("%Y%m%dT%H%M%SZ")
@@ -92,29 +94,29 @@ def test_an_old_signature_is_refused(cloud: LocalCloud) -> None:
     url = cloud.url + "/"
     now = datetime.now(UTC)
     for age, status in ((timedelta(minutes=5), 200), (timedelta(minutes=20), 403), (timedelta(minutes=-20), 403)):
-        headers = signed("GET", url, {"x-amz-content-sha256": empty}, now - age)
+        headers = signed(cloud, "GET", url, {"x-amz-content-sha256": empty}, now - age)
         found, told, _ = send("GET", url, **headers)
         assert (found, b"RequestTimeTooSkewed" in told) == (status, status == 403)
 
 
 def test_a_body_must_be_what_was_signed(cloud: LocalCloud, s3: Any) -> None:
     url = f"{cloud.url}/{bucket(s3, 'bodies')}/b"
-    headers = signed("PUT", url, {"x-amz-content-sha256": sha256(b"signed").hexdigest()})
+    headers = signed(cloud, "PUT", url, {"x-amz-content-sha256": sha256(b"signed").hexdigest()})
     status, told, _ = send("PUT", url, b"forged", **headers)
     assert (status, b"XAmzContentSHA256Mismatch" in told) == (400, True)
-    headers = signed("PUT", url, {"x-amz-content-sha256": "UNSIGNED-PAYLOAD", "content-md5": "AAAA"})
+    headers = signed(cloud, "PUT", url, {"x-amz-content-sha256": "UNSIGNED-PAYLOAD", "content-md5": "AAAA"})
     status, told, _ = send("PUT", url, b"any", **headers)
     assert (status, b"BadDigest" in told) == (400, True)
-    headers = signed("PUT", url, {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    headers = signed(cloud, "PUT", url, {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
     assert send("PUT", url, b"any", **headers)[0] == 200
     assert content(s3, "bodies", "b") == b"any"
     assert [item["Key"] for item in s3.list_objects_v2(Bucket="bodies")["Contents"]] == ["b", "k"]
 
 
-def chunked(headers: dict[str, str], *pieces: bytes, forged: bool = False) -> bytes:
+def chunked(cloud: LocalCloud, headers: dict[str, str], *pieces: bytes, forged: bool = False) -> bytes:
     """A body in signed chunks, the signatures made here and not by the code under test."""
     scope = "/".join(headers["Authorization"].split("Credential=")[1].split(",")[0].split("/")[1:])
-    secret = b"AWS4" + FIRST_SECRET.encode()
+    secret = b"AWS4" + cloud.token.encode()
     for part in scope.split("/"):
         secret = hmac.digest(secret, part.encode(), "sha256")
     last = headers["Authorization"].split("Signature=")[1]
@@ -136,14 +138,14 @@ def test_signed_chunks(cloud: LocalCloud, s3: Any) -> None:
         "x-amz-decoded-content-length": str(sum(map(len, pieces))),
         "content-encoding": "aws-chunked",
     }
-    headers = signed("PUT", url, given)
-    status, told, _ = send("PUT", url, chunked(headers, *pieces, forged=True), **headers)
+    headers = signed(cloud, "PUT", url, given)
+    status, told, _ = send("PUT", url, chunked(cloud, headers, *pieces, forged=True), **headers)
     assert (status, b"SignatureDoesNotMatch" in told) == (403, True)
-    status, told, _ = send("PUT", url, chunked(headers, *pieces)[:-100], **headers)
+    status, told, _ = send("PUT", url, chunked(cloud, headers, *pieces)[:-100], **headers)
     assert (status, b"IncompleteBody" in told) == (400, True)
     with refused("404", 404):
         s3.head_object(Bucket="chunks", Key="c")
-    assert send("PUT", url, chunked(headers, *pieces), **headers)[0] == 200
+    assert send("PUT", url, chunked(cloud, headers, *pieces), **headers)[0] == 200
     assert content(s3, "chunks", "c") == b"".join(pieces)
     assert "ContentEncoding" not in s3.head_object(Bucket="chunks", Key="c")
 
@@ -152,6 +154,7 @@ def test_signed_chunks(cloud: LocalCloud, s3: Any) -> None:
 def test_unsigned_chunks_with_a_checksum_behind(cloud: LocalCloud, s3: Any, flaw: int, status: int) -> None:
     url = f"{cloud.url}/{bucket(s3, f'trailer-{flaw}')}/c"
     headers = signed(
+        cloud,
         "PUT",
         url,
         {
@@ -313,6 +316,12 @@ def test_web_pages_need_a_cors_rule(cloud: LocalCloud, s3: Any) -> None:
     assert send("OPTIONS", url, **{**asked, "Access_Control_Request_Method": "PUT"})[0] == 403
     s3.put_object_acl(Bucket=name, Key="k", ACL="public-read")
     assert "access-control-allow-origin" in send("GET", url, Origin="https://app.villa.test")[2]
+    assert send("GET", url)[0] == 200
+    status, told, _ = send("GET", url, Origin="https://evil.test")
+    assert (status, b"AccessDenied" in told) == (403, True), "a foreign page in the user's browser reaches loopback too"
+    everything = signed(cloud, "GET", f"{cloud.url}/", {"Origin": "https://app.villa.test"})
+    assert send("GET", f"{cloud.url}/", **everything)[0] == 403
+    assert send("GET", url, Host="evil.example")[0] == 403
 
 
 def test_faults_reach_spaces(cloud: LocalCloud, s3: Any) -> None:

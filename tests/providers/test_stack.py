@@ -32,7 +32,7 @@ def stack(cloud: LocalCloud, tmp_path: Path) -> Iterator[Stack]:
         "zone": ZONE,
         "size": "db-s-1vcpu-1gb",
     }
-    secrets = {"digitalocean:token": "t" * 40, "cloudflare:apiToken": "c" * 40}
+    secrets = {"digitalocean:token": cloud.token, "cloudflare:apiToken": cloud.token}
     made = Stack(tmp_path, config, secrets)
     made.program(PROGRAM.read_text())
     yield made

@@ -46,7 +46,7 @@ def cloud() -> Iterator[LocalCloud]:
 @pytest.fixture
 def stack(cloud: LocalCloud, tmp_path: Path) -> Iterator[Stack]:
     config = {"digitalocean:apiEndpoint": cloud.url, "size": "s-1vcpu-1gb", "gib": "2", "key": KEY}
-    made = Stack(tmp_path, config, {"digitalocean:token": "t" * 40, "user_data": USER_DATA})
+    made = Stack(tmp_path, config, {"digitalocean:token": cloud.token, "user_data": USER_DATA})
     made.program(PROGRAM)
     yield made
     made.destroy()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET
+from localcloud.spaces.keys import FIRST_KEY
 from tests.localcloud.cloud import LocalCloud
 from tests.localcloud.spaces import client, content, fill, refused
 from tests.providers.stack import Stack
@@ -81,7 +81,7 @@ def stack(cloud: LocalCloud, tmp_path: Path) -> Iterator[Stack]:
         "digitalocean:spacesAccessId": FIRST_KEY,
         "days": "7",
     }
-    secrets = {"digitalocean:token": "t" * 40, "digitalocean:spacesSecretKey": FIRST_SECRET}
+    secrets = {"digitalocean:token": cloud.token, "digitalocean:spacesSecretKey": cloud.token}
     made = Stack(tmp_path, config, secrets)
     made.environment["HTTP_PROXY"] = spaces["http_proxy"]
     made.program(PROGRAM)

@@ -140,7 +140,10 @@ class LocalStack:
             self.workspace.api + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": "Bearer test", "Content-Type": "application/json"},
+            headers={
+                "Authorization": f"Bearer {self.stack.environment['DIGITALOCEAN_TOKEN']}",
+                "Content-Type": "application/json",
+            },
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read()

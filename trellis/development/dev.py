@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from localcloud import daemon
+from localcloud import daemon, files
 from trellis import policies
 from trellis.development import connect, plugins
 from trellis.development.bring import Parts, bring, describe
@@ -37,7 +37,11 @@ class Stack:
         self.root = root
         self.name = name
         self._config = [] if config_file is None else ["--config-file", str(config_file)]
-        self.environment = {**os.environ, **workspace.variables()}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For the engine and the local cloud, whose token is there after its first start."""
+        return {**os.environ, **self.workspace.variables()}
 
     def prepare(self) -> None:
         """Makes the folders, the plugins' entries and the stack, where they are missing, and cleans up after a kill."""
@@ -222,7 +226,22 @@ def _up(stack: Stack) -> None:
     with step(f"pulumi up, stack {stack.name}"):
         stack.up()
     _write_environment(stack)
+    await_servers(stack.workspace.cloud_state)
     _tell(stack, started)
+
+
+def await_servers(cloud_state: Path, patience: float = 30.0) -> None:
+    """Returns when every server of the local cloud runs; one that ended has `patience` seconds. Raises Failure."""
+    try:
+        down = daemon.failures(cloud_state, patience)
+    except OSError as error:
+        raise Failure(f"the stack is deployed, but its local cloud does not answer: {error}") from None
+    if down:
+        raise Failure(
+            "the stack is deployed, but not all servers of the local cloud run; "
+            "see `. .trellis/env && python -m localcloud status`.\n"
+            + "\n".join(f"  {name}: {reason}" for name, reason in down.items())
+        )
 
 
 def schema(report: Mapping[str, Any], since: datetime) -> list[str]:
@@ -266,9 +285,10 @@ def _tell(stack: Stack, started: datetime) -> None:
 
 def _write_environment(stack: Stack) -> None:
     lines = [f"export {name}={shlex.quote(value)}" for name, value in stack.workspace.variables().items()]
-    path = stack.workspace.folder / "env"
-    path.write_text(
-        "# `. .trellis/env` lets you type pulumi and localcloud commands yourself.\n" + "\n".join(lines) + "\n"
+    # It holds the local cloud's token.
+    files.replace(
+        stack.workspace.folder / "env",
+        "# `. .trellis/env` lets you type pulumi and localcloud commands yourself.\n" + "\n".join(lines) + "\n",
     )
 
 

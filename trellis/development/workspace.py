@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud.access import find_token
+from localcloud.options import Layout
 from localcloud.spaces.addresses import ENDPOINT_TEMPLATE
-from localcloud.spaces.keys import FIRST_KEY, FIRST_SECRET
+from localcloud.spaces.keys import FIRST_KEY
 from trellis.development.bring import Parts
 from trellis.development.progress import Failure
 from trellis.settings.shell import LOCAL_CLOUD
@@ -15,6 +17,8 @@ from trellis.settings.shell import LOCAL_CLOUD
 DEFAULT_PORT = 7080
 # The passphrase of stacks on the local cloud. Their state stays on this machine and opens nothing beyond it.
 LOCAL_PASSPHRASE = "trellis-local"  # noqa: S105
+# What plugins are told while there is no local cloud. The official ones want 40 characters.
+TOKEN_TO_COME = "local" * 8
 
 
 def project() -> Path:
@@ -65,7 +69,11 @@ class Workspace:
         return f"http://127.0.0.1:{self.port}"
 
     def variables(self) -> Mapping[str, str]:
-        """What Pulumi, its plugins and the local cloud read from the environment. None of it is a real credential."""
+        """What Pulumi, its plugins and the local cloud read from the environment.
+
+        The one credential is the local cloud's own token, which there is after its first start.
+        """
+        token = find_token(Layout(state=self.cloud_state).token) or TOKEN_TO_COME
         path = [self.python.parent, self.parts.pulumi, *os.environ.get("PATH", "").split(os.pathsep)]
         return {
             "PATH": os.pathsep.join(map(str, path)),
@@ -76,16 +84,15 @@ class Workspace:
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             LOCAL_CLOUD: self.api,
-            "DIGITALOCEAN_TOKEN": "local",
+            "DIGITALOCEAN_TOKEN": token,
             "SPACES_ENDPOINT_URL": ENDPOINT_TEMPLATE,
             "SPACES_ACCESS_KEY_ID": FIRST_KEY,
-            "SPACES_SECRET_ACCESS_KEY": FIRST_SECRET,
+            "SPACES_SECRET_ACCESS_KEY": token,
             # Plugins name a bucket in the host, and no such name exists but at the local cloud. Upper case alone, which
             # curl and apt do not read: whatever else goes out over plain http is refused there.
             "HTTP_PROXY": self.api,
             "NO_PROXY": "127.0.0.1,localhost",
-            # The official plugin wants 40 characters or more here.
-            "CLOUDFLARE_API_TOKEN": "local" * 8,
+            "CLOUDFLARE_API_TOKEN": token,
             "LOCALCLOUD_STATE": str(self.cloud_state),
             "LOCALCLOUD_PORT": str(self.port),
             "LOCALCLOUD_POSTGRESQL": str(self.parts.postgresql),

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from trellis.settings.errors import SettingsError
 
 LOCAL_CLOUD = "TRELLIS_LOCAL_CLOUD"
-"""The variable by which a shell is known to be the local cloud's: its token is none, its passphrase is public."""
+"""The variable by which a shell is known to be the local cloud's: its token is no other's, its passphrase public."""
 
 
 def refuse_local_shell(config: Mapping[str, str], environment: Mapping[str, str], *, stack: str) -> None:
     """Raises SettingsError for a stack of DigitalOcean in a shell of the local cloud.
 
     config: as for `load`. environment: the variables that the program was started with. There the real cloud would be
-    asked with a token that is none, and the state would lie in a folder that `make clean` deletes.
+    asked with a token that it does not know, and the state would lie in a folder that `make clean` deletes.
     """
     if LOCAL_CLOUD in environment and "digitalocean:apiEndpoint" not in config:
         raise SettingsError(

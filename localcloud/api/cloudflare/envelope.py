@@ -14,8 +14,8 @@ class CloudflareError(ApiError):
     """An error with one of Cloudflare's numbers."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(status, str(code), message)
-        self.code = code
+        super().__init__(message)
+        self.status, self.code = status, code
 
 
 def success(result: Any, **more: Any) -> Reply:

@@ -5,7 +5,7 @@ import re
 import uuid
 from typing import Any
 
-from localcloud.api.call import Body, Call, Endpoint, Reply
+from localcloud.api.call import Body, Call, Reply, Routes
 from localcloud.api.cloudflare.envelope import CloudflareError, listing, success
 from localcloud.api.cloudflare.zones import find_zone
 from localcloud.records import DnsRecord, Zone, now
@@ -25,18 +25,6 @@ class _Record(Body):
     content: str
     ttl: int = _AUTOMATIC
     proxied: bool = False
-    priority: int | None = None
-    comment: str | None = None
-    tags: list[str] | None = None
-    settings: dict[str, Any] | None = None
-
-
-class _Patch(Body):
-    name: str | None = None
-    type: str | None = None
-    content: str | None = None
-    ttl: int | None = None
-    proxied: bool | None = None
     priority: int | None = None
     comment: str | None = None
     tags: list[str] | None = None
@@ -79,11 +67,10 @@ def _replace(call: Call) -> Reply:
 
 
 def _patch(call: Call) -> Reply:
-    given = call.read(_Patch).model_dump(exclude_unset=True)
     with call.cloud.state.transaction() as tables:
         zone = find_zone(tables, call.param("zone"))
         current = _find(tables, zone, call)
-        merged = _Record.model_validate(current.model_dump() | given)
+        merged = call.read(_Record, current.model_dump())
         record = _checked(tables, zone, _build(zone, merged, current.id, current.created_on))
         tables.dns_records[record.id] = record
     return success(_show(record, zone))
@@ -189,11 +176,7 @@ def _show(record: DnsRecord, zone: Zone) -> dict[str, Any]:
 
 _PATH = "/client/v4/zones/{zone}/dns_records"
 
-ENDPOINTS = (
-    Endpoint(method="POST", path=_PATH, handler=_create),
-    Endpoint(method="GET", path=_PATH, handler=_list),
-    Endpoint(method="GET", path=_PATH + "/{id}", handler=_get),
-    Endpoint(method="PUT", path=_PATH + "/{id}", handler=_replace),
-    Endpoint(method="PATCH", path=_PATH + "/{id}", handler=_patch),
-    Endpoint(method="DELETE", path=_PATH + "/{id}", handler=_delete),
-)
+ENDPOINTS: Routes = {
+    _PATH: {"POST": _create, "GET": _list},
+    _PATH + "/{id}": {"GET": _get, "PUT": _replace, "PATCH": _patch, "DELETE": _delete},
+}

@@ -4,7 +4,7 @@ import re
 import uuid
 from typing import Any
 
-from localcloud.api.call import Body, Call, Endpoint, Reply
+from localcloud.api.call import Body, Call, Reply, Routes
 from localcloud.api.cloudflare.envelope import CloudflareError, listing, success
 from localcloud.cloud import ACCOUNT_ID
 from localcloud.records import Zone, now
@@ -87,10 +87,8 @@ def _show(zone: Zone) -> dict[str, Any]:
     }
 
 
-ENDPOINTS = (
-    Endpoint(method="GET", path="/client/v4/user/tokens/verify", handler=_verify),
-    Endpoint(method="POST", path="/client/v4/zones", handler=_create),
-    Endpoint(method="GET", path="/client/v4/zones", handler=_list),
-    Endpoint(method="GET", path="/client/v4/zones/{zone}", handler=_get),
-    Endpoint(method="DELETE", path="/client/v4/zones/{zone}", handler=_delete),
-)
+ENDPOINTS: Routes = {
+    "/client/v4/user/tokens/verify": {"GET": _verify},
+    "/client/v4/zones": {"POST": _create, "GET": _list},
+    "/client/v4/zones/{zone}": {"GET": _get, "DELETE": _delete},
+}

@@ -3,7 +3,7 @@
 import secrets
 from typing import Any, Literal
 
-from localcloud.api.call import Call, Endpoint, Reply
+from localcloud.api.call import Call, Reply, Routes
 from localcloud.api.compute.catalogue import show_region
 from localcloud.api.errors import NotFound
 from localcloud.compute import Action, Droplet, Volume
@@ -53,11 +53,7 @@ def _get(call: Call) -> Reply:
         raise NotFound(f"There is no action {call.param('action')}.") from None
 
 
-ENDPOINTS = tuple(
-    Endpoint(method="GET", path=path, handler=_get)
-    for path in (
-        "/v2/actions/{action}",
-        "/v2/droplets/{id}/actions/{action}",
-        "/v2/volumes/{id}/actions/{action}",
-    )
-)
+ENDPOINTS: Routes = {
+    path: {"GET": _get}
+    for path in ("/v2/actions/{action}", "/v2/droplets/{id}/actions/{action}", "/v2/volumes/{id}/actions/{action}")
+}

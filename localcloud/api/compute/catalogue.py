@@ -3,7 +3,7 @@
 from typing import Any
 
 from localcloud import catalogue
-from localcloud.api.call import Call, Endpoint, Reply
+from localcloud.api.call import Call, Reply, Routes
 from localcloud.api.errors import NotFound
 from localcloud.api.paging import page
 from localcloud.droplet_catalogue import IMAGES, SIZES, Image, Size
@@ -77,9 +77,9 @@ def _image(call: Call) -> Reply:
     raise NotFound(f"There is no image {asked}. There are: {', '.join(IMAGES)}.")
 
 
-ENDPOINTS = (
-    Endpoint(method="GET", path="/v2/sizes", handler=_sizes),
-    Endpoint(method="GET", path="/v2/regions", handler=_regions),
-    Endpoint(method="GET", path="/v2/images", handler=_images),
-    Endpoint(method="GET", path="/v2/images/{id}", handler=_image),
-)
+ENDPOINTS: Routes = {
+    "/v2/sizes": {"GET": _sizes},
+    "/v2/regions": {"GET": _regions},
+    "/v2/images": {"GET": _images},
+    "/v2/images/{id}": {"GET": _image},
+}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from localcloud.api.call import Body, Call, Endpoint, Reply
+from localcloud.api.call import Body, Call, Reply, Routes
 from localcloud.api.compute import actions, droplets
 from localcloud.api.errors import NotImplementedHere, Unprocessable
 from localcloud.compute import Droplet
@@ -72,4 +72,4 @@ def _act(call: Call) -> Reply:
     return Reply(status=201, body={"action": actions.show(action)})
 
 
-ENDPOINTS = (Endpoint(method="POST", path="/v2/droplets/{id}/actions", handler=_act),)
+ENDPOINTS: Routes = {"/v2/droplets/{id}/actions": {"POST": _act}}

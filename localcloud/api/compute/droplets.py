@@ -3,10 +3,10 @@
 import re
 
 from localcloud import machines
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.compute import actions, keys, show
 from localcloud.api.databases import checks
-from localcloud.api.errors import ApiError, NotFound, NotImplementedHere, Unprocessable
+from localcloud.api.errors import NotFound, NotImplementedHere, Unprocessable
 from localcloud.api.paging import page
 from localcloud.compute import Droplet, Volume
 from localcloud.droplet_catalogue import IMAGES, MAX_USER_DATA, MAX_VOLUMES, SIZES, Size
@@ -71,7 +71,7 @@ def _create(call: Call) -> Reply:
     try:
         droplets.require(image)
     except machines.HostUnfit as problem:
-        raise ApiError(501, "not_implemented", str(problem)) from problem
+        raise NotImplementedHere(f"this Droplet: {str(problem).removesuffix('.')}") from problem
     if len((body.user_data or "").encode()) > MAX_USER_DATA:
         raise Unprocessable(f"user_data: more than {MAX_USER_DATA} bytes.")
     with call.cloud.state.transaction() as tables:
@@ -197,10 +197,8 @@ def _machine(tables: Tables, droplet: Droplet, body: _Create) -> machines.Machin
     )
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/droplets", handler=_create),
-    Endpoint(method="GET", path="/v2/droplets", handler=_list),
-    Endpoint(method="GET", path="/v2/droplets/{id}", handler=_get),
-    Endpoint(method="DELETE", path="/v2/droplets/{id}", handler=_delete),
-    Endpoint(method="GET", path="/_local/droplets/{id}/console", handler=_console),
-)
+ENDPOINTS: Routes = {
+    "/v2/droplets": {"POST": _create, "GET": _list},
+    "/v2/droplets/{id}": {"GET": _get, "DELETE": _delete},
+    "/_local/droplets/{id}/console": {"GET": _console},
+}

@@ -4,10 +4,10 @@ import re
 import uuid
 from typing import Any, Literal
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from localcloud.api.collection import Collection
 from localcloud.api.databases import checks
-from localcloud.api.errors import Conflict, NotFound, Unprocessable
-from localcloud.api.paging import page
+from localcloud.api.errors import Conflict, Unprocessable
 from localcloud.compute import Firewall
 from localcloud.records import now
 from localcloud.state import Tables
@@ -55,16 +55,14 @@ class _Tags(Body):
     tags: list[str]
 
 
-def find(tables: Tables, id: str) -> Firewall:
-    """Raises NotFound."""
-    try:
-        return tables.firewalls[id]
-    except KeyError:
-        raise NotFound(f"There is no firewall with the id {id}.") from None
-
-
-def show(firewall: Firewall) -> dict[str, Any]:
-    return firewall.model_dump(mode="json") | {"status": "succeeded", "pending_changes": []}
+_FIREWALLS = Collection[Firewall](
+    path="/v2/firewalls",
+    table=lambda tables: tables.firewalls,
+    root="firewall",
+    roots="firewalls",
+    noun="firewall",
+    show=lambda firewall: firewall.model_dump(mode="json") | {"status": "succeeded", "pending_changes": []},
+)
 
 
 def _create(call: Call) -> Reply:
@@ -72,36 +70,22 @@ def _create(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
         firewall = Firewall(id=str(uuid.uuid4()), created_at=now(), **_checked(tables, body))
         tables.firewalls[firewall.id] = firewall
-    return Reply(status=202, body={"firewall": show(firewall)})
-
-
-def _list(call: Call) -> Reply:
-    return page(call, "firewalls", [show(firewall) for firewall in call.cloud.state.read().firewalls.values()])
-
-
-def _get(call: Call) -> Reply:
-    return Reply(body={"firewall": show(find(call.cloud.state.read(), call.param("id")))})
+    return _FIREWALLS.reply(firewall, 202)
 
 
 def _put(call: Call) -> Reply:
     body = call.read(_Put)
     with call.cloud.state.transaction() as tables:
-        firewall = find(tables, call.param("id"))
+        firewall = _FIREWALLS.find(tables, call.param("id"))
         firewall = firewall.model_copy(update=_checked(tables, body, firewall.id))
         tables.firewalls[firewall.id] = firewall
-    return Reply(body={"firewall": show(firewall)})
-
-
-def _delete(call: Call) -> Reply:
-    with call.cloud.state.transaction() as tables:
-        del tables.firewalls[find(tables, call.param("id")).id]
-    return NO_CONTENT
+    return _FIREWALLS.reply(firewall)
 
 
 def _droplets(call: Call) -> Reply:
     ids = call.read(_Droplets).droplet_ids
     with call.cloud.state.transaction() as tables:
-        firewall = find(tables, call.param("id"))
+        firewall = _FIREWALLS.find(tables, call.param("id"))
         rest = [id for id in firewall.droplet_ids if id not in ids]
         wanted = [*rest, *ids] if call.method == "POST" else rest
         update = {"droplet_ids": _existing(tables, wanted)}
@@ -112,7 +96,7 @@ def _droplets(call: Call) -> Reply:
 def _tags(call: Call) -> Reply:
     names = call.read(_Tags).tags
     with call.cloud.state.transaction() as tables:
-        firewall = find(tables, call.param("id"))
+        firewall = _FIREWALLS.find(tables, call.param("id"))
         rest = [name for name in firewall.tags if name not in names]
         update = {"tags": checks.tags([*rest, *names] if call.method == "POST" else rest)}
         tables.firewalls[firewall.id] = firewall.model_copy(update=update)
@@ -159,15 +143,8 @@ def _existing(tables: Tables, ids: list[int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/firewalls", handler=_create),
-    Endpoint(method="GET", path="/v2/firewalls", handler=_list),
-    Endpoint(method="GET", path="/v2/firewalls/{id}", handler=_get),
-    Endpoint(method="PUT", path="/v2/firewalls/{id}", handler=_put),
-    Endpoint(method="DELETE", path="/v2/firewalls/{id}", handler=_delete),
-    *(
-        Endpoint(method=method, path=f"/v2/firewalls/{{id}}/{part}", handler=handler)
-        for part, handler in (("droplets", _droplets), ("tags", _tags))
-        for method in ("POST", "DELETE")
-    ),
-)
+ENDPOINTS: Routes = {
+    **_FIREWALLS.routes(_create, PUT=_put),
+    "/v2/firewalls/{id}/droplets": {"POST": _droplets, "DELETE": _droplets},
+    "/v2/firewalls/{id}/tags": {"POST": _tags, "DELETE": _tags},
+}

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.compute.actions import new_number
 from localcloud.api.errors import NotFound, Unprocessable
 from localcloud.api.paging import page
@@ -85,10 +85,7 @@ def _fingerprint(public_key: str) -> str:
     return ":".join(digest[start : start + 2] for start in range(0, len(digest), 2))
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/account/keys", handler=_create),
-    Endpoint(method="GET", path="/v2/account/keys", handler=_list),
-    Endpoint(method="GET", path="/v2/account/keys/{id}", handler=_get),
-    Endpoint(method="PUT", path="/v2/account/keys/{id}", handler=_update),
-    Endpoint(method="DELETE", path="/v2/account/keys/{id}", handler=_delete),
-)
+ENDPOINTS: Routes = {
+    "/v2/account/keys": {"POST": _create, "GET": _list},
+    "/v2/account/keys/{id}": {"GET": _get, "PUT": _update, "DELETE": _delete},
+}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from localcloud import machines
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.compute import actions, droplets, show
 from localcloud.api.databases import checks
 from localcloud.api.errors import Conflict, NotFound, NotImplementedHere, Unprocessable
@@ -171,10 +171,8 @@ def _checked_size(gib: int) -> int:
     return gib
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/volumes", handler=_create),
-    Endpoint(method="GET", path="/v2/volumes", handler=_list),
-    Endpoint(method="GET", path="/v2/volumes/{id}", handler=_get),
-    Endpoint(method="DELETE", path="/v2/volumes/{id}", handler=_delete),
-    Endpoint(method="POST", path="/v2/volumes/{id}/actions", handler=_act),
-)
+ENDPOINTS: Routes = {
+    "/v2/volumes": {"POST": _create, "GET": _list},
+    "/v2/volumes/{id}": {"GET": _get, "DELETE": _delete},
+    "/v2/volumes/{id}/actions": {"POST": _act},
+}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localcloud import catalogue, servers
-from localcloud.api.call import Body, Call, Endpoint, Reply
+from localcloud.api.call import Body, Call, Reply, Routes
 from localcloud.api.databases.lookup import find_cluster, require_engine, require_online
 from localcloud.api.errors import PreconditionFailed, Unprocessable
 from localcloud.backups import INTERVAL
@@ -96,7 +96,7 @@ def _text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-ENDPOINTS = (
-    Endpoint(method="GET", path="/v2/databases/{id}/backups", handler=_list),
-    Endpoint(method="POST", path="/_local/databases/{id}/backups", handler=_take),
-)
+ENDPOINTS: Routes = {
+    "/v2/databases/{id}/backups": {"GET": _list},
+    "/_local/databases/{id}/backups": {"POST": _take},
+}

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from localcloud import catalogue
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases import checks
 from localcloud.api.databases.lookup import find_cluster, require_online
 from localcloud.api.errors import NotFound, NotImplementedHere, Unprocessable
@@ -135,10 +135,10 @@ def _grown_storage(item: Cluster | Replica, plan: Plan, asked: int | None) -> in
     return storage
 
 
-ENDPOINTS = (
-    Endpoint(method="PUT", path="/v2/databases/{id}/resize", handler=_resize),
-    Endpoint(method="PUT", path="/v2/databases/{id}/migrate", handler=_migrate),
-    Endpoint(method="PUT", path="/v2/databases/{id}/maintenance", handler=_maintenance),
-    Endpoint(method="PUT", path="/v2/databases/{id}/install_update", handler=_install_update),
-    Endpoint(method="PUT", path="/v2/databases/{id}/upgrade", handler=_upgrade),
-)
+ENDPOINTS: Routes = {
+    "/v2/databases/{id}/resize": {"PUT": _resize},
+    "/v2/databases/{id}/migrate": {"PUT": _migrate},
+    "/v2/databases/{id}/maintenance": {"PUT": _maintenance},
+    "/v2/databases/{id}/install_update": {"PUT": _install_update},
+    "/v2/databases/{id}/upgrade": {"PUT": _upgrade},
+}

@@ -12,6 +12,7 @@ from localcloud.records import Vpc
 from localcloud.state import Tables
 
 _CLUSTER_NAME = re.compile(r"^[a-z][a-z0-9-]{1,61}[a-z0-9]$")
+_INNER_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$")
 _TAG = re.compile(r"^[a-zA-Z0-9_:-]{1,255}$")
 
 
@@ -113,6 +114,15 @@ def name(tables: Tables, asked: str) -> str:
         )
     if any(cluster.name == asked for cluster in tables.clusters.values()):
         raise Unprocessable(f"name {asked}: another database cluster of the account has this name.")
+    return asked
+
+
+def inner_name(asked: str) -> str:
+    """A database's, a user's or a pool's. Raises Unprocessable."""
+    if not _INNER_NAME.match(asked):
+        raise Unprocessable(
+            f"name {asked!r}: allowed are 1 to 63 letters, digits, underscores and dashes, no dash first."
+        )
     return asked
 
 

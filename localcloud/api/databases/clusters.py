@@ -3,7 +3,7 @@
 import uuid
 
 from localcloud import catalogue
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases import backups, checks, firewall, view
 from localcloud.api.databases.lookup import find_cluster
 from localcloud.api.errors import Conflict, Unprocessable
@@ -84,6 +84,7 @@ def _create(call: Call) -> Reply:
 
 
 def _list(call: Call) -> Reply:
+    call.cloud.fleet.look()
     clusters = [cluster for cluster in call.cloud.state.read().clusters.values() if not cluster.deleting]
     if tag := call.query.get("tag_name"):
         clusters = [cluster for cluster in clusters if tag in cluster.tags]
@@ -91,6 +92,7 @@ def _list(call: Call) -> Reply:
 
 
 def _get(call: Call) -> Reply:
+    call.cloud.fleet.look()
     cluster = find_cluster(call.cloud.state.read(), call.param("id"))
     if cluster.failure:
         # There is no status for broken servers, and a client that waits for "online" must learn that it never comes.
@@ -111,9 +113,7 @@ def _delete(call: Call) -> Reply:
     return NO_CONTENT
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/databases", handler=_create),
-    Endpoint(method="GET", path="/v2/databases", handler=_list),
-    Endpoint(method="GET", path="/v2/databases/{id}", handler=_get),
-    Endpoint(method="DELETE", path="/v2/databases/{id}", handler=_delete),
-)
+ENDPOINTS: Routes = {
+    "/v2/databases": {"POST": _create, "GET": _list},
+    "/v2/databases/{id}": {"GET": _get, "DELETE": _delete},
+}

@@ -1,16 +1,15 @@
 """The databases inside a cluster."""
 
-import re
 from contextlib import suppress
 
 from localcloud import servers
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from localcloud.api.databases import checks
 from localcloud.api.databases.lookup import find_cluster, online_postgresql, save
 from localcloud.api.errors import NotFound, Unprocessable
 from localcloud.api.paging import page
 
 _WHAT = "Databases"
-_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$")
 
 
 class _Create(Body):
@@ -18,11 +17,7 @@ class _Create(Body):
 
 
 def _create(call: Call) -> Reply:
-    name = call.read(_Create).name
-    if not _NAME.match(name):
-        raise Unprocessable(
-            f"name {name!r}: allowed are 1 to 63 letters, digits, underscores and dashes, no dash first."
-        )
+    name = checks.inner_name(call.read(_Create).name)
     with online_postgresql(call, call.param("id"), _WHAT) as (cluster, running):
         if name in cluster.databases:
             raise Unprocessable(f"db name is not available: {cluster.name} has a database {name}.")
@@ -68,9 +63,7 @@ def _names(call: Call) -> tuple[str, ...]:
     return cluster.databases
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/databases/{id}/dbs", handler=_create),
-    Endpoint(method="GET", path="/v2/databases/{id}/dbs", handler=_list),
-    Endpoint(method="GET", path="/v2/databases/{id}/dbs/{name}", handler=_get),
-    Endpoint(method="DELETE", path="/v2/databases/{id}/dbs/{name}", handler=_delete),
-)
+ENDPOINTS: Routes = {
+    "/v2/databases/{id}/dbs": {"POST": _create, "GET": _list},
+    "/v2/databases/{id}/dbs/{name}": {"GET": _get, "DELETE": _delete},
+}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from localcloud import catalogue
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases import view
 from localcloud.api.databases.lookup import droplets, find_cluster, online, require_online, save
 from localcloud.api.errors import NotFound, Unprocessable
@@ -92,7 +92,6 @@ def _check_address(value: str) -> None:
         raise Unprocessable(f"rules: ip_addr {value}: IPv6 is not supported for trusted sources. Use an IPv4 address.")
 
 
-ENDPOINTS = (
-    Endpoint(method="PUT", path="/v2/databases/{id}/firewall", handler=_put),
-    Endpoint(method="GET", path="/v2/databases/{id}/firewall", handler=_get),
-)
+ENDPOINTS: Routes = {
+    "/v2/databases/{id}/firewall": {"PUT": _put, "GET": _get},
+}

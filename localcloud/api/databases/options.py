@@ -1,7 +1,7 @@
 """What can be ordered."""
 
 from localcloud import catalogue
-from localcloud.api.call import Call, Endpoint, Reply
+from localcloud.api.call import Call, Reply, Routes
 from localcloud.api.databases import checks
 
 
@@ -20,4 +20,4 @@ def _options(call: Call) -> Reply:
     return Reply(body={"options": options, "version_availability": availability})
 
 
-ENDPOINTS = (Endpoint(method="GET", path="/v2/databases/options", handler=_options),)
+ENDPOINTS: Routes = {"/v2/databases/options": {"GET": _options}}

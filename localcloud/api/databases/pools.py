@@ -1,26 +1,16 @@
 """The connection pools of a cluster."""
 
-import re
 from typing import Literal
 
 from localcloud import catalogue, servers
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
-from localcloud.api.databases import view
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from localcloud.api.databases import checks, view
 from localcloud.api.databases.lookup import find_cluster, online_postgresql, save
 from localcloud.api.errors import NotFound, Unprocessable
 from localcloud.api.paging import page
 from localcloud.records import Cluster, Pool
 
 _WHAT = "Connection pools"
-_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$")
-
-
-class _Create(Body):
-    name: str
-    mode: Literal["transaction", "session", "statement"]
-    size: int
-    db: str
-    user: str | None = None
 
 
 class _Update(Body):
@@ -30,12 +20,13 @@ class _Update(Body):
     user: str | None = None
 
 
+class _Create(_Update):
+    name: str
+
+
 def _create(call: Call) -> Reply:
     body = call.read(_Create)
-    if not _NAME.match(body.name):
-        raise Unprocessable(
-            f"name {body.name!r}: allowed are 1 to 63 letters, digits, underscores and dashes, no dash first."
-        )
+    checks.inner_name(body.name)
     with online_postgresql(call, call.param("id"), _WHAT) as (cluster, running):
         if cluster.pool(body.name):
             raise Unprocessable(f"pool name is not available: {cluster.name} has a pool {body.name}.")
@@ -113,10 +104,7 @@ def _names(cluster: Cluster) -> str:
     return ", ".join(cluster.databases)
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/databases/{id}/pools", handler=_create),
-    Endpoint(method="GET", path="/v2/databases/{id}/pools", handler=_list),
-    Endpoint(method="GET", path="/v2/databases/{id}/pools/{name}", handler=_get),
-    Endpoint(method="PUT", path="/v2/databases/{id}/pools/{name}", handler=_update),
-    Endpoint(method="DELETE", path="/v2/databases/{id}/pools/{name}", handler=_delete),
-)
+ENDPOINTS: Routes = {
+    "/v2/databases/{id}/pools": {"POST": _create, "GET": _list},
+    "/v2/databases/{id}/pools/{name}": {"GET": _get, "PUT": _update, "DELETE": _delete},
+}

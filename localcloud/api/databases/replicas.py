@@ -4,7 +4,7 @@ import re
 import uuid
 
 from localcloud import catalogue
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases import checks, view
 from localcloud.api.databases.lookup import find_cluster, find_replica, replicas_of, require_engine, require_online
 from localcloud.api.errors import Conflict, NotImplementedHere, Unprocessable
@@ -63,12 +63,14 @@ def _create(call: Call) -> Reply:
 
 
 def _list(call: Call) -> Reply:
+    call.cloud.fleet.look()
     tables = call.cloud.state.read()
     cluster = find_cluster(tables, call.param("id"))
     return page(call, "replicas", [view.replica(item, cluster) for item in replicas_of(tables, cluster.id)])
 
 
 def _get(call: Call) -> Reply:
+    call.cloud.fleet.look()
     tables = call.cloud.state.read()
     cluster = find_cluster(tables, call.param("id"))
     replica = find_replica(tables, cluster.id, call.param("name"))
@@ -95,10 +97,8 @@ def _promote(call: Call) -> Reply:
     raise NotImplementedHere(f"the promotion of replicas (PUT {call.path})")
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/databases/{id}/replicas", handler=_create),
-    Endpoint(method="GET", path="/v2/databases/{id}/replicas", handler=_list),
-    Endpoint(method="GET", path="/v2/databases/{id}/replicas/{name}", handler=_get),
-    Endpoint(method="DELETE", path="/v2/databases/{id}/replicas/{name}", handler=_delete),
-    Endpoint(method="PUT", path="/v2/databases/{id}/replicas/{name}/promote", handler=_promote),
-)
+ENDPOINTS: Routes = {
+    "/v2/databases/{id}/replicas": {"POST": _create, "GET": _list},
+    "/v2/databases/{id}/replicas/{name}": {"GET": _get, "DELETE": _delete},
+    "/v2/databases/{id}/replicas/{name}/promote": {"PUT": _promote},
+}

@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 from localcloud import valkey
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases.lookup import droplets, find_cluster, online, require_engine, save
 from localcloud.api.databases.parameters import RULES
 from localcloud.api.errors import Unprocessable
@@ -96,13 +96,10 @@ def _events(call: Call) -> Reply:
     return Reply(body={"events": [created]})
 
 
-ENDPOINTS = (
-    Endpoint(method="GET", path="/v2/databases/{id}/ca", handler=_ca),
-    Endpoint(method="GET", path="/v2/databases/{id}/config", handler=_get_config),
-    Endpoint(method="PATCH", path="/v2/databases/{id}/config", handler=_patch_config),
-    Endpoint(method="GET", path="/v2/databases/{id}/eviction_policy", handler=_get_eviction_policy),
-    Endpoint(method="PUT", path="/v2/databases/{id}/eviction_policy", handler=_put_eviction_policy),
-    Endpoint(method="GET", path="/v2/databases/{id}/autoscale", handler=_get_autoscale),
-    Endpoint(method="PUT", path="/v2/databases/{id}/autoscale", handler=_put_autoscale),
-    Endpoint(method="GET", path="/v2/databases/{id}/events", handler=_events),
-)
+ENDPOINTS: Routes = {
+    "/v2/databases/{id}/ca": {"GET": _ca},
+    "/v2/databases/{id}/config": {"GET": _get_config, "PATCH": _patch_config},
+    "/v2/databases/{id}/eviction_policy": {"GET": _get_eviction_policy, "PUT": _put_eviction_policy},
+    "/v2/databases/{id}/autoscale": {"GET": _get_autoscale, "PUT": _put_autoscale},
+    "/v2/databases/{id}/events": {"GET": _events},
+}

@@ -1,12 +1,11 @@
 """The users of a cluster."""
 
-import re
 from contextlib import suppress
 from typing import Any
 
 from localcloud import servers
-from localcloud.api.call import NO_CONTENT, Body, Call, Endpoint, Reply
-from localcloud.api.databases import view
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from localcloud.api.databases import checks, view
 from localcloud.api.databases.lookup import find_cluster, online, online_postgresql, require_engine, save
 from localcloud.api.errors import NotFound, NotImplementedHere, Unprocessable
 from localcloud.api.paging import page
@@ -14,7 +13,6 @@ from localcloud.records import Cluster, User
 from localcloud.vault import generate_password
 
 _WHAT = "Users"
-_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$")
 
 
 class _Settings(Body):
@@ -33,10 +31,7 @@ class _Update(Body):
 
 def _create(call: Call) -> Reply:
     body = call.read(_Create)
-    if not _NAME.match(body.name):
-        raise Unprocessable(
-            f"name {body.name!r}: allowed are 1 to 63 letters, digits, underscores and dashes, no dash first."
-        )
+    checks.inner_name(body.name)
     if body.mysql_settings and body.mysql_settings.get("auth_plugin"):
         raise Unprocessable("mysql_settings: only for MySQL clusters.")
     _refuse_replication(body.settings)
@@ -105,11 +100,8 @@ def _refuse_replication(settings: _Settings | None) -> None:
         raise NotImplementedHere("users with pg_allow_replication")
 
 
-ENDPOINTS = (
-    Endpoint(method="POST", path="/v2/databases/{id}/users", handler=_create),
-    Endpoint(method="GET", path="/v2/databases/{id}/users", handler=_list),
-    Endpoint(method="GET", path="/v2/databases/{id}/users/{name}", handler=_get),
-    Endpoint(method="PUT", path="/v2/databases/{id}/users/{name}", handler=_update),
-    Endpoint(method="DELETE", path="/v2/databases/{id}/users/{name}", handler=_delete),
-    Endpoint(method="POST", path="/v2/databases/{id}/users/{name}/reset_auth", handler=_reset),
-)
+ENDPOINTS: Routes = {
+    "/v2/databases/{id}/users": {"POST": _create, "GET": _list},
+    "/v2/databases/{id}/users/{name}": {"GET": _get, "PUT": _update, "DELETE": _delete},
+    "/v2/databases/{id}/users/{name}/reset_auth": {"POST": _reset},
+}

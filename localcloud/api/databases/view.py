@@ -11,32 +11,23 @@ PRIVATE_HOST = "127.0.0.2"
 DEFAULT_DATABASE = "defaultdb"
 
 
-def connection(host: str, port: int, database: str, user: User | None) -> dict[str, Any]:
+def status(record: Cluster | Replica) -> str:
+    """The API has no word for servers that are started again; "migrating" is what replacing a failed node is there."""
+    return "migrating" if record.status == "restarting" else record.status
+
+
+def connection(host: str, port: int, database: str, user: User | None, protocol: str = "postgresql") -> dict[str, Any]:
     """One way in. Without a user, as for a pool that takes any, the URI names none."""
     account = f"{quote(user.name, safe='')}:{quote(user.password, safe='')}@" if user else ""
+    path = f"/{quote(database, safe='')}?sslmode=require" if database else ""
     return {
-        "protocol": "postgresql",
-        "uri": f"postgresql://{account}{host}:{port}/{quote(database, safe='')}?sslmode=require",
+        "protocol": protocol,
+        "uri": f"{protocol}://{account}{host}:{port}{path}",
         "database": database,
         "host": host,
         "port": port,
         "user": user.name if user else "",
         "password": user.password if user else "",
-        "ssl": True,
-    }
-
-
-def valkey_connection(host: str, port: int, user: User) -> dict[str, Any]:
-    """The way into a Valkey; its databases have numbers, so the URI names none."""
-    account = f"{quote(user.name, safe='')}:{quote(user.password, safe='')}"
-    return {
-        "protocol": "rediss",
-        "uri": f"rediss://{account}@{host}:{port}",
-        "database": "",
-        "host": host,
-        "port": port,
-        "user": user.name,
-        "password": user.password,
         "ssl": True,
     }
 
@@ -64,7 +55,8 @@ def pool(record: Pool, cluster: Cluster) -> dict[str, Any]:
 def cluster(record: Cluster) -> dict[str, Any]:
     def way_in(host: str) -> dict[str, Any]:
         if record.engine == "valkey":
-            return valkey_connection(host, record.port, record.admin)
+            # Its databases have numbers, so the URI names none.
+            return connection(host, record.port, "", record.admin, "rediss")
         return connection(host, record.port, DEFAULT_DATABASE, record.admin)
 
     shown: dict[str, Any] = {
@@ -75,7 +67,7 @@ def cluster(record: Cluster) -> dict[str, Any]:
         "num_nodes": record.num_nodes,
         "size": record.size,
         "region": record.region,
-        "status": record.status,
+        "status": status(record),
         "created_at": record.created_at,
         "storage_size_mib": record.storage_size_mib,
         "private_network_uuid": record.private_network_uuid,
@@ -103,7 +95,7 @@ def replica(record: Replica, primary: Cluster) -> dict[str, Any]:
         "name": record.name,
         "region": record.region,
         "size": record.size,
-        "status": record.status,
+        "status": status(record),
         "created_at": record.created_at,
         "storage_size_mib": record.storage_size_mib,
         "private_network_uuid": record.private_network_uuid,

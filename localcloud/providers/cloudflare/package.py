@@ -27,7 +27,7 @@ from localcloud.providers.schema import (
     texts,
 )
 from localcloud.providers.servicer import Package
-from localcloud.providers.values import encode
+from localcloud.providers.values import encode, halves
 
 DEFAULT_ENDPOINT = "https://api.cloudflare.com/client/v4"
 AUTOMATIC_TTL = 1
@@ -51,9 +51,7 @@ def connect(config: Mapping[str, str], stopped: Callable[[], bool]) -> HttpClien
     """The client for a provider configuration. Raises ValueError where no token is given or the URL is none."""
     token = config.get("apiToken") or os.environ.get("CLOUDFLARE_API_TOKEN")
     if not token:
-        raise ValueError(
-            "no API token: set cloudflare:apiToken (as a secret) or CLOUDFLARE_API_TOKEN; the local cloud takes any"
-        )
+        raise ValueError("no API token: set cloudflare:apiToken (as a secret) or CLOUDFLARE_API_TOKEN")
     endpoint = config.get("baseUrl") or os.environ.get("CLOUDFLARE_BASE_URL") or DEFAULT_ENDPOINT
     return HttpClient(
         checked_endpoint(endpoint, "cloudflare:baseUrl"),
@@ -125,11 +123,7 @@ def _fill(state: State, answer: Mapping[str, Any]) -> None:
 
 
 def _adopt(identity: str) -> State:
-    zone, slash, record = identity.partition("/")
-    if not slash:
-        raise ValueError(
-            f"give the zone's and the record's id joined with a slash, as in ZONE/RECORD; not {identity!r}"
-        )
+    zone, record = halves(identity, "/", "the zone's and the record's id", "ZONE/RECORD")
     return {"id": record, "zoneId": zone}
 
 

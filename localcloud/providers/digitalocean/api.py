@@ -19,9 +19,7 @@ def connect(config: Mapping[str, str], stopped: Callable[[], bool]) -> HttpClien
     """
     token = config.get("token") or os.environ.get("DIGITALOCEAN_TOKEN") or os.environ.get("DIGITALOCEAN_ACCESS_TOKEN")
     if not token:
-        raise ValueError(
-            "no API token: set digitalocean:token (as a secret) or DIGITALOCEAN_TOKEN; the local cloud takes any value"
-        )
+        raise ValueError("no API token: set digitalocean:token (as a secret) or DIGITALOCEAN_TOKEN")
     endpoint = config.get("apiEndpoint") or os.environ.get("DIGITALOCEAN_API_URL") or DEFAULT_ENDPOINT
     retry = Retry(
         attempts=int(_number(config, "httpRetryMax", "DIGITALOCEAN_HTTP_RETRY_MAX", 4)),

@@ -56,24 +56,27 @@ def _body(plan: Plan) -> dict[str, Any]:
     return {"private_network_uuid": "", "project_id": "", "rules": None, **encode(plan.type.properties, known)}
 
 
-def wait_until_online(context: Context, identity: str) -> None:
-    """Waits until the cluster is online. One that cannot be found yet counts as not ready."""
+def wait_until_online(context: Context, what: str, path: str, root: str) -> None:
+    """Waits until the cluster or the replica is online. One that cannot be found yet counts as not ready."""
 
     def online() -> bool:
         try:
-            return bool(context.api.get(f"/v2/databases/{identity}")["database"]["status"] == "online")
+            return bool(context.api.get(path)[root]["status"] == "online")
         except ApiError as error:
             if error.status == 404:
                 return False
             raise
 
-    what = f"database cluster {identity} to be online"
-    context.wait(what, online, interval=POLL_SECONDS, timeout=ONLINE_TIMEOUT_SECONDS)
+    context.wait(f"{what} to be online", online, interval=POLL_SECONDS, timeout=ONLINE_TIMEOUT_SECONDS)
+
+
+def _wait(context: Context, identity: str) -> None:
+    wait_until_online(context, f"database cluster {identity}", f"/v2/databases/{identity}", "database")
 
 
 def _settle(context: Context, plan: Plan, state: State, answer: Mapping[str, Any]) -> None:
     set_connections(state, answer, password_first=False)
-    wait_until_online(context, state["id"])
+    _wait(context, state["id"])
     _maintenance(context, plan, state["id"])
     path = f"/v2/databases/{state['id']}"
     if plan.get("evictionPolicy"):
@@ -93,17 +96,17 @@ def _update(context: Context, plan: Plan) -> None:
     path = fill(CLUSTER.item, plan.state)
     if not plan.changes:
         # The engine updates without a change after a create that did not come to its end.
-        wait_until_online(context, plan.id)
+        _wait(context, plan.id)
     if plan.changed("size", "nodeCount", "storageSizeMib"):
         body = {"size": plan.get("size"), "num_nodes": plan.get("nodeCount")}
         if plan.changed("storageSizeMib"):
             # Left out otherwise, so that a larger plan brings its own base storage.
             body["storage_size_mib"] = int(plan.get("storageSizeMib"))
         context.api.call("PUT", f"{path}/resize", body)
-        wait_until_online(context, plan.id)
+        _wait(context, plan.id)
     if plan.changed("region"):
         context.api.call("PUT", f"{path}/migrate", {"region": plan.get("region"), "private_network_uuid": ""})
-        wait_until_online(context, plan.id)
+        _wait(context, plan.id)
     if plan.changed("maintenanceWindows"):
         _maintenance(context, plan, plan.id)
     if plan.changed("evictionPolicy"):

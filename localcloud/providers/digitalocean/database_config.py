@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from localcloud.providers.context import Context
-from localcloud.providers.digitalocean.database_parts import CLUSTER_ID
-from localcloud.providers.operations import fill, known
-from localcloud.providers.planning import Plan
+from localcloud.providers.digitalocean.database_parts import configuration
 from localcloud.providers.schema import (
     Kind,
     Mode,
     Property,
-    ResourceType,
     boolean,
     integer,
     number,
@@ -20,7 +14,6 @@ from localcloud.providers.schema import (
     text,
     texts,
 )
-from localcloud.providers.values import encode
 
 COMPUTED = Mode.OPTIONAL_COMPUTED
 INTEGERS = (
@@ -71,36 +64,18 @@ POOLER = (
 )
 
 
-def _send(context: Context, plan: Plan) -> None:
-    """Sets what is planned. As with the official plugin, a zero is taken for nothing and not sent; jit may be off."""
-    body = encode(POSTGRESQL_CONFIG.properties, known(plan.state))
-    context.api.call("PATCH", fill(POSTGRESQL_CONFIG.item, plan.state), {"config": body})
-
-
-def _create(context: Context, plan: Plan) -> tuple[str, dict[str, Any]]:
-    _send(context, plan)
-    return f"{plan.get('clusterId')}/postgresql-config", {}
-
-
-POSTGRESQL_CONFIG = ResourceType(
-    token="digitalocean:index/databasePostgresqlConfig:DatabasePostgresqlConfig",  # noqa: S106
-    noun="PostgreSQL configuration",
-    item="/v2/databases/{clusterId}/config",
-    root="config",
-    adopt=lambda identity: {"id": f"{identity}/postgresql-config", "clusterId": identity},
-    properties=(
-        CLUSTER_ID,
+POSTGRESQL_CONFIG = configuration(
+    "Postgresql",
+    "PostgreSQL configuration",
+    (
         *(integer(name, COMPUTED) for name in INTEGERS),
         *(number(name, COMPUTED) for name in NUMBERS),
         number("sharedBuffersPercentage", COMPUTED, within=(20, 60)),
         *(text(name, COMPUTED, choices=choices) for name, choices in CHOICES.items()),
         *DOTTED,
+        # It may be off.
         boolean("jit", COMPUTED, explicit=True),
         objects("pgbouncers", POOLER, mode=COMPUTED, wire="pgbouncer", single=True),
         objects("timescaledbs", (integer("maxBackgroundWorkers"),), mode=COMPUTED, wire="timescaledb", single=True),
     ),
-    create=_create,
-    update=_send,
-    # There is nothing to delete: a cluster always has a configuration.
-    delete=lambda _context, _state: None,
 )

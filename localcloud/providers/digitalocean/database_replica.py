@@ -7,54 +7,33 @@ from typing import Any
 
 from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.connections import connection_properties, set_connections
-from localcloud.providers.digitalocean.database_cluster import STORAGE_SIZE
+from localcloud.providers.digitalocean.database_cluster import STORAGE_SIZE, wait_until_online
 from localcloud.providers.digitalocean.database_parts import CLUSTER_ID, NAME, adopted
 from localcloud.providers.digitalocean.tags import tags
-from localcloud.providers.http import ApiError, quoted
+from localcloud.providers.http import quoted
 from localcloud.providers.operations import fill, request_body
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import Mode, ResourceType, State, text
 
-POLL_SECONDS = 15.0
-ONLINE_TIMEOUT_SECONDS = 30 * 60.0
 FIRST_BACKUP_TIMEOUT_SECONDS = 20 * 60.0
 
 
 def _create(context: Context, plan: Plan) -> tuple[str, Mapping[str, Any]]:
     """412 says that the cluster has no backup to start from yet; that passes."""
     made: list[Mapping[str, Any]] = []
-    refused: list[ApiError] = []
-
-    def accepted() -> bool:
-        try:
-            path = fill(REPLICA.collection, plan.state)
-            made.append(context.api.call("POST", path, request_body(plan))["replica"])
-        except ApiError as error:
-            if error.status != 412:
-                raise
-            refused.append(error)
-        return bool(made)
-
-    if not accepted():
-        what = f"the cluster's first backup, which replica {plan.get('name')} starts from"
-        try:
-            context.wait(what, accepted, interval=2.0, timeout=FIRST_BACKUP_TIMEOUT_SECONDS)
-        except TimeoutError as error:
-            raise TimeoutError(f"{error}: {refused[-1]}") from None
+    path = fill(REPLICA.collection, plan.state)
+    context.insist(
+        f"the cluster's first backup, which replica {plan.get('name')} starts from",
+        lambda: made.append(context.api.call("POST", path, request_body(plan))["replica"]),
+        lambda error: error.status == 412,
+        interval=2.0,
+        timeout=FIRST_BACKUP_TIMEOUT_SECONDS,
+    )
     return f"{plan.get('clusterId')}/replicas/{plan.get('name')}", made[0]
 
 
 def _wait_until_online(context: Context, state: State) -> None:
-    def online() -> bool:
-        try:
-            return bool(context.api.get(fill(REPLICA.item, state))["replica"]["status"] == "online")
-        except ApiError as error:
-            if error.status == 404:
-                return False
-            raise
-
-    what = f"replica {state['name']} to be online"
-    context.wait(what, online, interval=POLL_SECONDS, timeout=ONLINE_TIMEOUT_SECONDS)
+    wait_until_online(context, f"replica {state['name']}", fill(REPLICA.item, state), "replica")
 
 
 def _settle(context: Context, _plan: Plan, state: State, answer: Mapping[str, Any]) -> None:

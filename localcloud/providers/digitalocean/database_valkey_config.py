@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud.providers.context import Context
-from localcloud.providers.digitalocean.database_parts import CLUSTER_ID
+from localcloud.providers.digitalocean.database_parts import configuration
 from localcloud.providers.http import quoted
-from localcloud.providers.operations import fill, known
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Mode, ResourceType, boolean, integer, text
-from localcloud.providers.values import encode
+from localcloud.providers.schema import Mode, boolean, integer, text
 
 COMPUTED = Mode.OPTIONAL_COMPUTED
 INTEGERS = {
@@ -28,27 +26,16 @@ def _wire(name: str) -> dict[str, Any]:
     return {"wire": f"valkey_{text(name).key}"}
 
 
-def _send(context: Context, plan: Plan) -> None:
+def _is_valkey(context: Context, plan: Plan) -> None:
     cluster = context.api.get(f"/v2/databases/{quoted(plan.get('clusterId'))}")["database"]
     if cluster["engine"] != "valkey":
         raise ValueError(f"the cluster {cluster['name']} is not a Valkey cluster; its engine is {cluster['engine']}")
-    body = encode(VALKEY_CONFIG.properties, known(plan.state))
-    context.api.call("PATCH", fill(VALKEY_CONFIG.item, plan.state), {"config": body})
 
 
-def _create(context: Context, plan: Plan) -> tuple[str, dict[str, Any]]:
-    _send(context, plan)
-    return f"{plan.get('clusterId')}/valkey-config", {}
-
-
-VALKEY_CONFIG = ResourceType(
-    token="digitalocean:index/databaseValkeyConfig:DatabaseValkeyConfig",  # noqa: S106
-    noun="Valkey configuration",
-    item="/v2/databases/{clusterId}/config",
-    root="config",
-    adopt=lambda identity: {"id": f"{identity}/valkey-config", "clusterId": identity},
-    properties=(
-        CLUSTER_ID,
+VALKEY_CONFIG = configuration(
+    "Valkey",
+    "Valkey configuration",
+    (
         *(integer(name, COMPUTED, within=bounds, **_wire(name)) for name, bounds in INTEGERS.items()),
         integer("timeout", COMPUTED, explicit=True, **_wire("timeout")),
         boolean("ssl", COMPUTED, explicit=True, **_wire("ssl")),
@@ -60,8 +47,5 @@ VALKEY_CONFIG = ResourceType(
         integer("valkeyActiveExpireEffort", COMPUTED, within=(1, 10), sent=False, received=False),
         boolean("frequentSnapshots", COMPUTED, sent=False, received=False),
     ),
-    create=_create,
-    update=_send,
-    # There is nothing to delete: a cluster always has a configuration.
-    delete=lambda _context, _state: None,
+    check=_is_valkey,
 )

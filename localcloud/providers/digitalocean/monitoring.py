@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from localcloud.alert_types import ALERT_TYPES
 from localcloud.providers.digitalocean.tags import tags
 from localcloud.providers.schema import (
     Kind,
@@ -20,47 +21,7 @@ from localcloud.providers.schema import (
     text,
     texts,
 )
-
-ALERT_TYPES = (
-    *(
-        f"v1/insights/droplet/{name}"
-        for name in (
-            "cpu",
-            "memory_utilization_percent",
-            "disk_utilization_percent",
-            "public_outbound_bandwidth",
-            "public_inbound_bandwidth",
-            "private_outbound_bandwidth",
-            "private_inbound_bandwidth",
-            "disk_read",
-            "disk_write",
-            "load_1",
-            "load_5",
-            "load_15",
-        )
-    ),
-    *(
-        f"v1/insights/lbaas/{name}"
-        for name in (
-            "avg_cpu_utilization_percent",
-            "connection_utilization_percent",
-            "droplet_health",
-            "tls_connections_per_second_utilization_percent",
-            "increase_in_http_error_rate_percentage_4xx",
-            "increase_in_http_error_rate_percentage_5xx",
-            "increase_in_http_error_rate_count_4xx",
-            "increase_in_http_error_rate_count_5xx",
-            "high_http_request_response_time",
-            "high_http_request_response_time_50p",
-            "high_http_request_response_time_95p",
-            "high_http_request_response_time_99p",
-        )
-    ),
-    *(
-        f"v1/dbaas/alerts/{name}"
-        for name in ("load_15_alerts", "memory_utilization_alerts", "disk_utilization_alerts", "cpu_alerts")
-    ),
-)
+from localcloud.providers.values import halves
 
 
 def _or_null(values: list[Any]) -> list[Any] | None:
@@ -125,11 +86,7 @@ UPTIME_CHECK = ResourceType(
 
 
 def _adopt_uptime_alert(identity: str) -> State:
-    check, comma, alert = identity.partition(",")
-    if not comma:
-        raise ValueError(
-            f"give the ids of the check and the alert joined with a comma, as in CHECK,ALERT; not {identity!r}"
-        )
+    check, alert = halves(identity, ",", "the ids of the check and the alert", "CHECK,ALERT")
     return {"id": alert, "checkId": check}
 
 

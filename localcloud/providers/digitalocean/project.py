@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.providers.context import Context
-from localcloud.providers.http import ApiError, quoted
+from localcloud.providers.http import quoted
 from localcloud.providers.operations import fill
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import Kind, Mode, ResourceType, State, boolean, integer, text, texts
@@ -63,23 +63,13 @@ def _finish(context: Context, state: State, _answer: Mapping[str, Any]) -> None:
 def _delete(context: Context, state: State) -> None:
     """Resources leave a project some time after they are moved, so a refusal is tried again."""
     _release(context, state.get("resources") or [])
-    refused: list[ApiError] = []
-
-    def gone() -> bool:
-        try:
-            context.api.call("DELETE", fill(PROJECT.item, state))
-        except ApiError as error:
-            if error.status != 412:
-                raise
-            refused.append(error)
-            return False
-        return True
-
-    if not gone():
-        try:
-            context.wait("the project's resources to leave it", gone, interval=2.0, timeout=DELETE_TIMEOUT_SECONDS)
-        except TimeoutError as error:
-            raise TimeoutError(f"{error}: {refused[-1]}") from None
+    context.insist(
+        "the project's resources to leave it",
+        lambda: context.api.call("DELETE", fill(PROJECT.item, state)),
+        lambda error: error.status == 412,
+        interval=2.0,
+        timeout=DELETE_TIMEOUT_SECONDS,
+    )
 
 
 PROJECT = ResourceType(

@@ -11,6 +11,7 @@ from localcloud.providers.digitalocean.database_parts import unique_id
 from localcloud.providers.digitalocean.spaces_client import SpacesClient, SpacesError, tree
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import Mode, ResourceType, State, boolean, integer, nested, objects, text, texts
+from localcloud.providers.values import halves
 from localcloud.spaces.addresses import REGIONS
 from localcloud.spaces.markup import Node, document, flag
 
@@ -216,9 +217,7 @@ def region_known(inputs: State) -> dict[str, str]:
 
 def adopt(identity: str) -> State:
     """What to read for an id given to import. Raises ValueError."""
-    region, comma, name = identity.partition(",")
-    if not comma:
-        raise ValueError(f"give the region and the name joined with a comma, as in nyc3,NAME; not {identity!r}")
+    region, name = halves(identity, ",", "the region and the name", "nyc3,NAME")
     return {"id": name, "region": region, "forceDestroy": False}
 
 

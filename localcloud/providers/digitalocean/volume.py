@@ -9,7 +9,7 @@ from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.actions import act_and_wait
 from localcloud.providers.digitalocean.database_parts import unique_id
 from localcloud.providers.digitalocean.tags import set_tags, tags
-from localcloud.providers.http import ApiError, quoted
+from localcloud.providers.http import quoted
 from localcloud.providers.operations import GoneError, fill
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import Kind, Mode, ResourceType, State, integer, text, texts
@@ -88,22 +88,14 @@ def _attached(context: Context, state: Mapping[str, Any]) -> bool:
 
 def _order(context: Context, state: Mapping[str, Any], kind: str) -> None:
     """A Droplet does one thing at a time: while it is busy it says so, and is asked again."""
-    refused: list[ApiError] = []
-
-    def accepted() -> bool:
-        order = {"type": kind, "droplet_id": state["dropletId"]}
-        try:
-            act_and_wait(context, f"/v2/volumes/{quoted(state['volumeId'])}", order)
-        except ApiError as error:
-            if error.status != 422 or "pending event" not in str(error):
-                raise
-            refused.append(error)
-            return False
-        return True
-
-    if not accepted():
-        what = f"the Droplet {state['dropletId']} to finish what it is doing"
-        context.wait(what, accepted, interval=1.0, timeout=PENDING_TIMEOUT_SECONDS)
+    order = {"type": kind, "droplet_id": state["dropletId"]}
+    context.insist(
+        f"the Droplet {state['dropletId']} to finish what it is doing",
+        lambda: act_and_wait(context, f"/v2/volumes/{quoted(state['volumeId'])}", order),
+        lambda error: error.status == 422 and "pending event" in str(error),
+        interval=1.0,
+        timeout=PENDING_TIMEOUT_SECONDS,
+    )
 
 
 def _attach(context: Context, plan: Plan) -> tuple[str, Mapping[str, Any]]:

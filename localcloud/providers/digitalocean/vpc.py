@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from localcloud.providers.context import Context
-from localcloud.providers.http import ApiError
 from localcloud.providers.operations import fill
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import Mode, ResourceType, State, boolean, text
@@ -20,24 +19,13 @@ def _update(context: Context, plan: Plan) -> None:
 
 def _delete(context: Context, state: State) -> None:
     """Members leave a VPC some time after they are deleted, so a refusal is tried again."""
-    refused: list[ApiError] = []
-
-    def gone() -> bool:
-        try:
-            context.api.call("DELETE", fill(VPC.item, state))
-        except ApiError as error:
-            if error.status in (403, 409):
-                refused.append(error)
-                return False
-            raise
-        return True
-
-    if gone():
-        return
-    try:
-        context.wait("the VPC's members to leave it", gone, interval=2.0, timeout=DELETE_TIMEOUT_SECONDS)
-    except TimeoutError as error:
-        raise TimeoutError(f"{error}: {refused[-1]}") from None
+    context.insist(
+        "the VPC's members to leave it",
+        lambda: context.api.call("DELETE", fill(VPC.item, state)),
+        lambda error: error.status in (403, 409),
+        interval=2.0,
+        timeout=DELETE_TIMEOUT_SECONDS,
+    )
 
 
 VPC = ResourceType(

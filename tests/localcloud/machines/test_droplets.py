@@ -47,6 +47,23 @@ def test_a_machine_cannot_change_the_computer_it_runs_on(cloud: LocalCloud, drop
         assert cloud.command("enter", "notes-1", *attempt).returncode != 0, attempt
 
 
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "mount -t proc proc /mnt && cat /mnt/sys/vm/swappiness && cat /mnt/sys/vm/swappiness > /mnt/sys/vm/swappiness",
+        "mount -t devtmpfs dev /mnt && head -c 1 /mnt/$(awk '$1 != 7 && NR > 2 {print $4; exit}' /proc/partitions)",
+        "mknod /tmp/disk b 8 0",
+    ],
+)
+def test_nor_can_root_in_it_by_mounts_of_its_own(cloud: LocalCloud, droplet: dict[str, Any], attempt: str) -> None:
+    # As a service, which is how anything in a machine runs; `enter` comes from outside.
+    service = ("systemd-run", "--quiet", "--wait", "--pipe", "--property=PrivateMounts=yes", "sh", "-c")
+    assert cloud.command("enter", "notes-1", *service, "true").returncode == 0
+    tried = cloud.command("enter", "notes-1", *service, attempt)
+    assert tried.returncode != 0, tried.stdout
+    assert "Operation not permitted" in tried.stderr
+
+
 def test_user_data_is_neither_in_the_journal_nor_in_the_records(cloud: LocalCloud, droplet: dict[str, Any]) -> None:
     note(droplet)
     assert "not-for-the-journal" not in json.dumps(cloud.journal())

@@ -51,7 +51,7 @@ def test_it_streams_and_refuses_writes(cluster: Cluster, replica: Replica, place
     eventually(lambda: replica.status().lag_bytes == 0)
     assert replica.running()
     assert cluster.replicas["reports"] is replica
-    assert cluster.logs["replica reports"].exists()
+    assert replica.log.exists()
 
 
 def test_it_has_its_own_plan_and_grows_with_its_primary(cluster: Cluster, replica: Replica, place: Place) -> None:

@@ -179,17 +179,17 @@ def test_sources_that_leave_this_machine_out_close_the_server(valkey: Valkey, pl
 
 
 def test_a_running_server_is_adopted(valkey: Valkey, place: Place) -> None:
-    before = valkey.process()
+    before = valkey._server.process()
     again = Valkey.load(valkey.folder, place.tools)
     again.start()
-    assert again.process() == before
+    assert again._server.process() == before
     with pytest.raises(AlreadyExists):
         create(place)
 
 
 def test_nothing_is_left_of_a_destroyed_server(place: Place, tools: Tools) -> None:
     made = create(place)
-    process = made.process()
+    process = made._server.process()
     assert process is not None
     made.destroy()
     made.destroy()

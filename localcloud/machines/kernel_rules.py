@@ -1,8 +1,9 @@
-"""Gives the connections of a machine the machine's own address.
+"""What the kernel holds a machine to: BPF programs on its control group, which end with that.
 
-Linux gives every connection to loopback the source 127.0.0.1, so servers could not tell machines apart. A small BPF
-program on the machine's control group binds each connection to the machine's address first, except those to 127.0.0.1
-itself, which stay what programs expect of localhost. It ends with the control group.
+Linux gives every connection to loopback the source 127.0.0.1, so servers could not tell machines apart. One program
+binds each connection to the machine's address first, except those to 127.0.0.1 itself, which stay what programs expect
+of localhost. Root in a machine is root: it can mount a proc and a devtmpfs of its own. So one program refuses to change
+kernel settings, wherever they are mounted, and one refuses all devices but those a machine has.
 """
 
 import ctypes
@@ -12,13 +13,15 @@ import platform
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from localcloud.machines.errors import MachineError
 
 _SYSTEM_CALL = {"x86_64": 321, "aarch64": 280}
 _PROG_LOAD, _PROG_ATTACH = 5, 8
-_PROG_TYPE_SOCK_ADDR, _INET4_CONNECT = 18, 10
+_ALLOW_MULTI = 2
+"""systemd in the machine may add programs of its own, and ours go on to count."""
 _ATTRIBUTES = 128
 """Bytes of the kernel's argument structure, zeros where nothing is said."""
 
@@ -30,27 +33,52 @@ _BIND = 64
 """Number of the kernel function that binds a socket."""
 
 
+# The kernel's numbers: kind of program, place where it is attached.
+_CONNECTIONS, _SETTINGS, _DEVICES = (18, 10), (23, 18), (15, 6)
+_MACHINES_DEVICES = (1, 5, 7, 136)
+"""Major numbers: null and its like, terminals, the loop devices of volumes, terminals of sessions."""
+
+
 def check() -> None:
-    """Raises MachineError where the kernel takes no such program."""
-    os.close(_load("127.0.0.1"))
+    """Raises MachineError where the kernel takes no such programs."""
+    for place, program in _programs("127.0.0.1"):
+        os.close(_load(place, program))
 
 
 def give(cgroup: Path, address: str) -> None:
-    """Makes `address` the source of all connections that processes in this control group open to loopback."""
-    program = _load(address)
+    """Holds all processes in this control group to the rules. address: the source of their connections to loopback."""
     group = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _call(_PROG_ATTACH, struct.pack("<IIII", group, program, _INET4_CONNECT, 0))
+        for place, code in _programs(address):
+            program = _load(place, code)
+            _call(_PROG_ATTACH, struct.pack("<IIII", group, program, place[1], _ALLOW_MULTI))
+            os.close(program)
     finally:
         os.close(group)
-        os.close(program)
+
+
+def _programs(address: str) -> tuple[tuple[tuple[int, int], bytes], ...]:
+    return (_CONNECTIONS, _binds(address)), (_SETTINGS, _allows(0, (0,))), (_DEVICES, _allows(4, _MACHINES_DEVICES))
 
 
 def _instruction(code: int, to: int = 0, source: int = 0, offset: int = 0, value: int = 0) -> bytes:
     return struct.pack("<BBhi", code, source << 4 | to, offset, value)
 
 
-def _program(address: str) -> bytes:
+def _allows(offset: int, values: Sequence[int]) -> bytes:
+    """Allows what has one of the values at this offset of the kernel's context: no write, or the device's number."""
+    return b"".join(
+        (
+            _instruction(0xB7, to=0, value=1),  # go on
+            _instruction(0x61, to=2, source=1, offset=offset),
+            *(_instruction(0x15, to=2, offset=len(values) - at, value=value) for at, value in enumerate(values)),
+            _instruction(0xB7, to=0),  # refused
+            _instruction(0x95),
+        )
+    )
+
+
+def _binds(address: str) -> bytes:
     own = int.from_bytes(ipaddress.IPv4Address(address).packed, "little", signed=True)
     return b"".join(
         (
@@ -74,13 +102,12 @@ def _program(address: str) -> bytes:
     )
 
 
-def _load(address: str) -> int:
-    code = ctypes.create_string_buffer(_program(address))
+def _load(place: tuple[int, int], program: bytes) -> int:
+    code = ctypes.create_string_buffer(program)
     license = ctypes.create_string_buffer(b"GPL")
-    head = struct.pack(
-        "<IIQQ", _PROG_TYPE_SOCK_ADDR, (len(code) - 1) // 8, ctypes.addressof(code), ctypes.addressof(license)
-    )
-    expected = struct.pack("<I", _INET4_CONNECT)
+    kind, attached = place
+    head = struct.pack("<IIQQ", kind, (len(code) - 1) // 8, ctypes.addressof(code), ctypes.addressof(license))
+    expected = struct.pack("<I", attached)
     return _call(_PROG_LOAD, head.ljust(68, b"\0") + expected)
 
 
