@@ -1,5 +1,6 @@
 """What an unattended run never does: delete data, or open a cluster to the internet on the way to a refused destroy."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -48,27 +49,34 @@ def test_a_trusted_source_that_is_taken_out_is_refused_again(stack: LocalStack) 
     assert _sources(stack) == {"10.0.0.0/16", "127.0.0.1"}
 
 
-def test_what_is_named_may_go(stack: LocalStack) -> None:
+def test_a_destroy_never_opens_the_cluster(stack: LocalStack) -> None:
     stack.configure(protect="never")
     stack.up()
-    stack.configure(ipRange="10.77.0.0/16")
-    half = stack.try_up("--may-delete", "villa-db")
-    assert half.code == 1
-    assert "would delete or replace villa-db-villa, with all" in half.text
-    done = stack.try_up("--may-delete", "villa-db", "--may-delete", "villa-db-villa")
-    assert done.code == 0, done.text
-    with stack.connect(stack.outputs()["pooled_uris"]["villa-db"]["villa-pool"]) as connection:
-        connection.execute("SELECT * FROM profiles")
-    stack.must("preview", "--expect-no-changes")
-
-
-def test_a_destroy_never_opens_the_cluster(stack: LocalStack) -> None:
     before = len(stack.journal())
     stack.stack.destroy()
     changes = stack.changes(before)
     assert any(method == "DELETE" and path.startswith("/v2/databases/") for method, path in changes)
     assert not any(path.endswith("/firewall") for _, path in changes)
     assert not stack.api("GET", "/v2/databases").get("databases")
+
+
+def test_what_is_named_may_go(parts: Parts) -> None:
+    with local_stack(parts, "capsule", environment="production", protect="never") as stack:
+        stack.up()
+        stack.configure(layout="per-database")
+        assert "write trellis:abandon: shared into" in stack.try_up().text
+        stack.configure(abandon="shared")
+        plan = stack.try_up().text
+        named = re.findall(r"--may-delete [a-z0-9_-]+", plan)
+        assert "Nothing was changed. Where that is meant, say so:" in plan
+        assert "--may-delete capsule-db" in named
+        assert stack.try_up(*named[0].split()).code == 1
+        done = stack.try_up(*(word for one in named for word in one.split()))
+        assert done.code == 0, done.text
+        stack.must("preview", "--expect-no-changes")
+        clusters = [one["name"] for one in stack.api("GET", "/v2/databases")["databases"]]
+        assert "capsule-db" not in clusters
+        assert len(clusters) > 1
 
 
 def _sources(stack: LocalStack) -> set[str]:
