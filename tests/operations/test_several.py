@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -60,10 +61,9 @@ def stack(trellis: Trellis, server: PostgreSQL, tmp_path: Path) -> Stack:
     config = {"trellis:system": {"value": "demo", "secret": False}}
     engine = tmp_path / "bin" / "pulumi"
     engine.parent.mkdir()
-    engine.write_text(
-        f"#!{sys.executable}\nimport json, sys\n"
-        f"print(json.dumps({config!r} if sys.argv[1] == 'config' else {outputs!r}))\n"
-    )
+    # Not in its first line, where no path with a space in it can stand.
+    program = f"import json, sys; print(json.dumps({config!r} if sys.argv[1] == 'config' else {outputs!r}))"
+    engine.write_text(f'#!/bin/sh\nexec {shlex.join((sys.executable, "-c", program))} "$@"\n')
     engine.chmod(0o755)
     return lambda *arguments: trellis(*arguments, PATH=str(engine.parent))
 

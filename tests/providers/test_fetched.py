@@ -24,8 +24,10 @@ PROGRAM = b"#!/bin/sh\necho official\n"
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    # Before the account has another folder, for its cache lies in that.
+    parts = bring(droplets=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return Workspace(folder=tmp_path / "work", port=9, parts=bring(droplets=False), python=Path(sys.executable))
+    return Workspace(folder=tmp_path / "work", port=9, parts=parts, python=Path(sys.executable))
 
 
 @pytest.fixture
