@@ -87,8 +87,11 @@ class Layout:
 
 
 def state_folder(given: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """The state folder: the option, else LOCALCLOUD_STATE, else ./.localcloud; always absolute."""
-    return (given or Path(environment.get(STATE_VARIABLE) or DEFAULT_STATE)).expanduser().absolute()
+    """The state folder: the option, else LOCALCLOUD_STATE, else ./.localcloud; always absolute. Raises OptionError."""
+    folder = (given or Path(environment.get(STATE_VARIABLE) or DEFAULT_STATE)).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise OptionError(f"--state (or {STATE_VARIABLE}) {folder}: a file. Give a folder.")
+    return folder
 
 
 def port_number(given: int | None, environment: Mapping[str, str] = os.environ) -> int | None:

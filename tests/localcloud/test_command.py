@@ -140,6 +140,8 @@ def test_a_taken_port_is_named(fresh: LocalCloud) -> None:
     ("arguments", "changes", "complaint"),
     [
         (("start", "--port", "80"), {}, "1024 to 65535"),
+        (("status", "--state", __file__), {}, f"{__file__}: a file. Give a folder."),
+        (("start",), {"LOCALCLOUD_STATE": __file__}, "a file. Give a folder."),
         (("start",), {"LOCALCLOUD_PORT": "x"}, "LOCALCLOUD_PORT=x"),
         (("start",), {"LOCALCLOUD_POSTGRESQL": ""}, "LOCALCLOUD_POSTGRESQL"),
         (("start", "--pgbouncer", "/nowhere"), {}, "--pgbouncer"),
