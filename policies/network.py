@@ -114,7 +114,7 @@ def _covers(ports: Any, port: int) -> bool:
 
 def _behind_firewall(stack: Stack, config: Config) -> Iterator[Finding]:
     for droplet in stack.of(DROPLET):
-        data = droplet.fields.get("userData")
+        data = droplet.asked.get("userData")
         if not isinstance(data, str) or not (server := re.search(config["servers"], data, re.IGNORECASE)):
             continue
         tags = set(droplet.fields.values("tags"))

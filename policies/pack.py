@@ -45,6 +45,7 @@ class Pack:
         self._settings: Mapping[str, Any] = {}
         self._waiting: dict[str, dict[str, list[str]]] = {}
         self._plain: dict[str, list[str]] = {}
+        self._asked: dict[str, Mapping[str, Any]] = {}
         # The order counts: settings are read first and what waits is told last.
         self.policies: list[Policy] = [_settings_policy(self._settle), *map(self._policy, rules), self._postponed()]
 
@@ -76,6 +77,7 @@ class Pack:
 
     def _of_resource(self, rule: ResourceRule) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+            self._asked[args.urn] = args.props
             if args.resource_type not in rule.types:
                 return
             resource = Resource(args)
@@ -90,7 +92,7 @@ class Pack:
 
     def _of_stack(self, rule: StackRule) -> Callable[[StackValidationArgs, ReportViolation], None]:
         def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-            stack = Stack(args.resources, self._settings)
+            stack = Stack(args.resources, self._settings, self._asked)
             if not rule.holds(stack):
                 return
             try:

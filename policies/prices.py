@@ -49,7 +49,8 @@ def _items(kind: str, fields: Fields, prices: Mapping[str, float]) -> Iterator[I
     if kind in (CLUSTER, REPLICA, DROPLET) and (size := fields.get("size")):
         number = int(fields.get("nodeCount") or 1) if kind == CLUSTER else 1
         yield Item(size=size, number=number, usd=monthly_usd(size, prices, number))
-        plan, asked = PLANS.get(size), fields.get("storageSizeMib")
+        # Not asked for, it is the plan's, and `up` tells it.
+        plan, asked = PLANS.get(size), fields.peek("storageSizeMib")
         if plan and asked and (more := int(asked) // 1024 - plan.storage_gib) > 0:
             yield Item(size=f"{more} GiB more", number=number, usd=number * more * STORAGE_GIB_MONTHLY_USD)
     elif kind == VOLUME and (gib := fields.get("size")):

@@ -15,14 +15,18 @@ from .kinds import CLUSTER, PHASE, POSTGRESQL
 
 
 class Resource:
-    """One resource and its properties."""
+    """One resource and its properties.
 
-    def __init__(self, made: ResourceValidationArgs | PolicyResource) -> None:
+    asked: the properties as the program wrote them. A provider may keep another form: of a Droplet's user data a hash.
+    """
+
+    def __init__(self, made: ResourceValidationArgs | PolicyResource, asked: Mapping[str, Any] | None = None) -> None:
         self.made = made
         self.urn = made.urn
         self.name = made.name
         self.type = made.resource_type
         self.fields = Fields(made.props)
+        self.asked = self.fields if asked is None else Fields(asked, waiting=self.fields.waiting)
 
     @property
     def called(self) -> str:
@@ -113,10 +117,19 @@ def _ahead(made: ResourceValidationArgs | PolicyResource) -> list[PolicyResource
 
 
 class Stack:
-    """All resources of a stack. `given` are the pack-wide settings: phase, prices and developmentStacks."""
+    """All resources of a stack.
 
-    def __init__(self, made: Iterable[PolicyResource], given: Mapping[str, Any]) -> None:
-        self.resources = [Resource(one) for one in made]
+    given: the pack-wide settings, phase, prices and developmentStacks. asked: what each resource was asked with, by its
+    URN.
+    """
+
+    def __init__(
+        self,
+        made: Iterable[PolicyResource],
+        given: Mapping[str, Any],
+        asked: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.resources = [Resource(one, (asked or {}).get(one.urn)) for one in made]
         self._given = given
 
     @property

@@ -35,14 +35,21 @@ def touched(files: Iterable[str] | None, root: Path = ROOT) -> list[str]:
 def main() -> int:
     """Prints the list. Fails as git does for a commit that is not there."""
     parser = argparse.ArgumentParser(prog="python -m tools.touched", description=__doc__, epilog=command.EXIT_CODES)
-    parser.add_argument("--since", metavar="COMMIT", help="what changed after this commit (default: all stacks)")
+    parser.add_argument(
+        "--since", metavar="COMMIT", help="what changed after this commit; without it, and for 000…, all stacks"
+    )
     since = parser.parse_args().since
     files = None
-    if since:
-        diff = ("git", "diff", "--name-only", f"{since}...HEAD")
-        files = subprocess.run(diff, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    if since and since.strip("0"):
+        files = changed(since)
     print(json.dumps(touched(files)))
     return 0
+
+
+def changed(since: str, root: Path = ROOT) -> list[str]:
+    """The paths that changed after a commit, whatever characters are in them."""
+    diff = ("git", "diff", "--name-only", "-z", f"{since}...HEAD")
+    return subprocess.run(diff, cwd=root, check=True, capture_output=True, text=True).stdout.split("\0")[:-1]
 
 
 if __name__ == "__main__":

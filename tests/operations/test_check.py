@@ -189,11 +189,28 @@ def test_pending_files_are_those_the_database_has_not(trellis: Trellis, database
     (result,) = json.loads(done.out)["databases"]
     assert result["files"] == 3
     assert [(Path(one["file"]).name, one["rule"]) for one in result["findings"]] == [
+        ("V0.1__Late.sql", "trellis-refused"),
         ("V0.1__Late.sql", "trellis-truncate"),
         ("V2__B.sql", "require-concurrent-index-creation"),
         ("V3__C.sql", "trellis-refused"),
         ("migrations", "trellis-not-shadowed"),
     ]
+
+
+def test_what_was_applied_and_is_not_what_it_was(trellis: Trellis, database: Database, write: Write) -> None:
+    folder = write({f"V{number}__T.sql": f"CREATE TABLE t{number} (a text);" for number in (1, 2, 4)})
+    given = ("--url", url(database), "--folder", folder)
+    assert trellis("migrate", *given).code == 0
+    write({"V1__T.sql": "CREATE TABLE t1 (b text);", "V3__T.sql": "CREATE TABLE t3 (a text);"})
+    (folder / "V2__T.sql").unlink()
+    done = trellis("check", *given, "--no-shadow", "--json")
+    assert done.code == 1
+    (result,) = json.loads(done.out)["databases"]
+    assert {one["rule"] for one in result["findings"] if one["severity"] == "error"} == {REFUSED}
+    said = {one["file"].rpartition("/")[2]: one["message"] for one in result["findings"]}
+    assert "V1__T.sql" in said
+    assert "V3__T.sql" in said
+    assert any("V2__T.sql" in message for message in said.values())
 
 
 def test_a_database_without_history_is_to_get_a_baseline(trellis: Trellis, database: Database, write: Write) -> None:

@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
-from policies.kinds import APP, CLUSTER, DATABASE, FIREWALL, POOL, VPC
+from policies.kinds import APP, BUCKET, CLUSTER, DATABASE, FIREWALL, PHASE, POOL, REPLICA, VOLUME, VPC
 from tests.operations.conftest import Finished
 from tests.operations.test_diagram import classes
 from tests.operations.test_stack import Command
@@ -17,7 +18,8 @@ from trellis.development.bring import bring
 from trellis.operations.check.findings import Finding, Review, Severity
 from trellis.operations.preview_report.connections import EFFECTS, disturbances, effect, losses
 from trellis.operations.preview_report.costs import costs
-from trellis.operations.preview_report.preview import PACK, Preview, Step, read
+from trellis.operations.preview_report.judge import changed, pack
+from trellis.operations.preview_report.preview import Preview, Step, read
 from trellis.operations.preview_report.rendering import LEGEND, LONGEST, as_markdown, marker
 from trellis.operations.preview_report.report import FAILED, NOTHING, OBJECTION, Report
 
@@ -60,18 +62,16 @@ SMALL, LARGE = {"size": "db-s-1vcpu-1gb"}, {"size": "db-s-2vcpu-4gb"}
 RESIZE = event("update", CLUSTER, "db", SMALL, LARGE, {"size": {"kind": "update"}})
 
 
-def report(
-    *events: Mapping[str, Any], finished: bool = True, said: str = "", kept: bool = True, review: Review | None = None
-) -> Report:
-    """A report on these events. kept: the phase keeps data."""
+def report(*events: Mapping[str, Any], finished: bool = True, said: str = "", review: Review | None = None) -> Report:
+    """A report on these events."""
     preview = read(events, finished=finished, said=said)
     return Report(
         stack="prod",
         preview=preview,
         reviews=[("db/shop", review)] if review else [],
-        unread=None,
+        unread=[],
         costs=costs(preview.steps, {}),
-        losses=losses(preview.changes) if kept else [],
+        losses=losses(preview.changes),
     )
 
 
@@ -110,8 +110,8 @@ def test_values_that_may_be_secret_are_named_only() -> None:
         [event("update", CLUSTER, "db", {"password": SECRET}, {"version": UNKNOWN}, diff)], finished=True
     ).changes
     assert step.describe() == [
-        "size (not set) → (not set)",
-        "password",
+        "size",
+        "password (a secret) → (not set)",
         "spec",
         "version (not set) → (only `up` will know)",
     ]
@@ -141,7 +141,7 @@ def test_an_update_that_only_up_can_tell_is_no_change_yet() -> None:
     text = as_markdown(unsure)
     assert "\n2 perhaps to update, 2 to update, 0 unchanged.\n" in text
     assert "\nPerhaps: only `up` will know a value of it" in text
-    assert "\n| perhaps update | `App` | `unsure` | spec |\n" in text
+    assert "\n| perhaps update | `App` | `unsure` | spec.envs[HOST].value a → (only `up` will know) |\n" in text
     assert "\n| `unsure` | perhaps new deployment: " in text
     assert "\n| `sure` | new deployment: " in text
 
@@ -163,13 +163,75 @@ def test_policies(finding: dict[str, Any], code: int) -> None:
     assert finding["policyEvent"]["message"].replace("\n", " ") in as_markdown(judged)
 
 
-@pytest.mark.parametrize("kind", [CLUSTER, DATABASE, VPC])
+@pytest.mark.parametrize("kind", [CLUSTER, DATABASE, VPC, REPLICA, VOLUME, BUCKET])
 @pytest.mark.parametrize("operation", ["delete", "replace"])
 def test_lost_data(kind: str, operation: str) -> None:
     step = event(operation, kind, "db", {}, None if operation == "delete" else {})
     assert report(step).exit_code == OBJECTION
     assert f"db is {operation}d: " in as_markdown(report(step))
-    assert report(step, kept=False).exit_code == NOTHING
+
+
+def test_a_cache_is_no_data() -> None:
+    assert report(event("delete", CLUSTER, "cache", {"engine": "valkey"})).exit_code == NOTHING
+
+
+def test_protection_is_judged_by_what_is_deployed() -> None:
+    taken = report(event("update", PHASE, "phase", {"protect": True}, {"protect": False}, {"protect": None}))
+    assert taken.objections == ["phase is updated: what holds data is not protected any more"]
+    given = report(event("update", PHASE, "phase", {"protect": False}, {"protect": True}, {"protect": None}))
+    assert given.exit_code == NOTHING
+    left = report(event("update", PHASE, "phase", {}, {"abandon": "shared"}, {"layout": None}))
+    assert left.objections == ["phase is updated: the clusters of shared may be deleted"]
+
+
+def test_a_change_is_told_value_by_value() -> None:
+    def app(*envs: tuple[str, str], tag: str = "1") -> dict[str, Any]:
+        variables = [{"key": key, "value": value} for key, value in envs]
+        return {"spec": {"__defaults": [], "services": [{"name": "web", "image": {"tag": tag}, "envs": variables}]}}
+
+    def rules(*sources: str) -> dict[str, Any]:
+        return {"rules": [{"type": "ip_addr", "value": source} for source in sources]}
+
+    before = app(("OLD", "1"), ("LEVEL", "info"), ("URL", "postgresql://a:b@c/d"), ("LONG", "x" * 99))
+    after = app(("LEVEL", "debug"), ("URL", "postgresql://a:z@c/d"), ("LONG", "y" * 99), ("NEW", "2"), tag="2")
+    changed, opened, new = read(
+        [
+            event("update", APP, "web", before, after, {"spec": None}),
+            event("update", FIREWALL, "list", rules("10.0.0.0/16", "a"), rules("b", "10.0.0.0/16"), {"rules[0]": None}),
+            event("create", APP, "new", new={"spec": {"region": "nyc", "services": [{"instanceCount": 2.0, "x": 1}]}}),
+        ],
+        finished=True,
+    ).changes
+    assert changed.describe() == [
+        "spec.services[web].image.tag 1 → 2",
+        "spec.services[web].envs[OLD].value 1 → (not set)",
+        "spec.services[web].envs[LEVEL].value info → debug",
+        "spec.services[web].envs[URL].value (a secret) → (a secret)",
+        f"spec.services[web].envs[LONG].value {'x' * 60}… → {'y' * 60}…",
+        "spec.services[web].envs[NEW].value (not set) → 2",
+    ]
+    assert opened.describe() == [
+        "rules[a].type ip_addr → (not set)",
+        "rules[b].type (not set) → ip_addr",
+    ]
+    assert new.describe() == ["spec.region nyc", "spec.services[0].instanceCount 2"]
+
+
+def test_what_judges_is_not_the_pull_requests(tmp_path: Path) -> None:
+    base, here = tmp_path / "base", tmp_path / "here"
+    for root in (base, here):
+        (root / "policies").mkdir(parents=True)
+        (root / ".github" / "workflows").mkdir(parents=True)
+        (root / ".github" / "workflows" / "preview.yml").write_text("on: pull_request\n")
+        (root / "policies" / "__main__.py").write_text("serve()\n")
+        (root / "README.md").write_text(root.name)
+    assert changed(base, here) == []
+    (here / "policies.prod.json").write_text('{"all": "disabled"}')
+    (here / "policies" / "__main__.py").write_text("pass\n")
+    (here / ".github" / "workflows" / "preview.yml").unlink()
+    assert changed(base, here) == [".github/workflows/preview.yml", "policies.prod.json", "policies/__main__.py"]
+    assert pack(base) == base / "policies" / "__main__.py"
+    assert pack(tmp_path) == pack(None)
 
 
 def test_an_error_in_a_migration() -> None:
@@ -185,7 +247,10 @@ def test_what_could_not_be_found_out() -> None:
         finished=False,
     )
     assert broken.exit_code == FAILED
-    assert "**The preview is not complete.**\n\n    Post http://127.0.0.1:1/v2/vpcs: refused" in as_markdown(broken)
+    text = as_markdown(broken)
+    assert "**The preview is not complete.**\n\n    Post http://127.0.0.1:1/v2/vpcs: refused" in text
+    for claim in ("Nothing changes", "All kept", "Nobody who is connected", "$0"):
+        assert claim not in text
     assert report(finished=False, said="error: no such stack").failures == ["error: no such stack"]
 
 
@@ -201,8 +266,10 @@ def test_every_effect_can_be_reached_and_what_is_not_known_is_said() -> None:
 def test_a_comment_fits() -> None:
     long = report(*(event("create", VPC, f"vpc-{number}", new={"name": "x"}) for number in range(3000)))
     text = as_markdown(long)
-    assert LONGEST < len(text) < 65_536
-    assert "`trellis preview-report` shows it" in text
+    assert len(text) < LONGEST
+    assert "\nToo long for a comment: Resources. `trellis preview-report` shows it.\n" in text
+    assert "## Monthly cost" in text
+    assert "## Policies" in text
 
 
 def test_on_a_stack(tmp_path: Any) -> None:
@@ -212,7 +279,7 @@ def test_on_a_stack(tmp_path: Any) -> None:
         def run(*arguments: str) -> Finished:
             return command.here("preview-report", "--stack", stack.name, *arguments)
 
-        deployed = stack.must("up", "--yes", "--skip-preview", "--policy-pack", str(PACK))
+        deployed = stack.must("up", "--yes", "--skip-preview", "--policy-pack", str(pack(None)))
         # Now every value is known, and every policy is kept.
         assert "✅ digitalocean-databases" in deployed
         assert "postponed" not in deployed

@@ -14,7 +14,14 @@ ASKED = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.none() | st.i
 @given(plan=PLAN, headroom=st.integers(0, 30), asked=ASKED)
 def test_pools_and_headroom_never_pass_the_limit(plan, headroom, asked) -> None:  # type: ignore[no-untyped-def]
     try:
-        budget = divide(where="here", plan=plan, phase=Phase.LAUNCH, headroom=headroom, asked=asked, larger=None)
+        budget = divide(
+            where=lambda *parts: ".".join(("here", *parts)),
+            plan=plan,
+            phase=Phase.LAUNCH,
+            headroom=headroom,
+            asked=asked,
+            larger=None,
+        )
     except SettingsError as error:
         fixed = sum(size for size in asked.values() if size)
         sharing = sum(size is None for size in asked.values())

@@ -141,7 +141,7 @@ FILE = [
     ),
     pytest.param(
         ("user: shop_app}", "user: shop_app, size: 18}"),
-        "systems/shop.yaml:6, clusters.main.pools.web.size: 18 connections asked, 17 left.\n"
+        "systems/shop.yaml:14, clusters.main.pools.web.size: 18 connections asked, 17 left.\n"
         "The plan db-s-1vcpu-1gb allows 22; 5 are kept for migrations and monitoring. "
         "Ask for 17 or less, or move trellis:phase from launch to growth (47).",
         id="pool above the budget",

@@ -92,7 +92,7 @@ def test_a_fitted_pool_takes_what_is_left_and_says_so(load: Load) -> None:
     launched = load(asked)
     assert launched.clusters[0].budget.pools == {"web": 17}
     assert launched.notes == (
-        "systems/shop.yaml:6, clusters.main.pools.web.size: 25 connections asked, 17 given. The plan db-s-1vcpu-1gb "
+        "systems/shop.yaml:14, clusters.main.pools.web.size: 25 connections asked, 17 given. The plan db-s-1vcpu-1gb "
         "allows 22; 5 are kept for migrations and monitoring. With trellis:phase growth it allows 47.",
     )
     grown = load(asked, phase="growth")

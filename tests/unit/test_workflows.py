@@ -1,16 +1,18 @@
 """The workflows against GitHub's schema, and the rules that they keep beside it."""
 
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from tools import ROOT
-from tools.touched import touched
+from tools.touched import changed, touched
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
@@ -88,3 +90,56 @@ def test_stacks_touched(files: list[str] | None, stacks: list[str], tmp_path: An
     ):
         (tmp_path / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": config}))
     assert touched(files, tmp_path) == stacks
+
+
+def test_names_that_git_would_quote_are_read(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(("git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments), cwd=tmp_path, check=True)
+
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "--message", "first")
+    file = 'migrations/villa/villa/V2__Grüße "und" mehr.sql'
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text("SELECT 1;")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "second")
+    assert changed("HEAD~1", tmp_path) == [file]
+
+
+def test_a_branch_that_is_new_touches_all() -> None:
+    command = (sys.executable, "-m", "tools.touched", "--since", "0" * 40)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == touched(None)
+
+
+@pytest.mark.parametrize(
+    ("found", "names", "judged", "code"),
+    [
+        ("success", "[]", "skipped", 0),
+        ("success", '["prod"]', "success", 0),
+        ("success", '["prod"]', "failure", 1),
+        ("success", '["prod"]', "cancelled", 1),
+        # A fork's has no credential, so nobody has judged it.
+        ("success", '["prod"]', "skipped", 1),
+        ("failure", "", "skipped", 1),
+    ],
+)
+def test_the_required_check(found: str, names: str, judged: str, code: int) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "preview.yml").read_text())
+    job = workflow["jobs"]["judged"]
+    assert (job["if"], job["needs"]) == ("always()", ["stacks", "preview"])
+    (step,) = job["steps"]
+    environment = {"FOUND": found, "NAMES": names, "JUDGED": judged}
+    done = subprocess.run(("bash", "-e", "-c", step["run"]), env=environment, check=False, capture_output=True)
+    assert done.returncode == code
+
+
+def test_the_judge_is_not_the_pull_requests() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "preview.yml").read_text())
+    steps = workflow["jobs"]["preview"]["steps"]
+    (judge,) = [step for step in steps if step.get("with", {}).get("path") == ".judge"]
+    assert judge["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+    for step in steps:
+        if "python" in step.get("run", ""):
+            assert step["run"].count(".judge/.venv/bin/python -P") == step["run"].count("python")
+            assert step["env"]["PYTHONPATH"] == "${{ github.workspace }}/.judge"

@@ -147,6 +147,20 @@ def _preview_report(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="settings of the policy pack (default: policies.<stack>.json, where it is there)",
     )
+    command.add_argument(
+        "--base",
+        type=Path,
+        metavar="FOLDER",
+        help="a checkout of what a pull request goes to: its policies and their settings judge, not the pull request's",
+    )
+    command.add_argument(
+        "--may-change",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file of the policies, their settings or .github that the pull request may change",
+    )
+    _may_delete(command)
     _shadow(command)
     command.add_argument("--output", type=Path, metavar="FILE", help="where the report goes (default: stdout)")
     _json(command)
@@ -164,8 +178,7 @@ def _diagram(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output", type=Path, metavar="FILE", help="where the drawing goes (default: stdout)")
 
 
-def _up(command: argparse.ArgumentParser) -> None:
-    _recover(command)
+def _may_delete(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--may-delete",
         action="append",
@@ -173,6 +186,11 @@ def _up(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a cluster, database, volume or bucket of the stack that may be deleted or replaced, with its data",
     )
+
+
+def _up(command: argparse.ArgumentParser) -> None:
+    _recover(command)
+    _may_delete(command)
     command.add_argument(
         "pulumi", nargs="*", metavar="OPTION", help="further options of `pulumi up`, after --, for example -- --refresh"
     )

@@ -58,6 +58,18 @@ def opened(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[st
     if options.url is not None:
         yield _single(options)
         return
+    with standing(options) as (databases, new):
+        for sources in new:
+            raise OperationError(
+                f"The stack {options.stack!r} has no database {sources.name} yet: the system file names it, and its "
+                f"outputs do not. Deploy it with `pulumi up --stack {options.stack}`."
+            )
+        yield databases, ()
+
+
+@contextmanager
+def standing(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[Sources]]]:
+    """The stack's databases that are deployed, and the SQL of those that are not yet. Otherwise as `opened`."""
     _refuse_url_options(options)
     engine = Engine(options.stack, options.config_file)
     loaded = _settings(engine, options)
@@ -69,7 +81,8 @@ def opened(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[st
             f"change not committed? Set it to {mode}."
         )
     with TemporaryDirectory(prefix="trellis-") as folder:
-        yield [_reached(sources, outputs, Path(folder), options.stack) for sources in known], ()
+        reached = [(sources, _reached(sources, outputs, Path(folder))) for sources in known]
+        yield [one for _, one in reached if one], [sources for sources, one in reached if one is None]
 
 
 def sources(options: Namespace) -> Sequence[Sources]:
@@ -180,7 +193,7 @@ def _relative(folder: Path) -> Path:
     return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
-def _reached(sources: Sources, outputs: Mapping[str, Mapping[str, object]], folder: Path, stack: str) -> Database:
+def _reached(sources: Sources, outputs: Mapping[str, Mapping[str, object]], folder: Path) -> Database | None:
     from psycopg.conninfo import conninfo_to_dict
 
     from trellis.migrator import Target
@@ -188,10 +201,7 @@ def _reached(sources: Sources, outputs: Mapping[str, Mapping[str, object]], fold
     cluster, _, database = sources.name.partition("/")
     uris = outputs.get("direct_uris", {}).get(cluster, {})
     if not isinstance(uris, Mapping) or database not in uris:
-        raise OperationError(
-            f"The stack {stack!r} has no database {sources.name} yet: the system file names it, and its outputs do not."
-            f" Deploy it with `pulumi up --stack {stack}`."
-        )
+        return None
     authority = folder / f"{cluster}.crt"
     # The folder is closed to others, and so is the file.
     authority.touch(mode=0o600)

@@ -1,6 +1,6 @@
 """Dividing a plan's connections between pools, migrations and monitoring."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from trellis.settings.catalogue import Phase, Plan
@@ -33,7 +33,7 @@ class ConnectionBudget:
 
 def divide(
     *,
-    where: str,
+    where: Callable[..., str],
     plan: Plan,
     phase: Phase,
     headroom: int,
@@ -44,7 +44,7 @@ def divide(
     """Gives each pool its size: what it asks for, or an even share of what is left where it asks for nothing.
 
     fit: pools that take what is left where they ask for more.
-    where: the prefix of an error, such as "systems/villa.yaml, clusters.main".
+    where: what opens an error about a key of the cluster, such as "systems/villa.yaml:23, clusters.main.headroom".
     larger: the next phase and its plan, for the advice in an error.
 
     Raises SettingsError when a pool does not fit, or when no connection is left for one that asks for a share.
@@ -53,7 +53,7 @@ def divide(
     left = limit - headroom
     if left < 1:
         raise SettingsError(
-            f"{where}.headroom: {headroom} connections kept free leave none for pools.\n"
+            f"{where('headroom')}: {headroom} connections kept free leave none for pools.\n"
             f"The plan {plan.slug} allows {limit}. Keep {limit - 1} or less."
         )
     sizes: dict[str, int] = {}
@@ -64,14 +64,14 @@ def divide(
         size = wanted
         if wanted > left > 0 and name in fit:
             notes.append(
-                f"{where}.pools.{name}.size: {wanted} connections asked, {left} given. The plan {plan.slug} allows "
-                f"{limit}; {headroom} are kept for migrations and monitoring{_taken(sizes)}."
+                f"{where('pools', name, 'size')}: {wanted} connections asked, {left} given. The plan {plan.slug} "
+                f"allows {limit}; {headroom} are kept for migrations and monitoring{_taken(sizes)}."
                 f"{f' With trellis:phase {larger[0]} it allows {larger[1].connections}.' if larger else ''}"
             )
             size = left
         if size > left:
             raise SettingsError(
-                f"{where}.pools.{name}.size: {size} connections asked, {left} left.\n"
+                f"{where('pools', name, 'size')}: {size} connections asked, {left} left.\n"
                 f"The plan {plan.slug} allows {limit}; {headroom} are kept for migrations and monitoring"
                 f"{_taken(sizes)}. {_advice(left, phase, larger)}"
             )
@@ -82,7 +82,7 @@ def divide(
         share = left // (len(sharing) - position)
         if share < 1:
             raise SettingsError(
-                f"{where}.pools.{name}: no connection is left for this pool.\n"
+                f"{where('pools', name)}: no connection is left for this pool.\n"
                 f"The plan {plan.slug} allows {limit}; {headroom} are kept for migrations and monitoring"
                 f"{_taken(sizes)}. Ask for less in the other pools{_grow(phase, larger)}."
             )

@@ -160,7 +160,7 @@ def _recoverable(cluster: Cluster, key: str, mode: Mode, source: Source) -> None
 def _budget(cluster: Cluster, key: str, plan: Plan, chosen: StackConfig, source: Source) -> ConnectionBudget:
     later = ((phase, _plan(cluster, phase, chosen.mode)) for phase in Phase if phase.rank > chosen.phase.rank)
     return divide(
-        where=source.place(("clusters", key)),
+        where=lambda *parts: source.place(("clusters", key, *parts)),
         plan=plan,
         phase=chosen.phase,
         headroom=cluster.headroom.total,

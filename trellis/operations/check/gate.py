@@ -6,7 +6,7 @@ For other commands: `review_pending` and `review_chain` give a `Review`, whose p
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from trellis.migrator import Kind, MigrationError, MigrationFile, discover
+from trellis.migrator import Kind, MigrationError, MigrationFile, discover, validate
 from trellis.migrator.history import TABLE
 from trellis.migrator.versions import version_key
 from trellis.operations import plans
@@ -35,7 +35,9 @@ def review_pending(database: Database, servers: Servers | None) -> Review:
 
     try:
         barred = plans.unrecorded(database)
-        findings = [replace(refused(barred), file=str(sources.folder))] if barred else []
+        problems = [barred] if barred else validate(database.target, sources.folder, sources.placeholders)
+        # A file that was deleted is named by the history alone.
+        findings = [replace(found, file=found.file or str(sources.folder)) for found in map(refused, problems)]
         return _review(sources, lambda files: plans.to_come(database, files), servers, run, findings)
     except MigrationError as error:
         raise OperationError(
@@ -80,7 +82,7 @@ def _review(
         return Review(files=1, findings=(refused(error),))
     files = choose(every)
     checked, unfit = accepted(files, _placeholders(sources))
-    refusals = [*barred, *unfit]
+    refusals = list(dict.fromkeys([*barred, *unfit]))
     outcome = Outcome(shadow=None, findings=())
     if refusals and servers is not None:
         outcome = Outcome(shadow=None, findings=(not_run(sources.folder, "the migrator refuses to begin"),))

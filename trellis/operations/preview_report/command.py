@@ -2,18 +2,20 @@
 
 import json
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trellis.operations.check.findings import Review
 from trellis.operations.check.gate import review_chain, review_pending
 from trellis.operations.check.shadow.server import Servers
-from trellis.operations.databases import opened, sources
+from trellis.operations.databases import sources, standing
 from trellis.operations.diagram.drawing import PERHAPS, with_changes
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError, WrongCall
+from trellis.operations.preview_report import judge
 from trellis.operations.preview_report.connections import losses
 from trellis.operations.preview_report.costs import costs
 from trellis.operations.preview_report.preview import Preview, preview
@@ -21,7 +23,6 @@ from trellis.operations.preview_report.rendering import as_markdown
 from trellis.operations.preview_report.report import Report
 from trellis.operations.project import project
 from trellis.operations.terminal import say, tell
-from trellis.policies.rules import GROWN
 from trellis.settings import SettingsError, load
 
 
@@ -29,14 +30,14 @@ def run(options: Namespace) -> int:
     """Makes the report; exit code 4 when it holds the pull request up, 1 when something could not be found out."""
     engine = Engine(options.stack, options.config_file)
     config = engine.configuration()
-    own = Path(f"policies.{options.stack}.json")
-    path = options.policy_config or (own if own.is_file() else None)
+    if options.base is not None and not (options.base / "Pulumi.yaml").is_file():
+        raise WrongCall(f"--base {options.base}: not a checkout, for it has no Pulumi.yaml.")
+    path = options.policy_config or judge.settings(options.base, options.stack)
     settings = _settings(path)
     tell(f"Preview of {options.stack}, with policies ...")
-    previewed = preview(engine, path)
+    previewed = preview(engine, judge.pack(options.base), path)
     tell("Pending migrations ...")
     reviews, unread = _reviews(options, previewed)
-    kept = config.get("trellis:phase") in GROWN and config.get("trellis:protect") != "never"
     # As the policies have it: what the stack tells, and the pack's settings before it.
     prices = {**json.loads(config.get("trellis:prices") or "{}"), **settings.get("stack", {}).get("prices", {})}
     report = Report(
@@ -45,7 +46,13 @@ def run(options: Namespace) -> int:
         reviews=reviews,
         unread=unread,
         costs=costs(previewed.steps, prices),
-        losses=losses(previewed.changes) if kept else [],
+        losses=[step for step in losses(previewed.changes) if step.name not in options.may_delete],
+        judge=[
+            name
+            for name in (judge.changed(options.base, Path()) if options.base else ())
+            if name not in options.may_change
+        ],
+        settings=settings,
         diagram=_diagram(options.stack, config, previewed),
     )
     text = json.dumps(report.to_dict()) + "\n" if options.json else as_markdown(report)
@@ -76,17 +83,31 @@ def _diagram(stack: str, config: Mapping[str, str], previewed: Preview) -> str |
         return None
 
 
-def _reviews(options: Namespace, previewed: Preview) -> tuple[Sequence[tuple[str, Review]], str | None]:
-    """The reviews of what is pending, and why there are none.
+def _reviews(options: Namespace, previewed: Preview) -> tuple[Sequence[tuple[str, Review]], Sequence[str]]:
+    """The reviews of what is pending, and why one is missing.
 
-    A stack that is not deployed has no database to ask, and every file is pending.
+    A database that is not deployed cannot be asked, and every file of it is pending.
     """
+    reviews: list[tuple[str, Review]] = []
+    unread: list[str] = []
+
+    def add(name: str, review: Callable[[], Review]) -> None:
+        # What is wrong with one hides no other.
+        try:
+            reviews.append((name, review()))
+        except OperationError as error:
+            unread.append(str(error))
+
     deployed = any(step.old for step in previewed.steps)
     try:
-        with nullcontext() if options.no_shadow else Servers(options.postgresql) as servers:
-            if not deployed:
-                return [(one.name, review_chain(one, None, servers)) for one in sources(options)], None
-            with opened(options) as (databases, _):
-                return [(one.name, review_pending(one, servers)) for one in databases], None
+        with (
+            nullcontext() if options.no_shadow else Servers(options.postgresql) as servers,
+            standing(options) if deployed else nullcontext(((), sources(options))) as (databases, new),
+        ):
+            for database in databases:
+                add(database.name, partial(review_pending, database, servers))
+            for one in new:
+                add(one.name, partial(review_chain, one, None, servers))
     except OperationError as error:
-        return [], str(error)
+        unread.append(str(error))
+    return reviews, unread

@@ -4,7 +4,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from trellis.operations.preview_report.preview import Step
-from trellis.policies.kinds import APP, CLUSTER, DATABASE, FIREWALL, MIGRATIONS, POOL, REPLICA, USER, VPC
+from trellis.policies.kinds import (
+    APP,
+    BUCKET,
+    CACHES,
+    CLUSTER,
+    DATABASE,
+    FIREWALL,
+    MIGRATIONS,
+    PHASE,
+    POOL,
+    REPLICA,
+    USER,
+    VOLUME,
+    VPC,
+)
 
 _NONE = "none"
 
@@ -36,6 +50,10 @@ EFFECTS = (
     _row(CLUSTER, "create", "", "new: nobody is connected yet"),
     _row(DATABASE, "replace", "", "the database and its data are deleted; its connections end"),
     _row(DATABASE, "delete", "", "the database and its data are deleted; its connections end"),
+    _row(VOLUME, "replace", "", "the volume and its data are deleted"),
+    _row(VOLUME, "delete", "", "the volume and its data are deleted"),
+    _row(BUCKET, "replace", "", "the bucket is deleted, with what is in it where forceDestroy says so"),
+    _row(BUCKET, "delete", "", "the bucket is deleted, with what is in it where forceDestroy says so"),
     _row(USER, "replace", "", "a new password; its clients are refused until they have it"),
     _row(USER, "delete", "", "its clients are refused"),
     _row(USER, "update", "", _NONE),
@@ -82,5 +100,17 @@ def disturbances(steps: Iterable[Step]) -> Iterator[tuple[Step, str]]:
 
 
 def losses(steps: Iterable[Step]) -> list[Step]:
-    """The changes that delete data, or the network that data live in."""
-    return [step for step in steps if step.operation in ("delete", "replace") and step.type in (CLUSTER, DATABASE, VPC)]
+    """The changes that delete data, the network that they live in, a copy that is read, or what protects them."""
+    return [step for step in steps if loss(step) is not None]
+
+
+def loss(step: Step) -> str | None:
+    """What a change loses; None where it is nothing. What is deployed counts, not what the change says of itself."""
+    if step.type == PHASE and step.operation == "update":
+        before, after = step.old.get("protect"), step.new.get("protect")
+        if before and not after:
+            return "what holds data is not protected any more"
+        if step.new.get("abandon"):
+            return f"the clusters of {step.new['abandon']} may be deleted"
+    kept = step.type in (CLUSTER, DATABASE, VPC, REPLICA, VOLUME, BUCKET) and step.old.get("engine") not in CACHES
+    return effect(step) if kept and step.operation in ("delete", "replace") else None

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trellis import policies
 from trellis.operations.engine import Engine
 from trellis.policies.fields import UNKNOWN, of_inputs
+from trellis.policies.passwords import secret_in
 
-PACK = Path(policies.__file__).resolve().parent / "__main__.py"
 POSTPONED = "postponed-to-up"
 # What the engine calls a step of a resource, by what it means to the resource. Steps not named here change nothing.
 _OPERATIONS = {
@@ -22,8 +21,11 @@ _OPERATIONS = {
     "create-replacement": "replace",
     "delete-replaced": "replace",
 }
-# Properties whose values a reviewer must see. Of others the name is shown: a value may be a secret or long.
-SHOWN = ("size", "nodeCount", "storageSizeMib", "version", "region", "mode", "user", "phase", "instanceCount")
+# What a reviewer is told of something new. Of a change all is told.
+TOLD = frozenset("size nodeCount storageSizeMib version region mode user phase instanceCount instanceSizeSlug".split())
+LONGEST_VALUE = 60
+# What an item of a list goes by, where it has one of these.
+_NAMES = ("key", "name", "value", "type")
 
 
 @dataclass(kw_only=True)
@@ -57,12 +59,17 @@ class Step:
         return self.urn.split("::", 3)[3]
 
     def describe(self) -> list[str]:
-        """What changes: names of properties, and the values of those that tell something."""
-        old, new = of_inputs(self.old), of_inputs(self.new)
-        return [
-            f"{name} {_shown(old.peek(name))} → {_shown(new.peek(name))}" if name in SHOWN else name
-            for name in self.changed
-        ]
+        """What changes, a line each value; the name alone of what is secret, or set by the engine."""
+        old, new = dict(_values(self.old)), dict(_values(self.new))
+        if self.operation == "create":
+            return [f"{_path(path)} {_shown(value)}" for path, value in new.items() if path[-1] in TOLD]
+        lines = []
+        for name in self.changed:
+            inside = [
+                path for path in {**old, **new} if path[0].partition("[")[0] == name and old.get(path) != new.get(path)
+            ]
+            lines += [f"{_path(path)} {_shown(old.get(path))} → {_shown(new.get(path))}" for path in inside] or [name]
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """The same as values for JSON."""
@@ -110,12 +117,48 @@ class Preview:
         return [finding for finding in self.findings if finding not in said]
 
 
+def _values(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value inside another, with the way to it. What is secret is masked by the engine and is one value."""
+    if isinstance(value, Mapping) and "ciphertext" not in value:
+        for name, inner in value.items():
+            # What begins so is the engine's own.
+            if not name.startswith("__"):
+                yield from _values(inner, (*path, name))
+    elif isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            name = _name_of(item, number)
+            # What it goes by stands in the way to it already.
+            rest = item
+            if isinstance(item, Mapping) and len(item) > 1:
+                rest = {key: inner for key, inner in item.items() if not (key in _NAMES and inner == name)}
+            yield from _values(rest, (*path[:-1], f"{path[-1]}[{name}]"))
+    else:
+        yield path, value
+
+
+def _name_of(item: Any, number: int) -> str:
+    """So that an item taken out of a list does not change all that follow."""
+    if isinstance(item, Mapping):
+        return next((item[name] for name in _NAMES if isinstance(item.get(name), str)), str(number))
+    return item if isinstance(item, str) else str(number)
+
+
+def _path(path: tuple[str, ...]) -> str:
+    return ".".join(path)
+
+
 def _shown(value: Any) -> str:
-    if value is UNKNOWN:
+    if of_inputs({"value": value}).peek("value") is UNKNOWN:
         return "(only `up` will know)"
-    if value is None:
+    if value is None or value == []:
         return "(not set)"
-    return f"{value:g}" if isinstance(value, float) else str(value) if isinstance(value, str | int) else "…"
+    if isinstance(value, Mapping):
+        return "(a secret)"
+    text = f"{value:g}" if isinstance(value, float) else json.dumps(value) if isinstance(value, bool) else str(value)
+    # One that a program hands on in plain text; a policy says so.
+    if secret_in(text):
+        return "(a secret)"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def _differences(old: Any, new: Any) -> Iterator[bool]:
@@ -132,9 +175,9 @@ def _differences(old: Any, new: Any) -> Iterator[bool]:
         yield of_inputs({"value": new}).peek("value") is not UNKNOWN
 
 
-def preview(engine: Engine, settings: Path | None) -> Preview:
-    """Runs the preview. settings: a file with the pack's settings. A failed preview is a result."""
-    options = ["--policy-pack", str(PACK)]
+def preview(engine: Engine, pack: Path, settings: Path | None) -> Preview:
+    """Runs the preview. pack: its executable. settings: a file with its settings. A failed preview is a result."""
+    options = ["--policy-pack", str(pack)]
     if settings is not None:
         options += ["--policy-pack-config", str(settings)]
     code, out, err = engine.preview(*options)

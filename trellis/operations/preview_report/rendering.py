@@ -1,5 +1,6 @@
 """The report as Markdown for a comment."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,20 +24,28 @@ def marker(stack: str) -> str:
 
 def as_markdown(report: Report) -> str:
     """One comment. What holds the pull request up comes first."""
-    parts = [marker(report.stack), f"# Preview of `{report.stack}`", _verdict(report), *_resources(report)]
-    parts += [*_connections(report), *_policies(report)]
+    text = f"{marker(report.stack)}\n\n# Preview of `{report.stack}`\n\n{_verdict(report)}\n"
+    sections = [] if report.stopped else [_costs, _resources, _connections, _policies]
+    written = ["\n\n".join(section(report)) for section in sections]
     if report.reviews:
-        parts.append(reviews_as_markdown(report.reviews))
-    parts += _costs(report)
-    text = "\n\n".join(parts) + "\n"
-    if len(text) > LONGEST:
-        return text[:LONGEST] + "\n\nThe rest does not fit into a comment; `trellis preview-report` shows it.\n"
+        written.append(reviews_as_markdown(report.reviews))
+    left_out = []
+    for section in written:
+        # Cut in the midst of a table, the rest of a comment would be unreadable.
+        if len(text) + len(section) > LONGEST:
+            left_out.append(section.partition("\n")[0].lstrip("# "))
+        else:
+            text += f"\n{section}\n"
+    if left_out:
+        text += f"\nToo long for a comment: {', '.join(left_out)}. `trellis preview-report` shows it.\n"
     return text
 
 
 def _verdict(report: Report) -> str:
     if report.failures:
-        return "\n\n".join(["**The preview is not complete.**", *map(_quoted, report.failures), *_objections(report)])
+        # What the program says of itself, it says twice.
+        said = [one for one in report.failures if not one.startswith("an unhandled error occurred")] or report.failures
+        return "\n\n".join(["**The preview is not complete.**", *map(_quoted, said), *_objections(report)])
     if report.objections:
         return "\n\n".join(["**Not to be merged like this.**", *_objections(report)])
     return "Nothing to object to."
@@ -83,6 +92,9 @@ def _policies(report: Report) -> Iterator[str]:
     preview = report.preview
     if not preview.findings:
         yield "All kept."
+    if report.settings:
+        rows = [(f"`{name}`", f"`{json.dumps(value)}`") for name, value in report.settings.items()]
+        yield "Settings in force:\n\n" + _table(("policy", "setting"), rows)
     for title, findings in (
         ("Broken", preview.violations),
         ("Advice", preview.advice),

@@ -1,11 +1,11 @@
 """Everything that a reviewer needs, and what the pull request is held up for."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from trellis.operations.check.findings import Review
-from trellis.operations.preview_report.connections import disturbances, effect
+from trellis.operations.preview_report.connections import disturbances, loss
 from trellis.operations.preview_report.costs import Costs
 from trellis.operations.preview_report.preview import Preview, Step
 
@@ -14,7 +14,10 @@ NOTHING, FAILED, OBJECTION = 0, 1, 4
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """losses: changes that delete data that the stack's phase keeps. unread: why migrations were not reviewed.
+    """losses: changes that delete data, or their protection, and nobody has allowed.
+
+    unread: why the migrations of a database were not reviewed. judge: files that judge, which are changed and were not
+    heeded. settings: of the policies, in force.
 
     diagram: the stack as Mermaid, with what changes in colour; None where nothing that it shows does.
     """
@@ -22,29 +25,40 @@ class Report:
     stack: str
     preview: Preview
     reviews: Sequence[tuple[str, Review]]
-    unread: str | None
+    unread: Sequence[str]
     costs: Costs
     losses: Sequence[Step]
+    judge: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
     diagram: str | None = None
 
     @property
     def objections(self) -> list[str]:
         """What must change before a merge, a line each."""
-        found = [f"{one['policyName']}: {_last_line(one['message'])}" for one in self.preview.violations]
+        found = [
+            f"{name} is changed, and judges what is merged after it. It was not heeded here." for name in self.judge
+        ]
+        found += [f"{one['policyName']}: {_last_line(one['message'])}" for one in self.preview.violations]
         found += [
             f"{one.file}: {one.message}"
             for _, review in self.reviews
             for one in review.findings
             if one.severity == "error"
         ]
-        return found + [f"{step.name} is {step.operation}d: {effect(step)}" for step in self.losses]
+        return found + [f"{step.name} is {step.operation}d: {loss(step)}" for step in self.losses]
 
     @property
     def failures(self) -> list[str]:
         """What could not be found out."""
         # A policy that objects ends the preview with an error of the engine's that says no more.
         errors = [one for one in self.preview.errors if not (self.preview.violations and one == "preview failed")]
-        return errors + ([self.unread] if self.unread else [])
+        # What is wrong with a file, the program and the review both say.
+        return list(dict.fromkeys([*errors, *self.unread]))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the program ended before it was through, so that what it did not say means nothing."""
+        return bool(self.preview.errors) and not self.preview.violations
 
     @property
     def exit_code(self) -> int:
@@ -62,6 +76,7 @@ class Report:
             "objections": self.objections,
             "failures": self.failures,
             "resources": [step.to_dict() for step in self.preview.changes],
+            "settings": dict(self.settings),
             "policies": {
                 kind: [
                     {"policy": one["policyName"], "urn": one.get("resourceUrn"), "message": one["message"].strip()}
