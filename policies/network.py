@@ -28,7 +28,7 @@ _PORTS = (3306, 5432, 6379, 6432, 25060, 25061, 27017)
 _JUDGED = {
     APP: {"spec"},
     BUCKET: {"acl", "lifecycleRules", "versioning"},
-    CLOUD_FIREWALL: {"dropletIds", "inboundRules", "tags"},
+    CLOUD_FIREWALL: {"inboundRules", "tags"},
     CLUSTER: {"engine", "nodeCount", "privateNetworkUuid", "size", "version"},
     FIREWALL: {"clusterId", "rules"},
     POOL: {"mode", "size", "user"},

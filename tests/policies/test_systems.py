@@ -35,7 +35,7 @@ def previews() -> Iterator[dict[tuple[str, Phase], "Future[Finished]"]]:
         pack = ("--policy-pack", str(EXECUTABLE), "--policy-pack-config", str(settings))
 
         def start(name: str, **config: Any) -> "Future[Finished]":
-            stack.configure(protect="phase", **config)
+            stack.configure(protect="phase", environment="production", **config)
             here, file = f"apiEndpoint: {stack.workspace.api}", folder / f"{name}.yaml"
             file.write_text(stack.config_file.read_text().replace(here, f"apiEndpoint: {NOWHERE}"))
             return workers.submit(stack.pulumi, "preview", "--config-file", str(file), *pack)
