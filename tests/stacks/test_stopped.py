@@ -171,6 +171,27 @@ def test_a_plugin_that_ends_when_all_is_done_fails_the_run(stack: LocalStack) ->
         plugin.write_text(whole)
 
 
+def test_a_plugin_that_ends_once_when_all_is_done_costs_a_second_run(stack: LocalStack, tmp_path: Path) -> None:
+    stack.up()
+    once = tmp_path / "once"
+    once.touch()
+    (plugin,) = stack.workspace.pulumi_home.glob("plugins/*/pulumi-resource-digitalocean")
+    whole = plugin.read_text()
+    program = (
+        "import os; from google.protobuf.empty_pb2 import Empty; from localcloud.providers.servicer import Servicer; "
+        f"Servicer.Cancel = lambda *_: (os.remove('{once}'), os._exit(1)) if os.path.exists('{once}') else Empty(); "
+        "import runpy; runpy.run_module('localcloud.providers.digitalocean', run_name='__main__')"
+    )
+    plugin.write_text(whole.replace("-m localcloud.providers.digitalocean", f'-c "{program}"'))
+    try:
+        done = stack.try_up()
+    finally:
+        plugin.write_text(whole)
+    assert not once.exists()
+    assert "A second run tells whether all is done." in done.text
+    assert done.code == 0, done.text
+
+
 def living(stack: LocalStack) -> dict[int, list[str]]:
     """The command lines of what was started for the stack, without its cloud."""
     cloud = daemon.find(stack.workspace.cloud_state)

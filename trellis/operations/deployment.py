@@ -18,7 +18,7 @@ NOT_INSTALLED = "pulumi is not on PATH. In a checkout `make up` brings it, and t
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """How a run ended. code: its exit code, which no error leaves at 0.
+    """How a run ended. code: its exit code, which no error leaves at 0. late: whether the engine itself ended with 0.
 
     planned: the steps that it was about to take, and failed: those that failed. Secrets are masked.
     """
@@ -26,6 +26,7 @@ class Deployment:
     code: int
     planned: tuple[Mapping[str, Any], ...]
     failed: tuple[Mapping[str, Any], ...]
+    late: bool = False
 
 
 def deploy(command: str, *options: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Deployment:
@@ -47,12 +48,11 @@ def deploy(command: str, *options: str, cwd: Path | None = None, env: Mapping[st
         for kind in ("resourcePreEvent", "resOpFailedEvent")
     )
     errors = [event for event in events if (event.get("diagnosticEvent") or {}).get("severity") == "error"]
-    code = done.returncode
-    if code == 0 and (failed or errors):
+    late = done.returncode == 0 and bool(failed or errors)
+    if late:
         # The engine settles its exit code before it ends its plugins. One that ended by itself is told after that.
         tell(f"error: `pulumi {command}` told of an error, see above, and ended with exit code 0. It counts as failed.")
-        code = 1
-    return Deployment(code=code, planned=planned, failed=failed)
+    return Deployment(code=1 if late else done.returncode, planned=planned, failed=failed, late=late)
 
 
 def _events(log: Path) -> list[Mapping[str, Any]]:

@@ -88,6 +88,10 @@ def _has_to_be_committed(file: Path) -> bool:
 def _deploy_whole(engine: Engine, options: Namespace) -> Deployment:
     """Deploys, and goes on with what was made although its create failed: its answer was lost, now or earlier."""
     done = _up(options)
+    if done.late:
+        # On a busy machine a plugin may answer too late that it ends, when all is done.
+        tell("A second run tells whether all is done.")
+        done = _up(options)
     for _ in range(ROUNDS):
         if done.code == 0 or not take_in(engine, done.failed):
             break
