@@ -10,7 +10,7 @@ from .fields import UNKNOWN, Fields
 from .kinds import APP, POOL, REPLICA
 from .passwords import names_secret, secret_in
 from .prices import APP_PARTS
-from .resources import Resource, Stack, postgresql
+from .resources import Resource, Stack, is_attached, postgresql
 from .rules import Config, Finding, ResourceRule, Rule, StackRule
 
 _APPS = "https://docs.digitalocean.com/products/app-platform/how-to"
@@ -85,9 +85,8 @@ def _endpoint(resource: Resource, _config: Config) -> Iterator[str]:
 
 
 def _is_managed(database: Fields) -> bool:
-    """Whether a component is a PostgreSQL cluster: said to be, or by the cluster's name."""
-    cluster = bool(database.get("production")) or database.has("clusterName")
-    return cluster and str(database.get("engine") or "").upper() == "PG"
+    """Whether a component is a PostgreSQL cluster."""
+    return is_attached(database) and str(database.get("engine") or "").upper() == "PG"
 
 
 def _production(stack: Stack, _config: Config) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from pulumi_policy import Severity
 from trellis.settings.catalogue import POSTGRESQL_VERSIONS, Phase
 
 from .fields import UNKNOWN
-from .kinds import BUCKET, CACHES, CLUSTER, DATABASE, POSTGRESQL, REPLICA, VOLUME, VPC
+from .kinds import CACHES, CLUSTER, DATA, POSTGRESQL, REPLICA, VPC
 from .resources import Resource, Stack, postgresql
 from .rules import GROWN, Config, Finding, ResourceRule, Rule, StackRule
 
@@ -28,7 +28,7 @@ END_OF_LIFE = {
     "18": date(2030, 11, 14),
 }
 DAYS_PER_MONTH = 30.44
-_KEPT = (CLUSTER, DATABASE, VPC, VOLUME, BUCKET)
+_KEPT = (*DATA, VPC)
 
 
 def _today() -> date:

@@ -17,6 +17,9 @@ USER = "digitalocean:index/databaseUser:DatabaseUser"
 VOLUME = "digitalocean:index/volume:Volume"
 VPC = "digitalocean:index/vpc:Vpc"
 
+# What is gone with its contents when it is deleted.
+DATA = (CLUSTER, DATABASE, VOLUME, BUCKET)
+
 # What DigitalOcean calls PostgreSQL, in its two editions.
 POSTGRESQL = ("pg", "advanced_pg")
 # Engines of a cluster that holds nothing but what can be made again.

@@ -9,9 +9,9 @@ from pulumi_policy import Severity
 
 from trellis.settings.catalogue import MAX_TRUSTED_SOURCES, WIDEST_TRUSTED_PREFIX
 
-from .fields import UNKNOWN, Fields
+from .fields import UNKNOWN
 from .kinds import APP, BUCKET, CLOUD_FIREWALL, CLUSTER, DROPLET, FIREWALL, POOL, REPLICA, VPC
-from .resources import Resource, Stack
+from .resources import Resource, Stack, is_attached
 from .rules import Config, Finding, ResourceRule, Rule, StackRule
 
 _DOCS = "https://docs.digitalocean.com/products/databases/postgresql"
@@ -197,12 +197,8 @@ def _app_rule_alone(stack: Stack, _config: Config) -> Iterator[Finding]:
 
 def _app_in_vpc(resource: Resource, _config: Config) -> Iterator[str]:
     spec = resource.fields.object("spec")
-    if any(_is_managed(database) for database in spec.objects("databases")) and not spec.has("vpcs"):
+    if any(is_attached(database) for database in spec.objects("databases")) and not spec.has("vpcs"):
         yield f"{resource.called} uses a managed cluster and is in no VPC, so it comes over the internet."
-
-
-def _is_managed(database: Fields) -> bool:
-    return bool(database.get("production")) or database.has("clusterName")
 
 
 _WIDEST = {

@@ -165,3 +165,8 @@ class Stack:
 def postgresql(stack: Stack) -> list[Resource]:
     """The stack's PostgreSQL clusters; one whose engine is not known counts."""
     return [one for one in stack.of(CLUSTER) if one.engine in (*POSTGRESQL, UNKNOWN)]
+
+
+def is_attached(database: Fields) -> bool:
+    """Whether a database component of an app is a cluster: said to be, or by the cluster's name."""
+    return bool(database.get("production")) or database.has("clusterName")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -146,18 +146,27 @@ def test_migrations_are_named_by_the_run_that_applied_them(stack: LocalStack) ->
     assert schema(report, datetime.now(UTC)) == ["schema at version 1.0.6, nothing to apply"]
 
 
-def test_a_plugin_that_ends_when_all_is_done_fails_the_run(stack: LocalStack) -> None:
-    """The engine has settled its exit code by then, tells of the error and ends with 0."""
-    stack.up()
+@contextmanager
+def ending(stack: LocalStack, cancel: str) -> Iterator[None]:
+    """Meanwhile the digitalocean plugin answers the engine's farewell with this expression."""
     (plugin,) = stack.workspace.pulumi_home.glob("plugins/*/pulumi-resource-digitalocean")
     whole = plugin.read_text()
     program = (
-        "import os; from localcloud.providers.servicer import Servicer; "
-        "Servicer.Cancel = lambda *_: os._exit(1); "
+        "import os; from google.protobuf.empty_pb2 import Empty; from localcloud.providers.servicer import Servicer; "
+        f"Servicer.Cancel = lambda *_: {cancel}; "
         "import runpy; runpy.run_module('localcloud.providers.digitalocean', run_name='__main__')"
     )
     plugin.write_text(whole.replace("-m localcloud.providers.digitalocean", f'-c "{program}"'))
     try:
+        yield
+    finally:
+        plugin.write_text(whole)
+
+
+def test_a_plugin_that_ends_when_all_is_done_fails_the_run(stack: LocalStack) -> None:
+    """The engine has settled its exit code by then, tells of the error and ends with 0."""
+    stack.up()
+    with ending(stack, "os._exit(1)"):
         shown = stack.pulumi("preview", "--config-file", str(stack.config_file))
         assert "exited prematurely" in shown.text
         assert shown.code == 0, "the engine has learned to fail here: operations.deployment need not any more"
@@ -167,26 +176,14 @@ def test_a_plugin_that_ends_when_all_is_done_fails_the_run(stack: LocalStack) ->
         for command in (stack.stack.preview, stack.stack.destroy):
             with pytest.raises(Failure, match="failed with exit code 1"):
                 command()
-    finally:
-        plugin.write_text(whole)
 
 
 def test_a_plugin_that_ends_once_when_all_is_done_costs_a_second_run(stack: LocalStack, tmp_path: Path) -> None:
     stack.up()
     once = tmp_path / "once"
     once.touch()
-    (plugin,) = stack.workspace.pulumi_home.glob("plugins/*/pulumi-resource-digitalocean")
-    whole = plugin.read_text()
-    program = (
-        "import os; from google.protobuf.empty_pb2 import Empty; from localcloud.providers.servicer import Servicer; "
-        f"Servicer.Cancel = lambda *_: (os.remove('{once}'), os._exit(1)) if os.path.exists('{once}') else Empty(); "
-        "import runpy; runpy.run_module('localcloud.providers.digitalocean', run_name='__main__')"
-    )
-    plugin.write_text(whole.replace("-m localcloud.providers.digitalocean", f'-c "{program}"'))
-    try:
+    with ending(stack, f"(os.remove('{once}'), os._exit(1)) if os.path.exists('{once}') else Empty()"):
         done = stack.try_up()
-    finally:
-        plugin.write_text(whole)
     assert not once.exists()
     assert "A second run tells whether all is done." in done.text
     assert done.code == 0, done.text

@@ -9,7 +9,8 @@ import pytest
 
 from trellis.operations import up
 from trellis.operations.deployment import Deployment
-from trellis.operations.up import MANAGED_CLUSTER, _has_to_be_committed
+from trellis.operations.up import _has_to_be_committed
+from trellis.policies.kinds import CLUSTER
 
 
 class _Engine:
@@ -40,8 +41,8 @@ def test_a_stack_that_holds_data_never_falls_back(
     holds_data: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CI", raising=False)
-    cluster = {"type": MANAGED_CLUSTER, "urn": "urn::shop-db", "inputs": {"engine": "pg"}, "id": "1"}
-    failed = {"urn": "urn::more-db", "type": MANAGED_CLUSTER, "op": "create", "new": {"inputs": {"engine": "pg"}}}
+    cluster = {"type": CLUSTER, "urn": "urn::shop-db", "inputs": {"engine": "pg"}, "id": "1"}
+    failed = {"urn": "urn::more-db", "type": CLUSTER, "op": "create", "new": {"inputs": {"engine": "pg"}}}
     runs = iter((Deployment(code=255, planned=(), failed=(failed,)), Deployment(code=0, planned=(), failed=())))
     engine = _Engine(*([cluster] if holds_data else []))
     monkeypatch.setattr(up, "Engine", lambda *_: engine)

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localcloud import daemon, files
-from trellis import policies
 from trellis.development import connect, plugins
 from trellis.development.bring import Parts, bring, describe
 from trellis.development.clean import clean
@@ -23,10 +22,11 @@ from trellis.development.progress import Failure, bold, step
 from trellis.development.workspace import DEFAULT_PORT, Workspace, project
 from trellis.operations import processes
 from trellis.operations.deployment import deploy
+from trellis.operations.preview_report import judge
 from trellis.settings import SettingsError, stack_file
 from trellis.settings.source import read
 
-_POLICIES = ("--policy-pack", str(Path(policies.__file__).resolve().parent / "__main__.py"))
+_POLICIES = ("--policy-pack", str(judge.pack(None)))
 
 
 class Stack:

@@ -11,8 +11,8 @@ from typing import Any
 from trellis.operations.deployment import NOT_INSTALLED
 from trellis.operations.errors import OperationError
 from trellis.operations.processes import run
+from trellis.policies.kinds import PHASE
 
-PHASE = "pulumi-python:dynamic/phase:Phase"
 UNREAD = "It was taken into the state, and has not been read yet."
 
 

@@ -16,16 +16,8 @@ from trellis.operations.project import project
 from trellis.operations.recover import finish, take_in
 from trellis.operations.rotation import changed_logins
 from trellis.operations.terminal import tell
+from trellis.policies.kinds import CLUSTER, DATA
 
-MANAGED_CLUSTER = "digitalocean:index/databaseCluster:DatabaseCluster"
-DATA = frozenset(
-    {
-        MANAGED_CLUSTER,
-        "digitalocean:index/databaseDb:DatabaseDb",
-        "digitalocean:index/volume:Volume",
-        "digitalocean:index/spacesBucket:SpacesBucket",
-    }
-)
 SELF_HOSTED = "self-hosted"
 # What depends on something lost comes to light when that is taken in: a network, a cluster in it, a user of that, …
 ROUNDS = 10
@@ -133,7 +125,7 @@ def _holds_data(resource: Mapping[str, Any]) -> bool:
 def _is_new_cluster(step: Mapping[str, Any]) -> bool:
     # A cluster that exists holds data: a change of it that fails is no reason to leave it.
     engine = ((step.get("new") or {}).get("inputs") or {}).get("engine")
-    return step["type"] == MANAGED_CLUSTER and step["op"] == "create" and engine == "pg"
+    return step["type"] == CLUSTER and step["op"] == "create" and engine == "pg"
 
 
 def _name(urn: str) -> str:

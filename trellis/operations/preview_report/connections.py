@@ -9,6 +9,7 @@ from trellis.policies.kinds import (
     BUCKET,
     CACHES,
     CLUSTER,
+    DATA,
     DATABASE,
     FIREWALL,
     MIGRATIONS,
@@ -112,5 +113,5 @@ def loss(step: Step) -> str | None:
             return "what holds data is not protected any more"
         if step.new.get("abandon"):
             return f"the clusters of {step.new['abandon']} may be deleted"
-    kept = step.type in (CLUSTER, DATABASE, VPC, REPLICA, VOLUME, BUCKET) and step.old.get("engine") not in CACHES
+    kept = step.type in (*DATA, VPC, REPLICA) and step.old.get("engine") not in CACHES
     return effect(step) if kept and step.operation in ("delete", "replace") else None
