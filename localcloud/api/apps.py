@@ -46,38 +46,38 @@ def _create(call: Call) -> Reply:
             updated_at=now(),
         )
         app = _rolled_out(call, tables, app, spec, "manual")
-    return _APPS.reply(app)
+    return _APPS.reply(call, app)
 
 
 def _update(call: Call) -> Reply:
     body = call.read(_Update)
     with call.cloud.state.transaction() as tables:
-        app = _APPS.find(tables, call.param("id"))
+        app = _APPS.here(call, tables)
         app = _rolled_out(call, tables, app, _accepted(call, tables, body.spec, app), "app spec updated")
-    return _APPS.reply(app)
+    return _APPS.reply(call, app)
 
 
 def _delete(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
-        app = _APPS.find(tables, call.param("id"))
+        app = _APPS.here(call, tables)
         del tables.apps[app.id]
     return Reply(body={"id": app.id})
 
 
 def _redeploy(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
-        app = _APPS.find(tables, call.param("id"))
+        app = _APPS.here(call, tables)
         app = _rolled_out(call, tables, app, app.spec, "manual")
     return Reply(body={"deployment": _show_deployment(app, app.deployments[0])})
 
 
 def _deployments(call: Call) -> Reply:
-    app = _APPS.find(call.cloud.state.read(), call.param("id"))
+    app = _APPS.here(call, call.cloud.state.read())
     return page(call, "deployments", [_show_deployment(app, item) for item in app.deployments])
 
 
 def _deployment(call: Call) -> Reply:
-    app = _APPS.find(call.cloud.state.read(), call.param("id"))
+    app = _APPS.here(call, call.cloud.state.read())
     for deployment in app.deployments:
         if deployment.id == call.param("deployment_id"):
             return Reply(body={"deployment": _show_deployment(app, deployment)})
@@ -85,14 +85,14 @@ def _deployment(call: Call) -> Reply:
 
 
 def _alerts(call: Call) -> Reply:
-    app = _APPS.find(call.cloud.state.read(), call.param("id"))
+    app = _APPS.here(call, call.cloud.state.read())
     return Reply(body={"alerts": [_show_alert(alert) for alert in app.alerts]})
 
 
 def _destinations(call: Call) -> Reply:
     body = call.read(_Destinations)
     with call.cloud.state.transaction() as tables:
-        app = _APPS.find(tables, call.param("id"))
+        app = _APPS.here(call, tables)
         changed = next((alert for alert in app.alerts if alert.id == call.param("alert_id")), None)
         if changed is None:
             raise NotFound(f"The app {app.name} has no alert with the id {call.param('alert_id')}.")
@@ -138,7 +138,7 @@ def _kept_alerts(app: App) -> tuple[AppAlert, ...]:
     return tuple(alerts)
 
 
-def _show(app: App) -> dict[str, Any]:
+def _show(_call: Call, app: App) -> dict[str, Any]:
     url = f"https://{app.ingress_host}"
     shown: dict[str, Any] = {
         "id": app.id,

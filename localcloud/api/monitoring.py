@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import field_validator
 
 from localcloud.alert_types import ALERT_TYPES, DATABASE_ALERTS
-from localcloud.api.call import Body, Call, Reply
+from localcloud.api.call import Body, Call
 from localcloud.api.collection import Collection
 from localcloud.api.errors import Unprocessable
 from localcloud.api.notifications import Destinations
@@ -44,43 +44,28 @@ class _Policy(Body):
             raise ValueError(f"{value}: there is no such alert. For databases there are: {', '.join(DATABASE_ALERTS)}.")
         return value
 
-    def record(self, tables: Tables, id: str) -> AlertPolicy:
-        """Raises Unprocessable when a cluster it watches does not exist."""
-        entities = tuple(self.entities or ())
-        if self.type in DATABASE_ALERTS:
-            for entity in entities:
-                if entity not in tables.clusters and entity not in tables.replicas:
-                    raise Unprocessable(f"entities: {entity}: there is no database cluster with this id.")
-        if not self.alerts.email and not self.alerts.slack:
-            raise Unprocessable("alerts: give at least one email address or Slack channel.")
-        lists = {"entities": entities, "tags": tuple(self.tags or ())}
-        return AlertPolicy(**self.model_dump() | lists | {"uuid": id, "alerts": self.alerts.shown()})
+
+def _policy(call: Call, tables: Tables, old: AlertPolicy | None) -> AlertPolicy:
+    body = call.read(_Policy)
+    entities = tuple(body.entities or ())
+    if body.type in DATABASE_ALERTS:
+        for entity in entities:
+            if entity not in tables.clusters and entity not in tables.replicas:
+                raise Unprocessable(f"entities: {entity}: there is no database cluster with this id.")
+    if not body.alerts.email and not body.alerts.slack:
+        raise Unprocessable("alerts: give at least one email address or Slack channel.")
+    id = old.uuid if old else str(uuid.uuid4())
+    kept = {"uuid": id, "entities": entities, "tags": tuple(body.tags or ()), "alerts": body.alerts.shown()}
+    return AlertPolicy(**body.model_dump() | kept)
 
 
-_POLICIES = Collection[AlertPolicy](
+ENDPOINTS = Collection[AlertPolicy](
     path="/v2/monitoring/alerts",
     table=lambda tables: tables.alert_policies,
     root="policy",
     roots="policies",
     noun="alert policy",
-    show=lambda policy: policy.model_dump(mode="json"),
-)
-
-
-def _create(call: Call) -> Reply:
-    body = call.read(_Policy)
-    with call.cloud.state.transaction() as tables:
-        policy = body.record(tables, str(uuid.uuid4()))
-        tables.alert_policies[policy.uuid] = policy
-    return _POLICIES.reply(policy)
-
-
-def _update(call: Call) -> Reply:
-    body = call.read(_Policy)
-    with call.cloud.state.transaction() as tables:
-        policy = body.record(tables, _POLICIES.find(tables, call.param("id")).uuid)
-        tables.alert_policies[policy.uuid] = policy
-    return _POLICIES.reply(policy)
-
-
-ENDPOINTS = _POLICIES.routes(_create, PUT=_update)
+    make=_policy,
+    created=200,
+    names=lambda policy: (policy.uuid,),
+).routes()

@@ -4,7 +4,7 @@ import re
 import uuid
 from typing import Any
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from localcloud.api.call import Body, Call, Reply, Routes
 from localcloud.api.collection import Collection
 from localcloud.api.errors import Forbidden, Unprocessable
 from localcloud.api.paging import page
@@ -41,80 +41,58 @@ def members(tables: Tables, vpc: Vpc) -> list[dict[str, Any]]:
     return [{"urn": item.urn, "name": item.name, "created_at": item.created_at} for item in inside]
 
 
-_VPCS = Collection[Vpc](
-    path="/v2/vpcs",
-    table=lambda tables: tables.vpcs,
-    root="vpc",
-    roots="vpcs",
-    noun="VPC",
-    show=lambda vpc: vpc.model_dump() | {"urn": vpc.urn},
-)
-
-
-def _create(call: Call) -> Reply:
-    body = call.read(_Create)
-    with call.cloud.state.transaction() as tables:
-        try:
-            region = check_region(body.region)
-            if body.ip_range:
-                check_range(body.ip_range, tables.vpcs.values())
-            ip_range = body.ip_range or free_range(tables.vpcs.values())
-        except (RangeRefused, ValueError) as problem:
-            raise Unprocessable(str(problem)) from problem
-        vpc = Vpc(
-            id=str(uuid.uuid4()),
-            name=_checked_name(tables, body.name),
-            region=region,
-            ip_range=ip_range,
-            description=_checked_description(body.description),
-            created_at=now(),
-        )
-        tables.vpcs[vpc.id] = vpc
-        # After ours, so that the range the region's default network picks keeps clear of the one asked for.
-        default_vpc(tables, region)
-    return _VPCS.reply(vpc, 201)
-
-
-def _update(call: Call) -> Reply:
+def _vpc(call: Call, tables: Tables, old: Vpc | None) -> Vpc:
+    if old is None:
+        return _new(call.read(_Create), tables)
     body = call.read(_Update)
-    with call.cloud.state.transaction() as tables:
-        vpc = _VPCS.find(tables, call.param("id"))
-        changes: dict[str, Any] = {}
-        if body.name is not None and body.name != vpc.name:
-            changes["name"] = _checked_name(tables, body.name)
-        if body.description is not None:
-            changes["description"] = _checked_description(body.description)
-        if body.default and not vpc.default:
-            old = default_vpc(tables, vpc.region)
-            tables.vpcs[old.id] = old.model_copy(update={"default": False})
-            changes["default"] = True
-        elif body.default is False and vpc.default and call.method == "PATCH":
-            raise Unprocessable(f"default: {vpc.name} is the default of {vpc.region}; make another one the default.")
-        vpc = vpc.model_copy(update=changes)
-        tables.vpcs[vpc.id] = vpc
-    return _VPCS.reply(vpc)
-
-
-def _replace(call: Call) -> Reply:
-    if "name" not in call.json():
+    changes: dict[str, Any] = {}
+    if call.method == "PUT" and body.name is None:
         raise Unprocessable("name: Field required")
-    return _update(call)
+    if body.name is not None and body.name != old.name:
+        changes["name"] = _checked_name(tables, body.name)
+    if body.description is not None:
+        changes["description"] = _checked_description(body.description)
+    if body.default and not old.default:
+        before = default_vpc(tables, old.region)
+        tables.vpcs[before.id] = before.model_copy(update={"default": False})
+        changes["default"] = True
+    elif body.default is False and old.default and call.method == "PATCH":
+        raise Unprocessable(f"default: {old.name} is the default of {old.region}; make another one the default.")
+    return old.model_copy(update=changes)
 
 
-def _delete(call: Call) -> Reply:
-    with call.cloud.state.transaction() as tables:
-        vpc = _VPCS.find(tables, call.param("id"))
-        if vpc.default:
-            raise Forbidden("Can not delete default VPCs")
-        if members(tables, vpc):
-            raise Forbidden("Can not delete VPC with members")
-        del tables.vpcs[vpc.id]
-    return NO_CONTENT
+def _new(body: _Create, tables: Tables) -> Vpc:
+    try:
+        region = check_region(body.region)
+        if body.ip_range:
+            check_range(body.ip_range, tables.vpcs.values())
+        ip_range = body.ip_range or free_range(tables.vpcs.values())
+    except (RangeRefused, ValueError) as problem:
+        raise Unprocessable(str(problem)) from problem
+    vpc = Vpc(
+        id=str(uuid.uuid4()),
+        name=_checked_name(tables, body.name),
+        region=region,
+        ip_range=ip_range,
+        description=_checked_description(body.description),
+        created_at=now(),
+    )
+    _VPCS.put(tables, vpc)
+    # After ours, so that the range the region's default network picks keeps clear of the one asked for.
+    default_vpc(tables, region)
+    return vpc
+
+
+def _stays(_call: Call, tables: Tables, vpc: Vpc) -> None:
+    if vpc.default:
+        raise Forbidden("Can not delete default VPCs")
+    if members(tables, vpc):
+        raise Forbidden("Can not delete VPC with members")
 
 
 def _members(call: Call) -> Reply:
     tables = call.cloud.state.read()
-    found = members(tables, _VPCS.find(tables, call.param("id")))
+    found = members(tables, _VPCS.here(call, tables))
     wanted = call.query.get("resource_type", "")
     kinds = {"database": "do:dbaas:", "droplet": "do:droplet:", "app": "do:app:"}
     return page(call, "members", [item for item in found if item["urn"].startswith(kinds.get(wanted, "do:"))])
@@ -134,7 +112,15 @@ def _checked_description(text: str) -> str:
     return text
 
 
-ENDPOINTS: Routes = {
-    **_VPCS.routes(_create, PUT=_replace, PATCH=_update, DELETE=_delete),
-    "/v2/vpcs/{id}/members": {"GET": _members},
-}
+_VPCS = Collection[Vpc](
+    path="/v2/vpcs",
+    table=lambda tables: tables.vpcs,
+    root="vpc",
+    roots="vpcs",
+    noun="VPC",
+    show=lambda _, vpc: vpc.model_dump() | {"urn": vpc.urn},
+    make=_vpc,
+    let_go=_stays,
+)
+
+ENDPOINTS: Routes = {**_VPCS.routes(PATCH=_VPCS.update), "/v2/vpcs/{id}/members": {"GET": _members}}

@@ -24,15 +24,28 @@ def test_resources_move_between_projects(cloud: LocalCloud, cluster: dict[str, A
     assert cloud.call("GET", path).status == 404
 
 
-def test_a_vpc_is_assigned_and_forgotten_with_its_end(cloud: LocalCloud) -> None:
-    vpc = cloud.post("/v2/vpcs", {"name": "assigned", "region": "tor1"})["vpc"]
-    cloud.post("/v2/projects/default/resources", {"resources": [vpc["urn"]]}, 200)
-    again = cloud.post("/v2/projects/default/resources", {"resources": [vpc["urn"]]}, 200)["resources"][0]
-    assert again["status"] == "already_assigned"
-    cloud.delete(f"/v2/vpcs/{vpc['id']}")
+def test_what_is_gone_is_told_so_and_moves_nowhere(cloud: LocalCloud) -> None:
+    """As a program sees it that destroys a cluster first and takes it out of its project then."""
+    gone = "do:dbaas:5a4981aa-9653-4bd1-bef5-d6bff52042e4"
+    answer = cloud.post("/v2/projects/default/resources", {"resources": [gone]}, 200)["resources"]
+    assert [(item["urn"], item["status"]) for item in answer] == [(gone, "not_found")]
     urns = [item["urn"] for item in cloud.get("/v2/projects/default/resources?per_page=200")["resources"]]
-    assert vpc["urn"] not in urns
-    assert cloud.call("POST", "/v2/projects/default/resources", {"resources": [vpc["urn"]]}).status == 422
+    assert gone not in urns
+
+
+def test_a_vpc_is_no_project_resource(cloud: LocalCloud) -> None:
+    vpc = cloud.post("/v2/vpcs", {"name": "unassigned", "region": "tor1"})["vpc"]
+    refused = cloud.call("POST", "/v2/projects/default/resources", {"resources": [vpc["urn"]]})
+    assert (refused.status, "do:dbaas:" in refused.message) == (422, True)
+    cloud.delete(f"/v2/vpcs/{vpc['id']}")
+
+
+def test_a_project_keeps_an_empty_environment(cloud: LocalCloud) -> None:
+    made = cloud.post("/v2/projects", {"name": "bare", "purpose": "x"})["project"]
+    path = f"/v2/projects/{made['id']}"
+    assert (made["environment"], cloud.get(path)["project"]["environment"]) == ("", "")
+    assert cloud.put(path, {"name": "bare", "environment": "Staging"}, 200)["project"]["environment"] == "Staging"
+    cloud.delete(path)
 
 
 def test_the_default_project_can_change_hands_but_not_go(cloud: LocalCloud) -> None:

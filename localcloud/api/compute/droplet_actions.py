@@ -62,7 +62,7 @@ def _act(call: Call) -> Reply:
     if order.type not in _TYPES:
         raise NotImplementedHere(f"the Droplet action {order.type}; it has {', '.join(_TYPES)}")
     with call.cloud.state.transaction() as tables:
-        droplet = droplets.find(tables, call.param("id"))
+        droplet = droplets.DROPLETS.here(call, tables)
         if pending(tables, droplet.id):
             raise Unprocessable("Droplet already has a pending event.")
         changes = _TYPES[order.type](droplet, order)

@@ -4,10 +4,10 @@ import re
 
 from localcloud import machines
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from localcloud.api.collection import Collection
 from localcloud.api.compute import actions, keys, show
 from localcloud.api.databases import checks
 from localcloud.api.errors import NotFound, NotImplementedHere, Unprocessable
-from localcloud.api.paging import page
 from localcloud.compute import Droplet, Volume
 from localcloud.droplet_catalogue import IMAGES, MAX_USER_DATA, MAX_VOLUMES, SIZES, Size
 from localcloud.records import now
@@ -36,14 +36,6 @@ class _Create(Body):
     tags: list[str] | None = None
     monitoring: bool = False
     public_networking: bool = True
-
-
-def find(tables: Tables, id: str) -> Droplet:
-    """Raises NotFound, also for a Droplet whose deletion is under way."""
-    droplet = tables.droplets.get(id)
-    if droplet is None or droplet.deleting:
-        raise NotFound("The resource you were accessing could not be found.")
-    return droplet
 
 
 def size(slug: str) -> Size:
@@ -99,7 +91,7 @@ def _create(call: Call) -> Reply:
         droplets.create(_machine(tables, droplet, body))
         tables.droplets[str(droplet.id)] = droplet
         action = actions.record(tables, droplet, "create")
-        shown = show.droplet(call, tables, droplet)
+        shown = show.droplet(call, droplet)
     if call.fault != "stuck":
         droplets.settle(droplet.id)
     call.cloud.fleet.follow_droplets()
@@ -107,24 +99,9 @@ def _create(call: Call) -> Reply:
     return Reply(status=202, body={"droplet": shown, "links": {"actions": [link]}})
 
 
-def _list(call: Call) -> Reply:
-    tables = call.cloud.state.read()
-    found = [item for item in tables.droplets.values() if not item.deleting]
-    if tag := call.query.get("tag_name"):
-        found = [item for item in found if tag in item.tags]
-    if asked := call.query.get("name"):
-        found = [item for item in found if item.name == asked]
-    return page(call, "droplets", [show.droplet(call, tables, item) for item in found])
-
-
-def _get(call: Call) -> Reply:
-    tables = call.cloud.state.read()
-    return Reply(body={"droplet": show.droplet(call, tables, find(tables, call.param("id")))})
-
-
 def _delete(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
-        droplet = find(tables, call.param("id"))
+        droplet = DROPLETS.here(call, tables)
         tables.droplets[str(droplet.id)] = droplet.model_copy(update={"deleting": True})
     call.cloud.droplets.destroy(droplet)
     call.cloud.fleet.follow_droplets()
@@ -132,7 +109,7 @@ def _delete(call: Call) -> Reply:
 
 
 def _console(call: Call) -> Reply:
-    droplet = find(call.cloud.state.read(), call.param("id"))
+    droplet = DROPLETS.here(call, call.cloud.state.read())
     return Reply(
         body={
             "console": call.cloud.droplets.machine(droplet.id).console(),
@@ -181,7 +158,7 @@ def check_attachable(volume: Volume, region: str) -> None:
 
 def _machine(tables: Tables, droplet: Droplet, body: _Create) -> machines.MachineSpec:
     try:
-        public_keys = tuple(keys.find(tables, str(key)).public_key for key in body.ssh_keys or ())
+        public_keys = tuple(keys.KEYS.find(tables, str(key)).public_key for key in body.ssh_keys or ())
     except NotFound as problem:
         raise Unprocessable(f"ssh_keys: {problem.message}") from problem
     return machines.MachineSpec(
@@ -197,8 +174,17 @@ def _machine(tables: Tables, droplet: Droplet, body: _Create) -> machines.Machin
     )
 
 
+DROPLETS = Collection[Droplet](
+    path="/v2/droplets",
+    table=lambda tables: tables.droplets,
+    root="droplet",
+    roots="droplets",
+    noun="Droplet",
+    show=show.droplet,
+    filters={"name": lambda droplet: (droplet.name,), "tag_name": lambda droplet: droplet.tags},
+)
+
 ENDPOINTS: Routes = {
-    "/v2/droplets": {"POST": _create, "GET": _list},
-    "/v2/droplets/{id}": {"GET": _get, "DELETE": _delete},
+    **DROPLETS.routes(_create, DELETE=_delete),
     "/_local/droplets/{id}/console": {"GET": _console},
 }

@@ -47,63 +47,31 @@ class _Put(Body):
     tags: list[str] | None = None
 
 
-class _Droplets(Body):
-    droplet_ids: list[int]
+class _Members(Body):
+    droplet_ids: list[int] = []
+    tags: list[str] = []
 
 
-class _Tags(Body):
-    tags: list[str]
+def _firewall(call: Call, tables: Tables, old: Firewall | None) -> Firewall:
+    id, time = (old.id, old.created_at) if old else (str(uuid.uuid4()), now())
+    return Firewall(id=id, created_at=time, **_checked(tables, call.read(_Put), id))
 
 
-_FIREWALLS = Collection[Firewall](
-    path="/v2/firewalls",
-    table=lambda tables: tables.firewalls,
-    root="firewall",
-    roots="firewalls",
-    noun="firewall",
-    show=lambda firewall: firewall.model_dump(mode="json") | {"status": "succeeded", "pending_changes": []},
-)
-
-
-def _create(call: Call) -> Reply:
-    body = call.read(_Put)
+def _members(call: Call) -> Reply:
+    """POST adds Droplets or tags, DELETE takes them out."""
+    body = call.read(_Members)
     with call.cloud.state.transaction() as tables:
-        firewall = Firewall(id=str(uuid.uuid4()), created_at=now(), **_checked(tables, body))
-        tables.firewalls[firewall.id] = firewall
-    return _FIREWALLS.reply(firewall, 202)
-
-
-def _put(call: Call) -> Reply:
-    body = call.read(_Put)
-    with call.cloud.state.transaction() as tables:
-        firewall = _FIREWALLS.find(tables, call.param("id"))
-        firewall = firewall.model_copy(update=_checked(tables, body, firewall.id))
-        tables.firewalls[firewall.id] = firewall
-    return _FIREWALLS.reply(firewall)
-
-
-def _droplets(call: Call) -> Reply:
-    ids = call.read(_Droplets).droplet_ids
-    with call.cloud.state.transaction() as tables:
-        firewall = _FIREWALLS.find(tables, call.param("id"))
-        rest = [id for id in firewall.droplet_ids if id not in ids]
-        wanted = [*rest, *ids] if call.method == "POST" else rest
-        update = {"droplet_ids": _existing(tables, wanted)}
-        tables.firewalls[firewall.id] = firewall.model_copy(update=update)
+        firewall = _FIREWALLS.here(call, tables)
+        ids = [id for id in firewall.droplet_ids if id not in body.droplet_ids]
+        tags = [name for name in firewall.tags if name not in body.tags]
+        if call.method == "POST":
+            ids, tags = ids + body.droplet_ids, tags + body.tags
+        changes = {"droplet_ids": _existing(tables, ids), "tags": checks.tags(tags)}
+        _FIREWALLS.put(tables, firewall.model_copy(update=changes))
     return NO_CONTENT
 
 
-def _tags(call: Call) -> Reply:
-    names = call.read(_Tags).tags
-    with call.cloud.state.transaction() as tables:
-        firewall = _FIREWALLS.find(tables, call.param("id"))
-        rest = [name for name in firewall.tags if name not in names]
-        update = {"tags": checks.tags([*rest, *names] if call.method == "POST" else rest)}
-        tables.firewalls[firewall.id] = firewall.model_copy(update=update)
-    return NO_CONTENT
-
-
-def _checked(tables: Tables, body: _Put, own_id: str = "") -> dict[str, Any]:
+def _checked(tables: Tables, body: _Put, own_id: str) -> dict[str, Any]:
     if not _NAME.match(body.name):
         raise Unprocessable(f"name {body.name!r}: allowed are letters, digits, dots and dashes, no dash or dot first.")
     if any(other.name == body.name and other.id != own_id for other in tables.firewalls.values()):
@@ -143,8 +111,17 @@ def _existing(tables: Tables, ids: list[int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-ENDPOINTS: Routes = {
-    **_FIREWALLS.routes(_create, PUT=_put),
-    "/v2/firewalls/{id}/droplets": {"POST": _droplets, "DELETE": _droplets},
-    "/v2/firewalls/{id}/tags": {"POST": _tags, "DELETE": _tags},
+_FIREWALLS = Collection[Firewall](
+    path="/v2/firewalls",
+    table=lambda tables: tables.firewalls,
+    root="firewall",
+    roots="firewalls",
+    noun="firewall",
+    show=lambda _, firewall: firewall.model_dump(mode="json") | {"status": "succeeded", "pending_changes": []},
+    make=_firewall,
+    created=202,
+)
+
+ENDPOINTS: Routes = _FIREWALLS.routes() | {
+    f"/v2/firewalls/{{id}}/{members}": {"POST": _members, "DELETE": _members} for members in ("droplets", "tags")
 }

@@ -4,10 +4,10 @@ import base64
 import binascii
 import hashlib
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from localcloud.api.call import Body, Call
+from localcloud.api.collection import Collection
 from localcloud.api.compute.actions import new_number
-from localcloud.api.errors import NotFound, Unprocessable
-from localcloud.api.paging import page
+from localcloud.api.errors import Unprocessable
 from localcloud.compute import SshKey
 from localcloud.state import Tables
 
@@ -21,50 +21,19 @@ class _Update(Body):
     name: str
 
 
-def find(tables: Tables, identifier: str) -> SshKey:
-    """The key of an id or a fingerprint. Raises NotFound."""
-    for key in tables.ssh_keys.values():
-        if identifier in (str(key.id), key.fingerprint):
-            return key
-    raise NotFound(f"There is no SSH key with the id or fingerprint {identifier}.")
-
-
-def _create(call: Call) -> Reply:
+def _key(call: Call, tables: Tables, old: SshKey | None) -> SshKey:
+    if old is not None:
+        return old.model_copy(update={"name": _checked_name(call.read(_Update).name)})
     body = call.read(_Create)
     fingerprint = _fingerprint(body.public_key)
-    with call.cloud.state.transaction() as tables:
-        if any(key.fingerprint == fingerprint for key in tables.ssh_keys.values()):
-            raise Unprocessable("SSH Key is already in use on your account")
-        key = SshKey(
-            id=new_number(dict(tables.ssh_keys)),
-            name=_checked_name(body.name),
-            public_key=body.public_key.strip(),
-            fingerprint=fingerprint,
-        )
-        tables.ssh_keys[str(key.id)] = key
-    return Reply(status=201, body={"ssh_key": key.model_dump()})
-
-
-def _list(call: Call) -> Reply:
-    return page(call, "ssh_keys", [key.model_dump() for key in call.cloud.state.read().ssh_keys.values()])
-
-
-def _get(call: Call) -> Reply:
-    return Reply(body={"ssh_key": find(call.cloud.state.read(), call.param("id")).model_dump()})
-
-
-def _update(call: Call) -> Reply:
-    body = call.read(_Update)
-    with call.cloud.state.transaction() as tables:
-        key = find(tables, call.param("id")).model_copy(update={"name": _checked_name(body.name)})
-        tables.ssh_keys[str(key.id)] = key
-    return Reply(body={"ssh_key": key.model_dump()})
-
-
-def _delete(call: Call) -> Reply:
-    with call.cloud.state.transaction() as tables:
-        del tables.ssh_keys[str(find(tables, call.param("id")).id)]
-    return NO_CONTENT
+    if any(key.fingerprint == fingerprint for key in tables.ssh_keys.values()):
+        raise Unprocessable("SSH Key is already in use on your account")
+    return SshKey(
+        id=new_number(dict(tables.ssh_keys)),
+        name=_checked_name(body.name),
+        public_key=body.public_key.strip(),
+        fingerprint=fingerprint,
+    )
 
 
 def _checked_name(name: str) -> str:
@@ -85,7 +54,14 @@ def _fingerprint(public_key: str) -> str:
     return ":".join(digest[start : start + 2] for start in range(0, len(digest), 2))
 
 
-ENDPOINTS: Routes = {
-    "/v2/account/keys": {"POST": _create, "GET": _list},
-    "/v2/account/keys/{id}": {"GET": _get, "PUT": _update, "DELETE": _delete},
-}
+KEYS = Collection[SshKey](
+    path="/v2/account/keys",
+    table=lambda tables: tables.ssh_keys,
+    root="ssh_key",
+    roots="ssh_keys",
+    noun="SSH key",
+    make=_key,
+    names=lambda key: (str(key.id), key.fingerprint),
+)
+
+ENDPOINTS = KEYS.routes()

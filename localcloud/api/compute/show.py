@@ -6,10 +6,9 @@ from localcloud import compute
 from localcloud.api.call import Call
 from localcloud.api.compute.catalogue import show_image, show_region, show_size
 from localcloud.droplet_catalogue import IMAGES, SIZES
-from localcloud.state import Tables
 
 
-def droplet(call: Call, tables: Tables, record: compute.Droplet) -> dict[str, Any]:
+def droplet(call: Call, record: compute.Droplet) -> dict[str, Any]:
     """A Droplet. One that switched itself off shows so; while it is new it is locked."""
     size = SIZES[record.size]
     gone = record.status == "active" and not call.cloud.droplets.machine(record.id).running()
@@ -29,7 +28,7 @@ def droplet(call: Call, tables: Tables, record: compute.Droplet) -> dict[str, An
         "next_backup_window": None,
         "snapshot_ids": [],
         "image": show_image(IMAGES[record.image]),
-        "volume_ids": [item.id for item in tables.volumes.values() if item.droplet_id == record.id],
+        "volume_ids": [item.id for item in call.cloud.state.read().volumes.values() if item.droplet_id == record.id],
         "size": show_size(size),
         "size_slug": size.slug,
         "networks": {

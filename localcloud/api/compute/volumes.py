@@ -7,10 +7,10 @@ from typing import Literal
 
 from localcloud import machines
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from localcloud.api.collection import Collection
 from localcloud.api.compute import actions, droplets, show
 from localcloud.api.databases import checks
-from localcloud.api.errors import Conflict, NotFound, NotImplementedHere, Unprocessable
-from localcloud.api.paging import page
+from localcloud.api.errors import Conflict, NotImplementedHere, Unprocessable
 from localcloud.compute import Volume
 from localcloud.droplet_catalogue import MAX_VOLUME_GIB, MAX_VOLUMES
 from localcloud.records import now
@@ -36,14 +36,6 @@ class _Order(Body):
     type: Literal["attach", "detach", "resize"]
     droplet_id: int | None = None
     size_gigabytes: int = 0
-
-
-def find(tables: Tables, id: str) -> Volume:
-    """Raises NotFound."""
-    try:
-        return tables.volumes[id]
-    except KeyError:
-        raise NotFound("volume not found") from None
 
 
 def _create(call: Call) -> Reply:
@@ -75,24 +67,12 @@ def _create(call: Call) -> Reply:
             label=volume.filesystem_label,
         )
         tables.volumes[volume.id] = volume
-    return Reply(status=201, body={"volume": show.volume(volume)})
-
-
-def _list(call: Call) -> Reply:
-    found = list(call.cloud.state.read().volumes.values())
-    for field in ("name", "region"):
-        if asked := call.query.get(field):
-            found = [volume for volume in found if getattr(volume, field) == asked]
-    return page(call, "volumes", [show.volume(volume) for volume in found])
-
-
-def _get(call: Call) -> Reply:
-    return Reply(body={"volume": show.volume(find(call.cloud.state.read(), call.param("id")))})
+    return _VOLUMES.reply(call, volume, 201)
 
 
 def _delete(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
-        volume = find(tables, call.param("id"))
+        volume = _VOLUMES.here(call, tables)
         if volume.droplet_id is not None:
             raise Conflict("Volume is still attached to one or more Droplets, please detach before trying again.")
         del tables.volumes[volume.id]
@@ -102,19 +82,19 @@ def _delete(call: Call) -> Reply:
 
 def _act(call: Call) -> Reply:
     order = call.read(_Order)
-    volume = find(call.cloud.state.read(), call.param("id"))
+    volume = _VOLUMES.here(call, call.cloud.state.read())
     _TYPES[order.type](call, volume, order)
     with call.cloud.state.transaction() as tables:
-        action = actions.record(tables, find(tables, volume.id), f"{order.type}_volume", "completed")
+        action = actions.record(tables, _VOLUMES.find(tables, volume.id), f"{order.type}_volume", "completed")
     return Reply(status=202, body={"action": actions.show(action)})
 
 
 def _attach(call: Call, volume: Volume, order: _Order) -> None:
     tables = call.cloud.state.read()
-    droplet = droplets.find(tables, str(order.droplet_id))
+    droplet = droplets.DROPLETS.find(tables, str(order.droplet_id))
     with call.cloud.droplets.guard(droplet.id):
         tables = call.cloud.state.read()
-        droplets.check_attachable(find(tables, volume.id), droplet.region)
+        droplets.check_attachable(_VOLUMES.find(tables, volume.id), droplet.region)
         if sum(item.droplet_id == droplet.id for item in tables.volumes.values()) >= MAX_VOLUMES:
             raise Unprocessable(f"The Droplet {droplet.name} has {MAX_VOLUMES} volumes, the most it may have.")
         machine = call.cloud.droplets.machine(droplet.id)
@@ -122,7 +102,7 @@ def _attach(call: Call, volume: Volume, order: _Order) -> None:
         if machine.running():
             machine.attach(call.cloud.droplets.volume(volume.id))
         with call.cloud.state.transaction() as tables:
-            tables.volumes[volume.id] = find(tables, volume.id).model_copy(update={"droplet_id": droplet.id})
+            tables.volumes[volume.id] = _VOLUMES.find(tables, volume.id).model_copy(update={"droplet_id": droplet.id})
 
 
 def _detach(call: Call, volume: Volume, order: _Order) -> None:
@@ -138,7 +118,7 @@ def _detach(call: Call, volume: Volume, order: _Order) -> None:
             machine.detach(disk)
         disk.detach()
         with call.cloud.state.transaction() as tables:
-            tables.volumes[volume.id] = find(tables, volume.id).model_copy(update={"droplet_id": None})
+            tables.volumes[volume.id] = _VOLUMES.find(tables, volume.id).model_copy(update={"droplet_id": None})
 
 
 def _resize(call: Call, volume: Volume, order: _Order) -> None:
@@ -147,7 +127,7 @@ def _resize(call: Call, volume: Volume, order: _Order) -> None:
         raise Unprocessable(f"size_gigabytes {size}: the volume has {volume.size_gib} already, and can only grow.")
     call.cloud.droplets.volume(volume.id).resize(size)
     with call.cloud.state.transaction() as tables:
-        tables.volumes[volume.id] = find(tables, volume.id).model_copy(update={"size_gib": size})
+        tables.volumes[volume.id] = _VOLUMES.find(tables, volume.id).model_copy(update={"size_gib": size})
 
 
 _TYPES: dict[str, Callable[[Call, Volume, _Order], None]] = {
@@ -171,8 +151,14 @@ def _checked_size(gib: int) -> int:
     return gib
 
 
-ENDPOINTS: Routes = {
-    "/v2/volumes": {"POST": _create, "GET": _list},
-    "/v2/volumes/{id}": {"GET": _get, "DELETE": _delete},
-    "/v2/volumes/{id}/actions": {"POST": _act},
-}
+_VOLUMES = Collection[Volume](
+    path="/v2/volumes",
+    table=lambda tables: tables.volumes,
+    root="volume",
+    roots="volumes",
+    noun="volume",
+    show=lambda _, volume: show.volume(volume),
+    filters={"name": lambda volume: (volume.name,), "region": lambda volume: (volume.region,)},
+)
+
+ENDPOINTS: Routes = {**_VOLUMES.routes(_create, DELETE=_delete), "/v2/volumes/{id}/actions": {"POST": _act}}
