@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from localcloud import catalogue
@@ -23,6 +24,42 @@ _FIRST_PORT = 8080
 """`http_port` of a service that names none."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class InstanceSize:
+    """What an instance of a component is. single: there can be no second one beside it."""
+
+    slug: str
+    usd_per_month: int
+
+    @property
+    def vcpus(self) -> int:
+        return int(self.slug.split("-")[2].removesuffix("vcpu"))
+
+    @property
+    def memory_gib(self) -> float:
+        return float(self.slug.split("-")[3].removesuffix("gb"))
+
+    @property
+    def dedicated(self) -> bool:
+        return self.slug.startswith("apps-d-")
+
+    @property
+    def single(self) -> bool:
+        return self.slug in ("apps-s-1vcpu-0.5gb", "apps-s-1vcpu-1gb-fixed")
+
+
+SIZES = {
+    slug: InstanceSize(slug=slug, usd_per_month=price)
+    for slug, price in (
+        *(("apps-s-1vcpu-0.5gb", 5), ("apps-s-1vcpu-1gb-fixed", 10), ("apps-s-1vcpu-1gb", 12)),
+        *(("apps-s-1vcpu-2gb", 25), ("apps-s-2vcpu-4gb", 50), ("apps-d-1vcpu-0.5gb", 29), ("apps-d-1vcpu-1gb", 34)),
+        *(("apps-d-1vcpu-2gb", 39), ("apps-d-1vcpu-4gb", 49), ("apps-d-2vcpu-4gb", 78), ("apps-d-2vcpu-8gb", 98)),
+        *(("apps-d-4vcpu-8gb", 156), ("apps-d-4vcpu-16gb", 196), ("apps-d-8vcpu-32gb", 392)),
+    )
+}
+"""Instance sizes with the price list of App Platform."""
+
+
 class SpecRefused(ValueError):
     """A spec that cannot be deployed. The text names the field and what is allowed."""
 
@@ -35,6 +72,12 @@ def components(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for kind in KINDS:
         for component in spec.get(kind) or ():
             yield kind, component
+
+
+def cost(spec: Mapping[str, Any]) -> int:
+    """US dollars a month of the instances whose size is known."""
+    priced = [item for _, item in components(spec) if item.get("instance_size_slug") in SIZES]
+    return sum(SIZES[item["instance_size_slug"]].usd_per_month * (item.get("instance_count") or 1) for item in priced)
 
 
 def check(spec: Mapping[str, Any], tables: Tables) -> None:
@@ -70,7 +113,9 @@ def complete(spec: Mapping[str, Any]) -> dict[str, Any]:
     filled = dict(spec)
     if spec.get("services"):
         filled["services"] = [
-            service if service.get("http_port") else {**service, "http_port": _FIRST_PORT}
+            service
+            if service.get("http_port") or service.get("internal_ports")
+            else service | {"http_port": _FIRST_PORT}
             for service in spec["services"]
         ]
     if not (spec.get("ingress") or {}).get("rules"):

@@ -6,12 +6,10 @@ from typing import Any
 from urllib.parse import quote
 
 from localcloud.app_specs import components
+from localcloud.networks import PRIVATE_HOST, PUBLIC_HOST
 from localcloud.records import App, Cluster, User
 from localcloud.state import Tables
 from localcloud.vault import Vault
-
-PUBLIC_HOST = "127.0.0.1"
-PRIVATE_HOST = "127.0.0.2"
 
 _REFERENCE = re.compile(r"\$\{([^{}]*)\}")
 _MAX_DEPTH = 10
@@ -109,7 +107,7 @@ class Resolver:
 
     def _database_variable(self, database: Mapping[str, Any], name: str) -> str | None:
         cluster = self._cluster(database)
-        if cluster is None or cluster.status == "creating" or cluster.port == 0:
+        if cluster is None or cluster.status in ("creating", "forking"):
             raise Unresolved(f"databases.{database['name']}: the cluster {database['cluster_name']} is not online.")
         pool_name, _, field = name.rpartition(".")
         if pool_name:

@@ -13,7 +13,7 @@ _KEPT = 50
 
 
 def deploy(app: App, spec: dict[str, Any], cause: str, tables: Tables, vault: Vault, ca_certificate: str) -> App:
-    """The app with one more deployment, of `spec`. It is live at once, or carries the reason why it is not."""
+    """The app with one more deployment, of `spec`. It goes live, or carries the reason why it does not."""
     time = now()
     deployment = Deployment(id=str(uuid.uuid4()), spec=spec, cause=cause, created_at=time, updated_at=time)
     try:

@@ -104,8 +104,11 @@ def _postgresql(record: Cluster) -> servers.ClusterSpec:
         version=record.version,
         max_connections=catalogue.PLANS[record.size].max_connections,
         admin_password=record.admin.password,
+        ports=(record.port, record.pool_port),
     )
 
 
 def _valkey(record: Cluster) -> servers.ValkeySpec:
-    return servers.ValkeySpec(id=record.id, settings=server_settings(record), admin_password=record.admin.password)
+    return servers.ValkeySpec(
+        id=record.id, settings=server_settings(record), admin_password=record.admin.password, port=record.port
+    )

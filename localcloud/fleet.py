@@ -168,8 +168,7 @@ class Fleet:
             except Exception as problem:
                 self._fail_cluster(record, problem)
                 return
-            pool_port = running.pool_port if isinstance(running, servers.Cluster) else 0
-            self._change(record, status="online", failure="", port=running.port, pool_port=pool_port, **changes)
+            self._change(record, status="online", failure="", **changes)
             _log.info("cluster %s: online on port %s", record.name, running.port)
             if isinstance(running, servers.Cluster):
                 for replica in self._state.read().replicas.values():
@@ -192,7 +191,7 @@ class Fleet:
                     tables.replicas.pop(record.id, None)
                 return
             running = cluster.replicas.get(record.name) or cluster.create_replica(
-                record.name, self._layout.replica(record.id), plan.max_connections
+                record.name, self._layout.replica(record.id), plan.max_connections, record.port
             )
             if running.max_connections != plan.max_connections:
                 running.resize(plan.max_connections)
@@ -205,7 +204,7 @@ class Fleet:
             _log.exception("replica %s of cluster %s", record.name, record.cluster_id)
             self._change(record, failure=str(problem))
             return
-        self._change(record, status="online", failure="", port=running.port)
+        self._change(record, status="online", failure="")
 
     def _finish_deletion(self, record: Cluster) -> None:
         self.destroy_cluster(record)

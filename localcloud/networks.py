@@ -8,6 +8,10 @@ from localcloud import catalogue
 from localcloud.records import Vpc, now
 from localcloud.state import Tables
 
+PUBLIC_HOST = "127.0.0.1"
+PRIVATE_HOST = "127.0.0.2"
+"""Where the servers of every cluster listen, whatever its VPC."""
+
 _PRIVATE = tuple(ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 _RESERVED = tuple(
     ipaddress.IPv4Network(text) for text in ("10.244.0.0/16", "10.245.0.0/16", "10.246.0.0/24", "10.229.0.0/16")

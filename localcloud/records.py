@@ -1,5 +1,6 @@
 """What the local cloud remembers. Every record is frozen: a change is a new record put in the old one's place."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
@@ -112,8 +113,8 @@ class Database(Resource):
     private_network_uuid: str
     status: Status
     created_at: str
-    port: int = 0
-    """0 until the servers were created; kept from then on."""
+    port: int
+    """Of the servers, from the first answer on."""
     tags: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     failure: str = ""
@@ -129,7 +130,7 @@ class Cluster(Database):
     version: str
     num_nodes: int
     project_id: str
-    pool_port: int = 0
+    pool_port: int
     users: tuple[User, ...] = ()
     databases: tuple[str, ...] = ()
     pools: tuple[Pool, ...] = ()
@@ -161,9 +162,10 @@ class Replica(Database):
 
 
 class Deployment(Record):
-    """One roll-out of an app. `spec` holds sealed secrets; `failure` is empty when it went live.
+    """One roll-out of an app. `spec` holds sealed secrets; `failure` is empty when it goes live.
 
-    environments: component to the variables it got, references resolved, every value sealed.
+    environments: component to the variables it got, references resolved, every value sealed. ends: when it is live
+    or has failed, in seconds of the clock; until then it is under way.
     """
 
     id: str
@@ -173,6 +175,11 @@ class Deployment(Record):
     updated_at: str
     environments: dict[str, dict[str, str]] = {}
     failure: str = ""
+    ends: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        return time.time() >= self.ends
 
 
 class AppAlert(Record):
@@ -197,6 +204,8 @@ class App(Resource):
     updated_at: str
     deployments: tuple[Deployment, ...] = ()
     alerts: tuple[AppAlert, ...] = ()
+    egress_ips: tuple[str, ...] = ()
+    """Of an app that asked for dedicated addresses."""
 
     @property
     def name(self) -> str:
@@ -204,7 +213,7 @@ class App(Resource):
 
     @property
     def active(self) -> Deployment | None:
-        return next((deployment for deployment in self.deployments if not deployment.failure), None)
+        return next((item for item in self.deployments if item.ended and not item.failure), None)
 
 
 class SpacesGrant(Record):

@@ -24,6 +24,7 @@ from localcloud.servers.errors import (
     StartFailed,
     ToolMissing,
 )
+from localcloud.servers.ports import choose as choose_ports
 from localcloud.servers.postgresql import POSTGRESQL_LOG
 from localcloud.servers.replica import Replica
 from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec, ReplicaStatus
@@ -56,4 +57,5 @@ __all__ = [
     "Valkey",
     "ValkeySettings",
     "ValkeySpec",
+    "choose_ports",
 ]

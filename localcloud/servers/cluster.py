@@ -129,7 +129,7 @@ class Cluster:
         try:
             account.check_reach(folder / "data")
             save(secrets, folder / SECRETS_FILE, account)
-            port, pool_port = ports.choose((spec.public_host, spec.private_host), 2)
+            port, pool_port = spec.ports or ports.choose((spec.public_host, spec.private_host))
             state = ClusterState.of(spec, port, pool_port)
             cluster = cls(folder, state, secrets, tools, authority)
             cluster._nodes.certify(cluster._server)
@@ -354,11 +354,11 @@ class Cluster:
                 self._server.end_foreign_sessions(self._state.trusted_sources)
             self._refresh_pooler()
 
-    def create_replica(self, name: str, folder: Path, max_connections: int) -> Replica:
+    def create_replica(self, name: str, folder: Path, max_connections: int, port: int = 0) -> Replica:
         """Copy the primary into `folder` and start a hot standby that streams from it.
 
-        It has its own port on the same hosts, the same users and passwords, and at first the primary's trusted
-        sources. What an interrupted creation left in `folder` is removed first.
+        It has its own port on the same hosts (one is chosen unless it is given), the same users and passwords, and at
+        first the primary's trusted sources. What an interrupted creation left in `folder` is removed first.
         Raises AlreadyExists, NotRunning when the primary is stopped, ToolMissing without a fitting pg_basebackup.
         """
         folder = folder.absolute()
@@ -370,7 +370,7 @@ class Cluster:
                 raise NotRunning(f"{self._server.label} is not running, so it cannot be copied. Start it first.")
             state = ReplicaState(
                 name=name,
-                port=self._replicas.choose_port(),
+                port=port or self._replicas.choose_port(),
                 max_connections=max_connections,
                 slots=max(max_connections, self.max_connections),
                 trusted_sources=self.trusted_sources,

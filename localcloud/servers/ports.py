@@ -3,7 +3,7 @@
 import random
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from localcloud.servers.errors import PortTaken, StartFailed
 
@@ -27,19 +27,24 @@ def free(host: str, port: int) -> bool:
     return True
 
 
-def choose(hosts: Sequence[str], count: int) -> tuple[int, ...]:
-    """`count` neighbouring ports, the first one even, free on every host and never given out twice by this process.
+def choose(hosts: Sequence[str], taken: Collection[int] = ()) -> tuple[int, int]:
+    """Two neighbouring ports, the first one even, free on every host and never given out twice by this process.
 
     Random, because a stopped cluster of another local cloud on this machine does not hold its ports.
+    taken: ports of servers that need not run.
     """
     candidates = list(range(FIRST, LAST, 2))
     random.shuffle(candidates)
     with _lock:
         for first in candidates:
-            ports = tuple(range(first, first + count))
-            if _given.isdisjoint(ports) and all(free(host, port) for host in hosts for port in ports):
-                _given.update(ports)
-                return ports
+            pair = (first, first + 1)
+            if (
+                _given.isdisjoint(pair)
+                and first not in taken
+                and all(free(host, port) for host in hosts for port in pair)
+            ):
+                _given.update(pair)
+                return pair
     raise StartFailed(f"No free ports between {FIRST} and {LAST} on {' and '.join(hosts)}. Nothing was started.")
 
 

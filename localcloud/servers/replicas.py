@@ -75,8 +75,7 @@ class Replicas:
         return replica
 
     def choose_port(self) -> int:
-        (port,) = ports.choose(self._nodes.hosts, 1)
-        return port
+        return ports.choose(self._nodes.hosts)[0]
 
     def drop_stale_slots(self) -> None:
         """Drop the slots that creations and removals cut short have left on the running primary."""

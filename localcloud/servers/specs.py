@@ -18,6 +18,7 @@ class ClusterSpec:
     admin_user: the login that owns the databases; powerful, not a superuser.
     admin_password: its first password. It is not kept in the cluster's folder: the server keeps a SCRAM verifier.
     default_database: made with the cluster, owned by `admin_user`.
+    ports: of PostgreSQL and of PgBouncer; chosen when the cluster is made unless they are given.
     """
 
     id: str
@@ -28,6 +29,7 @@ class ClusterSpec:
     private_host: str = "127.0.0.2"
     admin_user: str = "doadmin"
     default_database: str = "defaultdb"
+    ports: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,8 +123,7 @@ class Valkey:
             issued = authority.issue(spec.id, (*hosts, "localhost"))
             account.write(folder / "server.crt", issued.certificate)
             account.write(folder / "server.key", issued.key)
-            # Of a pair, as for PostgreSQL: every port that is given out has the next one to itself.
-            port, _ = ports.choose(hosts, 2)
+            port = spec.port or ports.choose(hosts)[0]
             state = ValkeyState(
                 id=spec.id,
                 hosts=hosts,

@@ -45,13 +45,14 @@ class ValkeySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ValkeySpec:
-    """A Valkey to create. admin_password: the first password of the user "default"; only its hash is kept."""
+    """A Valkey to create. admin_password: the first password of the user "default", kept as a hash. port: 0 for any."""
 
     id: str
     settings: ValkeySettings
     admin_password: str = field(repr=False)
     public_host: str = "127.0.0.1"
     private_host: str = "127.0.0.2"
+    port: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

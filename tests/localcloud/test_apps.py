@@ -64,8 +64,8 @@ def deploy(cloud: LocalCloud, database: dict[str, Any]) -> Iterator[Callable[[Sp
     made: list[str] = []
 
     def create(spec: Spec) -> dict[str, Any]:
-        app: dict[str, Any] = cloud.post("/v2/apps", {"spec": spec}, 200)["app"]
-        made.append(app["id"])
+        made.append(cloud.post("/v2/apps", {"spec": spec}, 200)["app"]["id"])
+        app: dict[str, Any] = cloud.get(f"/v2/apps/{made[-1]}")["app"]
         return app
 
     yield create
@@ -85,7 +85,8 @@ def test_the_spec_comes_back_as_it_was_sent_except_for_the_ingress(cloud: LocalC
     assert shown["live_url"] == shown["default_ingress"] == f"https://{shown['live_domain']}"
     assert shown["live_domain"].startswith("site-")
     assert shown["live_domain"].endswith(".ondigitalocean.app")
-    again = cloud.put(f"/v2/apps/{app['id']}", {"spec": shown["spec"]}, 200)["app"]
+    cloud.put(f"/v2/apps/{app['id']}", {"spec": shown["spec"]}, 200)
+    again = cloud.get(f"/v2/apps/{app['id']}")["app"]
     assert again["spec"] == shown["spec"]
     assert again["live_url"] == shown["live_url"]
     assert app["id"] in [item["id"] for item in cloud.get("/v2/apps")["apps"]]
@@ -108,6 +109,58 @@ def test_deployments_succeed_and_are_listed_newest_first(cloud: LocalCloud, depl
     assert cloud.get(f"{path}/{first['id']}")["deployment"]["phase"] == "SUPERSEDED"
     assert cloud.get(f"/v2/apps/{app['id']}")["app"]["active_deployment"]["id"] == second["id"]
     assert cloud.call("GET", f"{path}/none").status == 404
+
+
+def test_a_deployment_is_pending_in_the_answer_that_begins_it(cloud: LocalCloud, deploy: Deploy) -> None:
+    """By its id clients wait, and they wait until all steps have succeeded."""
+    app = deploy(spec_of())
+    path = f"/v2/apps/{app['id']}"
+    answer = cloud.put(path, {"spec": app["spec"]}, 200)["app"]
+    pending = answer["pending_deployment"]
+    assert (pending["phase"], pending["progress"]["success_steps"]) == ("PENDING_BUILD", 0)
+    assert answer["active_deployment"]["id"] == app["active_deployment"]["id"]
+    ended = cloud.get(f"{path}/deployments/{pending['id']}")["deployment"]["progress"]
+    assert (ended["success_steps"], ended["total_steps"]) == (1, 1)
+    now = cloud.get(path)["app"]
+    assert (now["active_deployment"]["id"], "pending_deployment" in now) == (pending["id"], False)
+    restarted = cloud.post(f"{path}/restart", {}, 200)["deployment"]
+    assert restarted["cause"] == "restart"
+    assert cloud.get(path)["app"]["active_deployment"]["id"] == restarted["id"]
+    assert cloud.call("GET", f"{path}/deployments/{pending['id']}/logs?type=RUN").status == 501
+
+
+def test_a_service_with_internal_ports_alone_has_no_http_port(deploy: Deploy) -> None:
+    spec = spec_of()
+    del spec["services"][0]["http_port"]
+    spec["services"][0]["internal_ports"] = [5000]
+    shown = deploy(spec)["spec"]
+    assert "http_port" not in shown["services"][0]
+    assert "ingress" not in shown, "nothing of it is public"
+
+
+def test_dedicated_addresses_are_had_while_the_spec_asks_for_them(cloud: LocalCloud, deploy: Deploy) -> None:
+    app = deploy(spec_of(egress={"type": "DEDICATED_IP"}))
+    assert [item["status"] for item in app["dedicated_ips"]] == ["ASSIGNED", "ASSIGNED"]
+    assert cloud.get(f"/v2/apps/{app['id']}")["app"]["dedicated_ips"] == app["dedicated_ips"]
+    assert "dedicated_ips" not in cloud.put(f"/v2/apps/{app['id']}", {"spec": spec_of()}, 200)["app"]
+
+
+def test_what_can_be_ordered_and_what_it_would_cost(cloud: LocalCloud, deploy: Deploy) -> None:
+    regions = {region["slug"]: region for region in cloud.get("/v2/apps/regions")["regions"]}
+    assert (regions["nyc"]["label"], regions["nyc"]["data_centers"]) == ("New York", ["nyc1", "nyc2", "nyc3"])
+    sizes = cloud.get("/v2/apps/tiers/instance_sizes")["instance_sizes"]
+    shared = next(size for size in sizes if size["slug"] == "apps-s-1vcpu-1gb")
+    assert (shared["cpu_type"], shared["cpus"], shared["memory_bytes"]) == ("SHARED", "1", "1073741824")
+    assert cloud.get("/v2/apps/tiers/instance_sizes/apps-s-1vcpu-1gb")["instance_size"] == shared
+    assert cloud.call("GET", "/v2/apps/tiers/instance_sizes/huge").status == 404
+    proposed = cloud.post("/v2/apps/propose", {"spec": spec_of()}, 200)
+    assert (proposed["app_cost"], proposed["app_name_available"], proposed["app_is_static"]) == (10, True, False)
+    assert cloud.get("/v2/apps")["meta"]["total"] == 0
+    app = deploy(spec_of())
+    taken = cloud.post("/v2/apps/propose", {"spec": spec_of()}, 200)
+    assert (taken["app_name_available"], taken["app_name_suggestion"].startswith("site-")) == (False, True)
+    assert cloud.post("/v2/apps/propose", {"spec": spec_of(), "app_id": app["id"]}, 200)["app_name_available"] is True
+    assert cloud.call("POST", "/v2/apps/propose", {"spec": spec_of(name="X")}).status == 422
 
 
 def test_bindable_variables_lead_to_the_real_database(
@@ -172,8 +225,8 @@ def test_an_unknown_reference_fails_the_deployment(
     reason = deployment["progress"]["steps"][0]["reason"]["message"]
     assert "X refers to" in reason
     assert complaint in reason
-    fixed = cloud.put(f"/v2/apps/{app['id']}", {"spec": with_envs(variable("X", "${db.DATABASE}"))}, 200)["app"]
-    assert fixed["active_deployment"]["phase"] == "ACTIVE"
+    cloud.put(f"/v2/apps/{app['id']}", {"spec": with_envs(variable("X", "${db.DATABASE}"))}, 200)
+    assert cloud.get(f"/v2/apps/{app['id']}")["app"]["active_deployment"]["phase"] == "ACTIVE"
 
 
 def test_a_circle_of_variables_fails_the_deployment(cloud: LocalCloud, deploy: Deploy) -> None:

@@ -19,9 +19,12 @@ def test_a_new_cluster_is_creating_then_online_and_really_runs(
     assert created["status"] == "creating"
     password = created["connection"]["password"]
     assert password.startswith("AVNS_")
+    assert created["connection"]["port"] > 0
     path = f"/v2/databases/{created['id']}"
     online = cloud.online(path, "database")
     assert online["connection"]["password"] == password, "clients keep the password of the first answer"
+    for host in ("connection", "private_connection"):
+        assert online[host] == created[host], "what the first answer tells is where the servers are"
     assert (online["connection"]["user"], online["connection"]["database"]) == ("doadmin", "defaultdb")
     assert online["private_network_uuid"] in [
         vpc["id"] for vpc in cloud.get("/v2/vpcs?per_page=200")["vpcs"] if vpc["region"] == "nyc1" and vpc["default"]
@@ -170,3 +173,13 @@ def test_storage_autoscaling_is_shown_in_both_shapes(cloud: LocalCloud, cluster:
     assert cloud.get(path)["database"]["autoscale"] == {"storage": storage}
     for wrong in ({"enabled": True, "threshold_percent": 5}, {"enabled": True, "increment_gib": 1}, {}):
         assert cloud.call("PUT", f"{path}/autoscale", {"storage": wrong}).status == 422
+
+
+@pytest.mark.parametrize("off", [{"enabled": False}, {"enabled": False, "threshold_percent": 0, "increment_gib": 0}])
+def test_storage_autoscaling_is_switched_off_as_the_official_clients_do(
+    cloud: LocalCloud, cluster: dict[str, Any], off: dict[str, Any]
+) -> None:
+    path = f"/v2/databases/{cluster['id']}/autoscale"
+    cloud.put(path, {"storage": {"enabled": True, "threshold_percent": 80, "increment_gib": 10}}, 204)
+    cloud.put(path, {"storage": off}, 204)
+    assert cloud.get(path)["storage"] == {"enabled": False}

@@ -69,6 +69,7 @@ def test_a_replica_streams_has_its_own_port_trusted_sources_and_size(
     replica = cloud.online(f"{path}/replicas/reader", "replica")
     assert replica["id"] == created["id"]
     assert replica["private_network_uuid"] == grown["private_network_uuid"]
+    assert replica["connection"] == created["connection"]
     assert replica["connection"]["port"] not in (0, grown["connection"]["port"])
     assert [item["name"] for item in cloud.get(f"{path}/replicas")["replicas"]] == ["reader"]
     with connect(grown["connection"]) as writer, connect(replica["connection"]) as reader:

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from localcloud import catalogue
+from localcloud import catalogue, servers
 from localcloud.api.call import Call
 from localcloud.api.errors import NotImplementedHere, Unprocessable
 from localcloud.catalogue import EngineType, Plan
-from localcloud.networks import check_region, default_vpc
+from localcloud.networks import PRIVATE_HOST, PUBLIC_HOST, check_region, default_vpc
 from localcloud.records import Vpc
 from localcloud.state import Tables
 
@@ -64,6 +64,12 @@ def region(slug: str) -> str:
         return check_region(slug)
     except ValueError as problem:
         raise Unprocessable(str(problem)) from problem
+
+
+def ports(tables: Tables) -> tuple[int, int]:
+    """Of a new cluster's or replica's servers, free on both hosts."""
+    taken = {item.port for item in (*tables.clusters.values(), *tables.replicas.values())}
+    return servers.choose_ports((PUBLIC_HOST, PRIVATE_HOST), taken)
 
 
 def nodes(number: int, of: Plan) -> int:

@@ -54,6 +54,7 @@ def _create(call: Call) -> Reply:
     autoscale = body.storage_autoscale or (body.autoscale.storage if body.autoscale else None)
     cluster_id = str(uuid.uuid4())
     with call.cloud.state.transaction() as tables:
+        port, pool_port = checks.ports(tables)
         if len(tables.clusters) >= catalogue.MAX_CLUSTERS:
             raise Unprocessable(f"The account has {catalogue.MAX_CLUSTERS} database clusters, the most it may have.")
         cluster = Cluster(
@@ -69,6 +70,8 @@ def _create(call: Call) -> Reply:
             project_id=checks.project(tables, body.project_id or ""),
             status="creating" if restore is None else "forking",
             created_at=now(),
+            port=port,
+            pool_port=pool_port,
             tags=checks.tags(body.tags),
             rules=firewall.to_rules(body.rules or (), ()),
             users=tuple(users),

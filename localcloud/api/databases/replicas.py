@@ -53,6 +53,7 @@ def _create(call: Call) -> Reply:
             private_network_uuid=checks.network(tables, network_id, region).id,
             status="forking",
             created_at=now(),
+            port=checks.ports(tables)[0],
             tags=checks.tags(body.tags),
             rules=cluster.rules,
         )

@@ -11,8 +11,7 @@ from localcloud.api.errors import Unprocessable
 from localcloud.engines import follow
 from localcloud.records import StorageAutoscale
 
-_THRESHOLD = range(15, 96)
-_INCREMENT = range(10, 501)
+_AUTOSCALE_BOUNDS = {"threshold_percent": range(15, 96), "increment_gib": range(10, 501)}
 
 
 class _Config(Body):
@@ -75,10 +74,13 @@ def _get_autoscale(call: Call) -> Reply:
 
 def _put_autoscale(call: Call) -> Reply:
     storage = call.read(_Autoscale).storage
-    if storage.threshold_percent is not None and storage.threshold_percent not in _THRESHOLD:
-        raise Unprocessable(f"storage.threshold_percent {storage.threshold_percent}: allowed are 15 to 95.")
-    if storage.increment_gib is not None and storage.increment_gib not in _INCREMENT:
-        raise Unprocessable(f"storage.increment_gib {storage.increment_gib}: allowed are 10 to 500.")
+    # Clients that switch it off send zeros.
+    if not storage.enabled:
+        storage = StorageAutoscale(enabled=False)
+    for name, allowed in _AUTOSCALE_BOUNDS.items():
+        value = getattr(storage, name)
+        if value is not None and value not in allowed:
+            raise Unprocessable(f"storage.{name} {value}: allowed are {allowed[0]} to {allowed[-1]}.")
     with call.cloud.state.transaction() as tables:
         cluster = find_cluster(tables, call.param("id"))
         tables.clusters[cluster.id] = cluster.model_copy(update={"autoscale": storage})

@@ -4,10 +4,9 @@ from typing import Any
 from urllib.parse import quote
 
 from localcloud import catalogue
+from localcloud.networks import PRIVATE_HOST, PUBLIC_HOST
 from localcloud.records import Cluster, Pool, Replica, Rule, User
 
-PUBLIC_HOST = "127.0.0.1"
-PRIVATE_HOST = "127.0.0.2"
 DEFAULT_DATABASE = "defaultdb"
 
 

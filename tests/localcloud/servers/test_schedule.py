@@ -6,6 +6,7 @@ from localcloud.backups import INTERVAL, BackupSchedule
 from localcloud.fleet import Fleet
 from localcloud.options import Layout
 from localcloud.records import Cluster, MaintenanceWindow, User, now
+from localcloud.servers import choose_ports
 from localcloud.state import State
 from tests.localcloud.servers.clients import Place, eventually
 
@@ -15,6 +16,7 @@ ID = "9cc10173-e9ea-4176-9dbc-a4cee4c4ff30"
 def test_a_cluster_is_backed_up_at_first_and_then_once_a_day(place: Place) -> None:
     layout = Layout(state=place.folder)
     state = State(layout.records)
+    port, pool_port = choose_ports(("127.0.0.1", "127.0.0.2"))
     record = Cluster(
         id=ID,
         name="daily",
@@ -27,6 +29,8 @@ def test_a_cluster_is_backed_up_at_first_and_then_once_a_day(place: Place) -> No
         project_id="",
         status="creating",
         created_at=now(),
+        port=port,
+        pool_port=pool_port,
         users=(User(name="doadmin", password="pw", role="primary"),),
         maintenance=MaintenanceWindow(day="monday", hour="03:00:00"),
     )
