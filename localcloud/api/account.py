@@ -10,7 +10,7 @@ def _account(_call: Call) -> Reply:
             "account": {
                 "uuid": ACCOUNT_ID,
                 "name": "Local cloud",
-                "email": "local@localhost",
+                "email": "owner@localcloud.test",
                 "email_verified": True,
                 "droplet_limit": 25,
                 "floating_ip_limit": 0,

@@ -28,6 +28,8 @@ def read_rules(body: bytes) -> list[dict[str, Any]]:
         wrong = [method for method in rule["methods"] if method not in _METHODS]
         if wrong or not rule["methods"] or not rule["origins"]:
             raise S3Error("InvalidRequest", f"A rule needs origins, and methods out of {', '.join(_METHODS)}.")
+        if id := element.findtext("ID"):
+            rule["id"] = id
         age = element.findtext("MaxAgeSeconds")
         if age is not None:
             if not age.isdigit():
@@ -43,7 +45,8 @@ def show_rules(rules: list[dict[str, Any]]) -> list[Node]:
     """The rules as the elements of a CORSConfiguration."""
     shown: list[Node] = []
     for rule in rules:
-        inside: list[Node] = [(tag, text) for tag, name in _LISTS.items() for text in rule[name]]
+        inside: list[Node] = [("ID", rule["id"])] if "id" in rule else []
+        inside += [(tag, text) for tag, name in _LISTS.items() for text in rule[name]]
         if "max_age" in rule:
             inside.append(("MaxAgeSeconds", rule["max_age"]))
         shown.append(("CORSRule", inside))

@@ -123,7 +123,7 @@ def _prefixes(request: Request, prefixes: Iterable[str]) -> list[Node]:
 
 
 def _shown(request: Request, key: str) -> str:
-    return quote(key, safe="/") if request.query.get("encoding-type") == "url" else key
+    return quote(key, safe="") if request.query.get("encoding-type") == "url" else key
 
 
 def _opened(token: str) -> str:

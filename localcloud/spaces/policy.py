@@ -31,7 +31,9 @@ def check_policy(text: str, bucket: str) -> None:
             wrong = f"{missing[0]} is missing" if missing else "Effect must be Allow or Deny"
             raise S3Error("MalformedPolicy", f"In a statement of the policy, {wrong}.")
         for resource in _listed(statement["Resource"]):
-            if resource.removeprefix(_RESOURCE).partition("/")[0] != bucket or not resource.startswith(_RESOURCE):
+            if resource != "*" and (
+                resource.removeprefix(_RESOURCE).partition("/")[0] != bucket or not resource.startswith(_RESOURCE)
+            ):
                 raise S3Error("MalformedPolicy", f"Resource {resource} is not in this bucket, {_RESOURCE}{bucket}.")
 
 

@@ -264,6 +264,15 @@ def test_what_is_public(cloud: LocalCloud, s3: Any) -> None:
         nobody.list_objects_v2(Bucket=name)
 
 
+def test_a_list_that_is_asked_for_encoded_keys_encodes_slashes_too(cloud: LocalCloud, s3: Any) -> None:
+    name = bucket(s3, "encoded")
+    fill(s3, name, "arch/ru b")
+    asked = {"Bucket": name, "EncodingType": "url", "Prefix": "arch/"}
+    _, told, _ = send("GET", s3.generate_presigned_url("list_objects_v2", Params=asked))
+    assert (b"<Key>arch%2Fru%20b</Key>" in told, b"<Prefix>arch%2F</Prefix>" in told) == (True, True), told
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=name, Prefix="arch/")["Contents"]] == ["arch/ru b"]
+
+
 def policy(name: str, effect: str, action: str, path: str = "/*") -> str:
     statement = {"Effect": effect, "Principal": "*", "Action": action, "Resource": f"arn:aws:s3:::{name}{path}"}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -284,6 +293,9 @@ def test_a_policy_opens_and_closes(cloud: LocalCloud, s3: Any) -> None:
     assert [item["Code"] for item in told["Errors"]] == ["AccessDenied"]
     limiting = {"name": "k", "grants": [{"bucket": name, "permission": "read"}]}
     assert cloud.call("POST", "/v2/spaces/keys", limiting).status == 422
+    everything = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [everything]}))
+    assert content(nobody, name, "k") == b"k"
     s3.delete_bucket_policy(Bucket=name)
     s3.delete_object(Bucket=name, Key="k")
 

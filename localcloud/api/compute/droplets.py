@@ -8,6 +8,7 @@ from localcloud.api.collection import Collection
 from localcloud.api.compute import actions, keys, show
 from localcloud.api.databases import checks
 from localcloud.api.errors import NotFound, NotImplementedHere, Unprocessable
+from localcloud.catalogue import REGIONS
 from localcloud.compute import Droplet, Volume
 from localcloud.droplet_catalogue import IMAGES, MAX_USER_DATA, MAX_VOLUMES, SIZES, Size
 from localcloud.records import now
@@ -126,12 +127,10 @@ def _image(asked: str | int) -> str:
 
 
 def _place(tables: Tables, body: _Create) -> tuple[str, str]:
-    """Region and VPC: one can be told from the other."""
+    """Region and VPC: one can be told from the other, and without both the cloud chooses."""
     if not body.region and body.vpc_uuid in tables.vpcs:
         return tables.vpcs[body.vpc_uuid].region, body.vpc_uuid
-    if not body.region:
-        raise Unprocessable("region: give a region, or a vpc_uuid of one.")
-    region = checks.region(body.region)
+    region = checks.region(body.region or next(iter(REGIONS)))
     return region, checks.network(tables, body.vpc_uuid or "", region, field="vpc_uuid").id
 
 

@@ -96,9 +96,9 @@ def _rule(rule: _Rule, side: str, targets: _Targets) -> dict[str, Any]:
 
 
 def _ports(rule: _Rule) -> str:
-    """As DigitalOcean gives them back: "0" stands for all."""
+    """As DigitalOcean gives them back: "0" stands for all. ICMP has none, and keeps what was sent."""
     if rule.protocol == "icmp":
-        return "0"
+        return rule.ports or "0"
     if not _PORTS.match(rule.ports):
         raise Unprocessable(f'ports {rule.ports!r}: write one port, a range such as "8000-9000", or "all".')
     return "0" if rule.ports in ("all", "0") else rule.ports

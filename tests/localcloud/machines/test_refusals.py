@@ -28,8 +28,8 @@ def spare(cloud: LocalCloud) -> Iterator[dict[str, Any]]:
         ({"size": "s-9vcpu"}, 422, "Allowed: s-1vcpu-512mb-10gb"),
         ({"image": "ubuntu-24-04-x64"}, 501, "it has debian-12-x64"),
         ({"region": "mars1"}, 422, "Allowed: nyc1"),
-        ({"region": None}, 422, "give a region"),
         ({"name": "under_score"}, 422, "hostname characters"),
+        ({"name": "under_score", "region": None}, 422, "hostname characters"),
         ({"vpc_uuid": "none"}, 422, "vpc_uuid none: there is no VPC"),
         ({"volumes": ["none"]}, 422, "no volume with the id none"),
         ({"ssh_keys": [7]}, 422, "ssh_keys: There is no SSH key"),
@@ -100,6 +100,7 @@ def test_a_key_is_found_by_id_and_by_fingerprint(cloud: LocalCloud) -> None:
 
 def test_a_firewall_is_kept_as_the_api_writes_it(cloud: LocalCloud) -> None:
     ping = {"protocol": "icmp", "sources": {"tags": ["monitoring"], "droplet_ids": None}}
+    pong = {"protocol": "icmp", "ports": "1-65535", "destinations": {"addresses": ["0.0.0.0/0"]}}
     everyone = {"protocol": "tcp", "ports": "all", "destinations": {"addresses": ["0.0.0.0/0"]}}
     asked = {"name": "wall", "inbound_rules": [RULE], "outbound_rules": [everyone], "droplet_ids": None}
     wall = cloud.post("/v2/firewalls", asked, 202)["firewall"]
@@ -108,9 +109,9 @@ def test_a_firewall_is_kept_as_the_api_writes_it(cloud: LocalCloud) -> None:
     assert (wall["status"], wall["droplet_ids"]) == ("succeeded", [])
 
     path = f"/v2/firewalls/{wall['id']}"
-    changed = cloud.put(path, {"name": "wall-2", "inbound_rules": [ping]}, 200)["firewall"]
+    changed = cloud.put(path, {"name": "wall-2", "inbound_rules": [ping], "outbound_rules": [pong]}, 200)["firewall"]
     assert changed["inbound_rules"] == [{"protocol": "icmp", "ports": "0", "sources": {"tags": ["monitoring"]}}]
-    assert changed["outbound_rules"] == []
+    assert changed["outbound_rules"] == [pong]
     cloud.post(f"{path}/tags", {"tags": ["database"]}, 204)
     assert cloud.get(path)["firewall"]["tags"] == ["database"]
     cloud.delete(path)
