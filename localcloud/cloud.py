@@ -1,5 +1,6 @@
 """One local cloud: its records, its servers and what the API needs besides."""
 
+import secrets
 import uuid
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from localcloud.faults import Faults
 from localcloud.fleet import Fleet
 from localcloud.journal import Journal
 from localcloud.options import Layout, Options
-from localcloud.records import Project, Zone, now
+from localcloud.records import MetricsLogin, Project, Zone, now
 from localcloud.spaces.account import AccountKeys, add_first_key
 from localcloud.spaces.app import Spaces
 from localcloud.state import State
@@ -78,6 +79,9 @@ class Cloud:
                     updated_at=now(),
                 )
                 tables.projects[project.id] = project
+            password = self.vault.seal(secrets.token_urlsafe(18))
+            login = MetricsLogin(username=secrets.token_hex(8), sealed_password=password)
+            tables.metrics_logins.setdefault("account", login)
             add_first_key(tables, self.vault, self.token)
             known = {zone.name for zone in tables.zones.values()}
             for name in self.options.zones:

@@ -15,7 +15,19 @@ from localcloud.records import now
 
 _log = logging.getLogger("localcloud.api")
 
-_SECRET_KEYS = frozenset({"password", "api_key", "token", "registry_credentials", "secret", "credentials", "user_data"})
+_SECRET_KEYS = frozenset(
+    {
+        "password",
+        "api_key",
+        "token",
+        "registry_credentials",
+        "secret",
+        "credentials",
+        "user_data",
+        "basic_auth_password",
+        "datadog_api_key",
+    }
+)
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@/\s]+)(?=@)")
 _SEALED = re.compile(r"^EV\[\d+:.*\]$")
 
@@ -37,6 +49,8 @@ def mask_secrets(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [mask_secrets(item) for item in value]
+    if isinstance(value, str) and "PRIVATE KEY-----" in value:
+        return mask(value)
     if isinstance(value, str) and not _SEALED.match(value):
         return _URL_PASSWORD.sub(_mask_url_password, value)
     return value

@@ -131,6 +131,8 @@ class Cluster(Database):
     num_nodes: int
     project_id: str
     pool_port: int
+    metrics_port: int = 0
+    """0 for one of a version that had no metrics."""
     users: tuple[User, ...] = ()
     databases: tuple[str, ...] = ()
     pools: tuple[Pool, ...] = ()
@@ -214,6 +216,13 @@ class App(Resource):
     @property
     def active(self) -> Deployment | None:
         return next((item for item in self.deployments if item.ended and not item.failure), None)
+
+
+class MetricsLogin(Record):
+    """Who may read the metrics of the account's clusters."""
+
+    username: str
+    sealed_password: str
 
 
 class SpacesGrant(Record):

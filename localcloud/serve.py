@@ -13,6 +13,7 @@ from localcloud.api.app import build
 from localcloud.backups import BackupSchedule
 from localcloud.claims import listener, sole_process
 from localcloud.cloud import Cloud
+from localcloud.metrics import Metrics
 from localcloud.options import Layout, Options
 
 _log = logging.getLogger("localcloud")
@@ -36,10 +37,13 @@ def serve(options: Options) -> None:
             cloud.fleet.supervise()
             backups = BackupSchedule(cloud.fleet, cloud.state)
             backups.start()
+            metrics = Metrics(cloud)
+            metrics.start()
             sweeper = asyncio.create_task(cloud.spaces.sweep_for_ever())
             yield
             sweeper.cancel()
             backups.stop()
+            await run_in_threadpool(metrics.close)
             _log.info("stopping all servers")
             await run_in_threadpool(cloud.droplets.stop_all)
             await run_in_threadpool(cloud.fleet.stop_all)

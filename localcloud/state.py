@@ -16,6 +16,7 @@ from localcloud.records import (
     App,
     Cluster,
     DnsRecord,
+    MetricsLogin,
     Project,
     Record,
     Replica,
@@ -52,6 +53,7 @@ class Tables:
     firewalls: dict[str, Firewall]
     ssh_keys: dict[str, SshKey]
     actions: dict[str, Action]
+    metrics_logins: dict[str, MetricsLogin]
     zones: dict[str, Zone]
     dns_records: dict[str, DnsRecord]
 

@@ -26,6 +26,7 @@ from localcloud.servers.errors import (
 )
 from localcloud.servers.ports import choose as choose_ports
 from localcloud.servers.postgresql import POSTGRESQL_LOG
+from localcloud.servers.processes import within as processes_within
 from localcloud.servers.replica import Replica
 from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec, ReplicaStatus
 from localcloud.servers.tools import Tools
@@ -58,4 +59,5 @@ __all__ = [
     "ValkeySettings",
     "ValkeySpec",
     "choose_ports",
+    "processes_within",
 ]

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, LiteralString
 
 from localcloud.servers import folders, initdb, logins, ports, sockets
 from localcloud.servers.access import networks
 from localcloud.servers.backups import Backup, Backups
 from localcloud.servers.certificates import CertificateAuthority
+from localcloud.servers.console import Row
 from localcloud.servers.errors import AlreadyExists, InvalidRequest, NotRunning
 from localcloud.servers.limits import check_connections, check_pools
 from localcloud.servers.nodes import Nodes
@@ -376,6 +378,15 @@ class Cluster:
                 trusted_sources=self.trusted_sources,
             )
             return self._replicas.create(folder, state)
+
+    def query(self, statement: LiteralString) -> list[tuple[Any, ...]]:
+        """The rows of a statement, as the platform's own user. Raises NotRunning."""
+        with self._server.connect() as connection:
+            return connection.execute(statement).fetchall()
+
+    def pool_statistics(self) -> list[Row]:
+        """SHOW POOLS of the running pooler. Raises psycopg.Error."""
+        return self._pooler.console.statistics()
 
     def backups(self) -> tuple[Backup, ...]:
         """The base backups, oldest first."""

@@ -37,6 +37,9 @@ class Console:
     def clients(self) -> list[Row]:
         return [row for row in self.execute("SHOW CLIENTS") if row["database"] != CONSOLE]
 
+    def statistics(self) -> list[Row]:
+        return [row for row in self.execute("SHOW POOLS") if row["database"] != CONSOLE]
+
     def drop_clients(self, pool: str) -> None:
         """End every client and server connection of a pool; new clients are welcome at once."""
         self.execute(f'KILL "{pool}"')

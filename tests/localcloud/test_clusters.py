@@ -125,6 +125,29 @@ def test_configuration_is_checked_and_kept(cloud: LocalCloud, cluster: dict[str,
     assert cloud.get(path)["config"] == before
 
 
+def test_the_configuration_of_a_fresh_cluster_is_what_its_server_has(cloud: LocalCloud) -> None:
+    fresh = cloud.create_cluster("fresh-settings")
+    config = cloud.get(f"/v2/databases/{fresh['id']}/config")["config"]
+    expected = {
+        "work_mem": 4,
+        "autovacuum_naptime": 60,
+        "autovacuum_vacuum_scale_factor": 0.2,
+        "bgwriter_flush_after": 512,
+        "deadlock_timeout": 1000,
+        "idle_in_transaction_session_timeout": 0,
+        "jit": True,
+        "log_error_verbosity": "DEFAULT",
+        "max_stack_depth": 2097152,
+        "temp_file_limit": -1,
+        "track_functions": "none",
+        "wal_sender_timeout": 60000,
+    }
+    assert {name: config.get(name) for name in expected} == expected
+    again = cloud.call("PATCH", f"/v2/databases/{fresh['id']}/config", {"config": config})
+    assert again.status == 200, "what is shown can be sent back"
+    cloud.delete(f"/v2/databases/{fresh['id']}")
+
+
 def test_configuration_reaches_the_server(
     cloud: LocalCloud, cluster: dict[str, Any], connect: Callable[..., psycopg.Connection[Any]]
 ) -> None:

@@ -67,8 +67,9 @@ def region(slug: str) -> str:
 
 
 def ports(tables: Tables) -> tuple[int, int]:
-    """Of a new cluster's or replica's servers, free on both hosts."""
+    """Of a new cluster's or replica's servers, or of its metrics, free on both hosts."""
     taken = {item.port for item in (*tables.clusters.values(), *tables.replicas.values())}
+    taken |= {item.metrics_port for item in tables.clusters.values()}
     return servers.choose_ports((PUBLIC_HOST, PRIVATE_HOST), taken)
 
 

@@ -72,6 +72,7 @@ def _create(call: Call) -> Reply:
             created_at=now(),
             port=port,
             pool_port=pool_port,
+            metrics_port=checks.ports(tables)[0],
             tags=checks.tags(body.tags),
             rules=firewall.to_rules(body.rules or (), ()),
             users=tuple(users),

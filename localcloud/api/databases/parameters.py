@@ -1,62 +1,13 @@
 """The settings /config takes, by engine, with their bounds."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from localcloud import postgresql
 from localcloud.api.errors import Unprocessable
 from localcloud.valkey import EVICTION_POLICIES, server_policy
-
-_INT_MAX = 2_147_483_647
-
-_INTEGERS: dict[str, tuple[int, int]] = {
-    "autovacuum_analyze_threshold": (0, _INT_MAX),
-    "autovacuum_freeze_max_age": (200_000_000, 1_500_000_000),
-    "autovacuum_max_workers": (1, 20),
-    "autovacuum_naptime": (0, 86_400),
-    "autovacuum_vacuum_cost_delay": (-1, 100),
-    "autovacuum_vacuum_cost_limit": (-1, 10_000),
-    "autovacuum_vacuum_threshold": (0, _INT_MAX),
-    "backup_hour": (0, 23),
-    "backup_minute": (0, 59),
-    "bgwriter_delay": (10, 10_000),
-    "bgwriter_flush_after": (0, 2048),
-    "bgwriter_lru_maxpages": (0, 1_073_741_823),
-    "deadlock_timeout": (500, 1_800_000),
-    "idle_in_transaction_session_timeout": (0, 604_800_000),
-    "log_autovacuum_min_duration": (-1, _INT_MAX),
-    "log_min_duration_statement": (-1, 86_400_000),
-    "max_connections": (25, _INT_MAX),
-    "max_failover_replication_time_lag": (10, 2**63 - 1),
-    "max_files_per_process": (1000, 4096),
-    "max_locks_per_transaction": (64, 6400),
-    "max_logical_replication_workers": (4, 64),
-    "max_parallel_workers": (0, 96),
-    "max_parallel_workers_per_gather": (0, 96),
-    "max_pred_locks_per_transaction": (64, 640),
-    "max_prepared_transactions": (0, 10_000),
-    "max_replication_slots": (8, 64),
-    "max_slot_wal_keep_size": (-1, _INT_MAX),
-    "max_stack_depth": (2_097_152, 6_291_456),
-    "max_standby_archive_delay": (1, 43_200_000),
-    "max_standby_streaming_delay": (1, 43_200_000),
-    "max_wal_senders": (20, 64),
-    "max_worker_processes": (8, 96),
-    "pg_partman_bgw.interval": (3600, 604_800),
-    "temp_file_limit": (-1, _INT_MAX),
-    "track_activity_query_size": (1024, 10_240),
-    "wal_sender_timeout": (0, 10_800_000),
-    "wal_writer_delay": (10, 200),
-    "work_mem": (1, 1024),
-}
-
-_NUMBERS: dict[str, tuple[float, float]] = {
-    "autovacuum_analyze_scale_factor": (0, 1),
-    "autovacuum_vacuum_scale_factor": (0, 1),
-    "bgwriter_lru_multiplier": (0, 10),
-    "shared_buffers_percentage": (20, 60),
-}
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "default_toast_compression": ("lz4", "pglz"),
@@ -73,22 +24,11 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "track_io_timing": ("off", "on"),
 }
 
-_GROUPS: dict[str, frozenset[str]] = {
-    "pgbouncer": frozenset(
-        {
-            "autodb_idle_timeout",
-            "autodb_max_db_connections",
-            "autodb_pool_mode",
-            "autodb_pool_size",
-            "ignore_startup_parameters",
-            "min_pool_size",
-            "server_idle_timeout",
-            "server_lifetime",
-            "server_reset_query_always",
-        }
-    ),
-    "timescaledb": frozenset({"max_background_workers"}),
-}
+_POOLER = """
+autodb_idle_timeout autodb_max_db_connections autodb_pool_mode autodb_pool_size ignore_startup_parameters min_pool_size
+server_idle_timeout server_lifetime server_reset_query_always
+"""
+_GROUPS = {"pgbouncer": frozenset(_POOLER.split()), "timescaledb": frozenset({"max_background_workers"})}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +36,7 @@ class Rules:
     """What an engine's settings may be. groups: settings that are objects, with the names they may hold."""
 
     title: str
-    integers: Mapping[str, tuple[int, int]]
-    numbers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    numbers: Mapping[str, tuple[float, float]]
     choices: Mapping[str, tuple[str, ...]]
     flags: tuple[str, ...]
     texts: Mapping[str, str]
@@ -109,16 +48,23 @@ class Rules:
             if (allowed := self._broken(name, value)) is not None:
                 raise Unprocessable(f"config.{name}: {value!r} cannot be used. {allowed}")
 
+    def shown(self, rows: Iterable[tuple[str, str, str | None]]) -> dict[str, Any]:
+        """What the API shows of a PostgreSQL server's settings, rows of pg_settings: those that could be set so."""
+        found: dict[str, Any] = {}
+        for name, text, unit in rows:
+            known = {choice.lower(): choice for choice in self.choices.get(name, ())}
+            value = known.get(text.lower(), text) if known else postgresql.value(name, text, unit)
+            if value is not None and self._broken(name, value) is None:
+                found[name] = value
+        return found
+
     def _broken(self, name: str, value: Any) -> str | None:
         """What would be allowed, when `value` is not; None when it is."""
-        if name in self.integers:
-            low, high = self.integers[name]
-            fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-            return None if fits else f"Allowed: a whole number from {low} to {high}."
         if name in self.numbers:
-            least, most = self.numbers[name]
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
-            return None if fits else f"Allowed: a number from {least} to {most}."
+            low, high = self.numbers[name]
+            kind = int if isinstance(low, int) else int | float
+            fits = isinstance(value, kind) and not isinstance(value, bool) and low <= value <= high
+            return None if fits else f"Allowed: a {'whole ' if kind is int else ''}number from {low} to {high}."
         if name in self.choices:
             return None if value in self.choices[name] else f"Allowed: {', '.join(self.choices[name])}."
         if name in self.flags:
@@ -135,8 +81,7 @@ class Rules:
 RULES = {
     "pg": Rules(
         title="PostgreSQL",
-        integers=_INTEGERS,
-        numbers=_NUMBERS,
+        numbers={name: (setting.low, setting.high) for name, setting in postgresql.SETTINGS.items()},
         choices=_CHOICES,
         flags=("jit", "stat_monitor_enable"),
         texts={"timezone": ".{1,64}", "pg_partman_bgw.role": ".{1,64}"},
@@ -144,7 +89,7 @@ RULES = {
     ),
     "valkey": Rules(
         title="Valkey",
-        integers={
+        numbers={
             "valkey_active_expire_effort": (1, 10),
             "valkey_io_threads": (1, 32),
             "valkey_lfu_decay_time": (1, 120),

@@ -1,15 +1,16 @@
 """A cluster's certificate, configuration, eviction policy, storage autoscaling and events."""
 
 import base64
+from contextlib import suppress
 from typing import Any
 
-from localcloud import valkey
+from localcloud import servers, valkey
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases.lookup import droplets, find_cluster, online, require_engine, save
 from localcloud.api.databases.parameters import RULES
 from localcloud.api.errors import Unprocessable
 from localcloud.engines import follow
-from localcloud.records import StorageAutoscale
+from localcloud.records import MetricsLogin, StorageAutoscale
 
 _AUTOSCALE_BOUNDS = {"threshold_percent": range(15, 96), "increment_gib": range(10, 501)}
 
@@ -26,6 +27,15 @@ class _Autoscale(Body):
     storage: StorageAutoscale
 
 
+class _Credentials(Body):
+    basic_auth_username: str
+    basic_auth_password: str
+
+
+class _Login(Body):
+    credentials: _Credentials
+
+
 def _ca(call: Call) -> Reply:
     find_cluster(call.cloud.state.read(), call.param("id"))
     pem = call.cloud.fleet.authority.pem
@@ -34,7 +44,13 @@ def _ca(call: Call) -> Reply:
 
 def _get_config(call: Call) -> Reply:
     cluster = find_cluster(call.cloud.state.read(), call.param("id"))
-    return Reply(body={"config": valkey.configuration(cluster) if cluster.engine == "valkey" else cluster.config})
+    if cluster.engine == "valkey":
+        return Reply(body={"config": valkey.configuration(cluster)})
+    rows: list[Any] = []
+    if cluster.status == "online":
+        with suppress(servers.NotRunning):
+            rows = call.cloud.fleet.postgresql(cluster.id).query("SELECT name, setting, unit FROM pg_settings")
+    return Reply(body={"config": RULES["pg"].shown(rows) | cluster.config})
 
 
 def _patch_config(call: Call) -> Reply:
@@ -87,6 +103,21 @@ def _put_autoscale(call: Call) -> Reply:
     return NO_CONTENT
 
 
+def _get_login(call: Call) -> Reply:
+    login = call.cloud.state.read().metrics_logins["account"]
+    password = call.cloud.vault.open(login.sealed_password)
+    return Reply(body={"credentials": {"basic_auth_username": login.username, "basic_auth_password": password}})
+
+
+def _put_login(call: Call) -> Reply:
+    asked = call.read(_Login).credentials
+    password = call.cloud.vault.seal(asked.basic_auth_password)
+    with call.cloud.state.transaction() as tables:
+        login = MetricsLogin(username=asked.basic_auth_username, sealed_password=password)
+        tables.metrics_logins["account"] = login
+    return NO_CONTENT
+
+
 def _events(call: Call) -> Reply:
     cluster = find_cluster(call.cloud.state.read(), call.param("id"))
     created = {
@@ -99,6 +130,7 @@ def _events(call: Call) -> Reply:
 
 
 ENDPOINTS: Routes = {
+    "/v2/databases/metrics/credentials": {"GET": _get_login, "PUT": _put_login},
     "/v2/databases/{id}/ca": {"GET": _ca},
     "/v2/databases/{id}/config": {"GET": _get_config, "PATCH": _patch_config},
     "/v2/databases/{id}/eviction_policy": {"GET": _get_eviction_policy, "PUT": _put_eviction_policy},

@@ -79,6 +79,8 @@ def cluster(record: Cluster) -> dict[str, Any]:
         "connection": way_in(PUBLIC_HOST),
         "private_connection": way_in(PRIVATE_HOST),
     }
+    if record.metrics_port:
+        shown["metrics_endpoints"] = [{"host": PUBLIC_HOST, "port": record.metrics_port}]
     if end_of_life := catalogue.RUNNING[record.engine].versions[record.version]:
         shown["version_end_of_life"] = end_of_life
     if record.autoscale is not None:
