@@ -225,6 +225,16 @@ class MetricsLogin(Record):
     sealed_password: str
 
 
+class LogSink(Record):
+    """Where what a cluster's servers log is sent. config: as it was sent, secrets included."""
+
+    sink_id: str
+    cluster_id: str
+    sink_name: str
+    sink_type: Literal["rsyslog", "datadog"]
+    config: dict[str, Any]
+
+
 class SpacesGrant(Record):
     """What a Spaces key may do: in one bucket, or, with "", in all."""
 

@@ -13,6 +13,7 @@ from localcloud.api.app import build
 from localcloud.backups import BackupSchedule
 from localcloud.claims import listener, sole_process
 from localcloud.cloud import Cloud
+from localcloud.logsinks import LogSinks
 from localcloud.metrics import Metrics
 from localcloud.options import Layout, Options
 
@@ -39,10 +40,13 @@ def serve(options: Options) -> None:
             backups.start()
             metrics = Metrics(cloud)
             metrics.start()
+            sinks = LogSinks(cloud.layout, cloud.state)
+            sinks.start()
             sweeper = asyncio.create_task(cloud.spaces.sweep_for_ever())
             yield
             sweeper.cancel()
             backups.stop()
+            sinks.stop()
             await run_in_threadpool(metrics.close)
             _log.info("stopping all servers")
             await run_in_threadpool(cloud.droplets.stop_all)

@@ -16,6 +16,7 @@ from localcloud.records import (
     App,
     Cluster,
     DnsRecord,
+    LogSink,
     MetricsLogin,
     Project,
     Record,
@@ -53,6 +54,7 @@ class Tables:
     firewalls: dict[str, Firewall]
     ssh_keys: dict[str, SshKey]
     actions: dict[str, Action]
+    log_sinks: dict[str, LogSink]
     metrics_logins: dict[str, MetricsLogin]
     zones: dict[str, Zone]
     dns_records: dict[str, DnsRecord]

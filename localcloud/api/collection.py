@@ -39,6 +39,7 @@ class Collection(Generic[R]):
     show: Callable[[Call, R], dict[str, Any]] = lambda _, record: record.model_dump(mode="json")
     make: Callable[[Call, Tables, R | None], R] = _unmade
     created: int = 201
+    deleted: Reply = NO_CONTENT
     param: str = "id"
     names: Callable[[R], tuple[str, ...]] = _ids
     among: Callable[[Call, Tables], Callable[[R], bool]] = lambda _call, _tables: lambda _record: True
@@ -108,4 +109,4 @@ class Collection(Generic[R]):
             record = self.here(call, tables)
             self.let_go(call, tables, record)
             del self.table(tables)[self.names(record)[0]]
-        return NO_CONTENT
+        return self.deleted

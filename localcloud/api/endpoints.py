@@ -10,6 +10,7 @@ from localcloud.api.databases import (
     clusters,
     databases,
     firewall,
+    logsinks,
     options,
     pools,
     replicas,
@@ -19,7 +20,7 @@ from localcloud.api.databases import (
 
 _ACCOUNT = (account, projects, tags, vpcs, apps, monitoring, uptime, spaces_keys, local, spaces_local)
 _COMPUTE = (droplets, droplet_actions, volumes, actions, firewalls, keys, catalogue)
-_DATABASES = (options, clusters, changes, settings, backups, databases, users, pools, firewall, replicas)
+_DATABASES = (options, clusters, changes, settings, backups, databases, users, pools, firewall, logsinks, replicas)
 
 ENDPOINTS: Routes = {
     path: handlers

@@ -1,0 +1,162 @@
+"""Log sinks: what the servers log reaches a receiver on this machine."""
+
+import json
+import re
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.localcloud.cloud import LocalCloud, wait_until
+
+
+@contextmanager
+def syslog() -> Iterator[tuple[int, list[str]]]:
+    """A receiver's port, and the lines it got."""
+    lines: list[str] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            lines.extend(line.decode().rstrip() for line in self.rfile)
+
+    with served(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as port:
+        yield port, lines
+
+
+@contextmanager
+def intake() -> Iterator[tuple[int, list[dict[str, str]]]]:
+    """A receiver's port, and the entries it got, each with the key of its request."""
+    entries: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            entries.extend(entry | {"key": self.headers["dd-api-key"], "path": self.path} for entry in told)
+            self.send_response(202)
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Says nothing."""
+
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield port, entries
+
+
+@contextmanager
+def served(server: socketserver.BaseServer) -> Iterator[int]:
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield int(server.server_address[1])  # type: ignore[index]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def sinks(cloud: LocalCloud, cluster: dict[str, Any]) -> Iterator[str]:
+    path = f"/v2/databases/{cluster['id']}/logsink"
+    yield path
+    for sink in cloud.get(path)["sinks"]:
+        cloud.delete(f"{path}/{sink['sink_id']}", 200)
+
+
+@pytest.fixture
+def complain(cluster: dict[str, Any], connect: Callable[..., psycopg.Connection[Any]]) -> Callable[[str], None]:
+    """Has the server log an error with this word in it."""
+
+    def log(word: str) -> None:
+        with connect(cluster["connection"]) as session, pytest.raises(psycopg.errors.UndefinedTable):
+            session.execute(f"SELECT * FROM {word}".encode())
+
+    return log
+
+
+def rsyslog(port: int, **more: Any) -> dict[str, Any]:
+    return {"server": "127.0.0.1", "port": port, "tls": False, "format": "rfc5424", **more}
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ({}, r"<134>1 \d{4}-\S+ shared postgresql - - - .*%s.*"),
+        ({"sd": 'T tag="x"'}, r'<134>1 \S+ shared postgresql - - \[T tag="x"\] .*%s.*'),
+        ({"format": "rfc3164"}, r"<134>\w{3} [ \d]\d [\d:]{8} shared postgresql: .*%s.*"),
+        ({"format": "custom", "logline": "%HOSTNAME%/%app-name% %msg%"}, r"shared/postgresql .*%s.*"),
+    ],
+)
+def test_what_the_server_logs_is_delivered(
+    cloud: LocalCloud, sinks: str, complain: Callable[[str], None], form: dict[str, str], expected: str
+) -> None:
+    with syslog() as (port, lines):
+        made = cloud.post(sinks, {"sink_name": "s", "sink_type": "rsyslog", "config": rsyslog(port, **form)})["sink"]
+        assert cloud.get(f"{sinks}/{made['sink_id']}")["sink"] == made
+        assert cloud.get(sinks)["sinks"] == [made]
+
+        def arrived() -> bool:
+            complain("nothing_like_this")
+            return any(re.fullmatch(expected % "nothing_like_this", line) for line in lines)
+
+        wait_until(arrived, "the line to be delivered")
+        cloud.delete(f"{sinks}/{made['sink_id']}", 200)
+
+
+def test_what_could_not_be_delivered_comes_later(
+    cloud: LocalCloud, sinks: str, complain: Callable[[str], None]
+) -> None:
+    with syslog() as (port, first):
+        made = cloud.post(sinks, {"sink_name": "late", "sink_type": "rsyslog", "config": rsyslog(port)})["sink"]
+
+        def followed() -> bool:
+            complain("nothing_yet")
+            return any("nothing_yet" in line for line in first)
+
+        wait_until(followed, "the log to be followed")
+    # Nobody listens on the port now.
+    for number in range(3):
+        complain(f"missed_{number}")
+    with syslog() as (other, lines):
+        cloud.put(f"{sinks}/{made['sink_id']}", {"config": rsyslog(other)}, 200)
+        wait_until(lambda: any("missed_2" in line for line in lines), "the last line")
+        assert [number for number in range(3) if any(f"missed_{number}" in line for line in lines)] == [0, 1, 2]
+
+
+def test_a_datadog_intake_gets_entries(cloud: LocalCloud, sinks: str, complain: Callable[[str], None]) -> None:
+    with intake() as (port, entries):
+        config = {"site": f"127.0.0.1:{port}", "datadog_api_key": "dd-secret"}
+        cloud.post(sinks, {"sink_name": "dd", "sink_type": "datadog", "config": config})
+
+        def arrived() -> bool:
+            complain("datadog_word")
+            return any("datadog_word" in entry["message"] for entry in entries)
+
+        wait_until(arrived, "the entry")
+        assert {(entry["key"], entry["path"], entry["service"]) for entry in entries} == {
+            ("dd-secret", "/api/v2/logs", "shared")
+        }
+    assert "dd-secret" not in (cloud.state / "journal.jsonl").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "complaint"),
+    [
+        ({"sink_type": "opensearch"}, 501, "it has rsyslog and datadog"),
+        ({"config": rsyslog(0)}, 422, "config.port 0"),
+        ({"config": rsyslog(514, format="custom")}, 422, "config.logline"),
+        ({"config": rsyslog(514, cert="c", key="k")}, 422, "only with tls"),
+        ({"config": rsyslog(514, tls=True, cert="c")}, 422, "give both"),
+        ({"config": {"site": "x", "datadog_api_key": "y"}}, 422, "not that of a log sink of the type rsyslog"),
+    ],
+)
+def test_a_wrong_sink_is_refused(
+    cloud: LocalCloud, sinks: str, change: dict[str, Any], status: int, complaint: str
+) -> None:
+    answer = cloud.call("POST", sinks, {"sink_name": "w", "sink_type": "rsyslog", "config": rsyslog(514)} | change)
+    assert (answer.status, complaint in answer.message) == (status, True), answer.message
+    assert cloud.get(sinks)["sinks"] == []
