@@ -13,9 +13,11 @@ from localcloud.api.app import build
 from localcloud.backups import BackupSchedule
 from localcloud.claims import listener, sole_process
 from localcloud.cloud import Cloud
+from localcloud.listening import Server
 from localcloud.logsinks import LogSinks
 from localcloud.metrics import Metrics
 from localcloud.options import Layout, Options
+from localcloud.tls import context
 
 _log = logging.getLogger("localcloud")
 
@@ -64,4 +66,4 @@ def serve(options: Options) -> None:
             server_header=False,
             timeout_graceful_shutdown=_PATIENCE,
         )
-        uvicorn.Server(config).run(sockets=[socket])
+        Server(config, context(cloud.layout, cloud.fleet.authority)).run(sockets=[socket])
