@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from localcloud import catalogue
@@ -24,40 +23,17 @@ _FIRST_PORT = 8080
 """`http_port` of a service that names none."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class InstanceSize:
-    """What an instance of a component is. single: there can be no second one beside it."""
-
-    slug: str
-    usd_per_month: int
-
-    @property
-    def vcpus(self) -> int:
-        return int(self.slug.split("-")[2].removesuffix("vcpu"))
-
-    @property
-    def memory_gib(self) -> float:
-        return float(self.slug.split("-")[3].removesuffix("gb"))
-
-    @property
-    def dedicated(self) -> bool:
-        return self.slug.startswith("apps-d-")
-
-    @property
-    def single(self) -> bool:
-        return self.slug in ("apps-s-1vcpu-0.5gb", "apps-s-1vcpu-1gb-fixed")
-
-
 SIZES = {
-    slug: InstanceSize(slug=slug, usd_per_month=price)
-    for slug, price in (
-        *(("apps-s-1vcpu-0.5gb", 5), ("apps-s-1vcpu-1gb-fixed", 10), ("apps-s-1vcpu-1gb", 12)),
-        *(("apps-s-1vcpu-2gb", 25), ("apps-s-2vcpu-4gb", 50), ("apps-d-1vcpu-0.5gb", 29), ("apps-d-1vcpu-1gb", 34)),
-        *(("apps-d-1vcpu-2gb", 39), ("apps-d-1vcpu-4gb", 49), ("apps-d-2vcpu-4gb", 78), ("apps-d-2vcpu-8gb", 98)),
-        *(("apps-d-4vcpu-8gb", 156), ("apps-d-4vcpu-16gb", 196), ("apps-d-8vcpu-32gb", 392)),
-    )
+    entry.split()[0]: int(entry.split()[1])
+    for entry in """
+apps-s-1vcpu-0.5gb 5; apps-s-1vcpu-1gb-fixed 10; apps-s-1vcpu-1gb 12; apps-s-1vcpu-2gb 25; apps-s-2vcpu-4gb 50
+apps-d-1vcpu-0.5gb 29; apps-d-1vcpu-1gb 34; apps-d-1vcpu-2gb 39; apps-d-1vcpu-4gb 49; apps-d-2vcpu-4gb 78
+apps-d-2vcpu-8gb 98; apps-d-4vcpu-8gb 156; apps-d-4vcpu-16gb 196; apps-d-8vcpu-32gb 392
+""".strip()
+    .replace("\n", ";")
+    .split(";")
 }
-"""Instance sizes with the price list of App Platform."""
+"""Instance sizes with their price in US dollars a month. "s" shares processors, "d" has its own."""
 
 
 class SpecRefused(ValueError):
@@ -65,6 +41,10 @@ class SpecRefused(ValueError):
 
     def __init__(self, field: str, what: str) -> None:
         super().__init__(f'error validating app spec field "{field}": {what}')
+
+
+class DevelopmentDatabase(Exception):
+    """A database that is not a cluster's, which App Platform would make. The text names it."""
 
 
 def components(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -77,7 +57,7 @@ def components(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def cost(spec: Mapping[str, Any]) -> int:
     """US dollars a month of the instances whose size is known."""
     priced = [item for _, item in components(spec) if item.get("instance_size_slug") in SIZES]
-    return sum(SIZES[item["instance_size_slug"]].usd_per_month * (item.get("instance_count") or 1) for item in priced)
+    return sum(SIZES[item["instance_size_slug"]] * (item.get("instance_count") or 1) for item in priced)
 
 
 def check(spec: Mapping[str, Any], tables: Tables) -> None:
@@ -224,9 +204,7 @@ def _check_variables(field: str, variables: Any) -> None:
 def _check_database(database: Mapping[str, Any], tables: Tables) -> None:
     where = f"databases.{database['name']}"
     if not database.get("production"):
-        raise SpecRefused(
-            f"{where}.production", "development databases do not exist on the local cloud; attach a cluster."
-        )
+        raise DevelopmentDatabase(where)
     engine = database.get("engine") or "PG"
     if engine not in _ENGINES:
         raise SpecRefused(f"{where}.engine", f"{engine}: the local cloud runs {' and '.join(_ENGINES)} only.")

@@ -1,4 +1,4 @@
-"""The command: python -m localcloud {start,stop,status,reset,logs,enter,serve,env}."""
+"""The command: python -m localcloud {start,stop,status,reset,logs,enter,env,mail,serve}."""
 
 import argparse
 import json
@@ -13,14 +13,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from localcloud import daemon, machines, servers
+from localcloud.alerts import mailbox
 from localcloud.claims import AlreadyServed, PortTaken, check_port
 from localcloud.deployments import environment
 from localcloud.options import (
     DEFAULT_PORT,
     DROPLET_IMAGES_VARIABLE,
+    PACE_VARIABLE,
     PGBOUNCER_VARIABLE,
     PORT_VARIABLE,
     POSTGRESQL_VARIABLE,
+    RATE_LIMITS_VARIABLE,
     STATE_VARIABLE,
     VALKEY_VARIABLE,
     ZONES_VARIABLE,
@@ -28,6 +31,7 @@ from localcloud.options import (
     OptionError,
     Options,
     droplet_images,
+    pace,
     port_number,
     program,
     state_folder,
@@ -46,14 +50,7 @@ EXIT_CODES = "Exit codes: 0 done, 1 an error that was explained, 2 wrong call, 1
 LOGIN = {"HOME": "/root", "LANG": "C.UTF-8", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 """What a login in a Droplet starts with."""
 
-_EXPECTED = (
-    OptionError,
-    daemon.DaemonError,
-    AlreadyServed,
-    PortTaken,
-    StateError,
-    servers.ServerError,
-)
+_EXPECTED = (OptionError, daemon.DaemonError, AlreadyServed, PortTaken, StateError, servers.ServerError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -218,6 +215,15 @@ def _env(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _mail(arguments: argparse.Namespace) -> int:
+    letters = mailbox(Layout(state=state_folder(arguments.state)).mail)
+    if arguments.json:
+        print(json.dumps(letters, indent=2))
+    for letter in () if arguments.json else letters:
+        print("{time}  To: {to}\n  {subject}\n  {text}".format(**letter))
+    return 0
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     # Only this command needs the web server, and all the others shall be quick.
     from localcloud.serve import serve
@@ -235,6 +241,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         valkey=valkey_server(arguments.valkey),
         droplet_images=droplet_images(arguments.droplet_images),
         zones=zone_names(tuple(arguments.zone)),
+        pace=pace(arguments.pace),
+        rate_limits=arguments.rate_limits or os.environ.get(RATE_LIMITS_VARIABLE, "") not in ("", "0"),
     )
 
 
@@ -271,6 +279,14 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         help=f"a DNS zone that Cloudflare's API shall have; repeatable ({ZONES_VARIABLE}, comma-separated)",
+    )
+    shared.add_argument(
+        "--pace",
+        metavar="FACTOR",
+        help=f"1: things take as long as at DigitalOcean, 0: no longer than they must ({PACE_VARIABLE}; 0)",
+    )
+    shared.add_argument(
+        "--rate-limits", action="store_true", help=f"refuse calls above DigitalOcean's limits ({RATE_LIMITS_VARIABLE})"
     )
     root = argparse.ArgumentParser(
         prog="python -m localcloud",
@@ -313,5 +329,7 @@ def parser() -> argparse.ArgumentParser:
     env.add_argument("app", metavar="APP", help="name of the app")
     env.add_argument("component", nargs="?", default="", metavar="COMPONENT", help="its component, if it has several")
     env.add_argument("--json", action="store_true", help="print JSON")
+    mail = add("mail", _mail, "show what alerts have sent by mail")
+    mail.add_argument("--json", action="store_true", help="print JSON")
     add("serve", _serve, "serve in the foreground; what `start` runs")
     return root

@@ -60,6 +60,7 @@ class Cloud:
                 layout,
                 state,
                 servers.Tools.locate(options.postgresql, options.pgbouncer, options.state, options.valkey),
+                options.pace,
             ),
         )
         cloud._furnish()

@@ -1,5 +1,6 @@
 """Rolling out apps. Apps do not run on the local cloud: a deployment resolves the environment, or fails to."""
 
+import time as clock
 import uuid
 from typing import Any
 
@@ -12,10 +13,13 @@ _KEPT = 50
 """Deployments an app remembers."""
 
 
-def deploy(app: App, spec: dict[str, Any], cause: str, tables: Tables, vault: Vault, ca_certificate: str) -> App:
-    """The app with one more deployment, of `spec`. It goes live, or carries the reason why it does not."""
+def deploy(
+    app: App, spec: dict[str, Any], cause: str, tables: Tables, vault: Vault, ca_certificate: str, seconds: float
+) -> App:
+    """The app with one more deployment, of `spec`. In `seconds` it is live, or carries the reason why it is not."""
     time = now()
     deployment = Deployment(id=str(uuid.uuid4()), spec=spec, cause=cause, created_at=time, updated_at=time)
+    deployment = deployment.model_copy(update={"ends": clock.time() + seconds})
     try:
         environments = Resolver(app, spec, tables, vault, ca_certificate).environments()
         sealed = {

@@ -59,14 +59,7 @@ class Image:
 
 
 IMAGES = {
-    image.slug: image
-    for image in (
-        Image(
-            id=12000001,
-            slug="debian-12-x64",
-            name="12 x64",
-            distribution="Debian",
-            created_at="2023-06-10T00:00:00Z",
-        ),
+    "debian-12-x64": Image(
+        id=12000001, slug="debian-12-x64", name="12 x64", distribution="Debian", created_at="2023-06-10T00:00:00Z"
     )
 }

@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 from localcloud import catalogue, servers
+from localcloud.delays import Delays
 from localcloud.engines import Running, filled, follow, load, start, trusted_sources
 from localcloud.jobs import Jobs, Ticker
 from localcloud.options import Layout
@@ -24,7 +25,7 @@ class Fleet:
     Slow work (create, resize, restart) is a job and ends in the record: status "online", or `failure` with the reason.
     """
 
-    def __init__(self, layout: Layout, state: State, tools: servers.Tools) -> None:
+    def __init__(self, layout: Layout, state: State, tools: servers.Tools, pace: float = 0.0) -> None:
         self._layout = layout
         self._state = state
         self.tools = tools
@@ -34,6 +35,7 @@ class Fleet:
         # Keeps others from changing a cluster's servers and records, by its id.
         self.guard = self._jobs.guard
         self.busy = self._jobs.busy
+        self._delays = Delays(pace, self.settle)
         self._backoff = Backoff()
         self._looking = threading.Lock()
         self._watch = Ticker("supervision", self.look, _TICK)
@@ -94,6 +96,7 @@ class Fleet:
     def stop_all(self) -> None:
         """Waits for the jobs under way, then stops all servers."""
         self._watch.stop(wait=True)
+        self._delays.end()
         self._jobs.end(self._stop, self._clusters.items)
 
     def destroy_cluster(self, cluster: Cluster) -> None:
@@ -168,6 +171,9 @@ class Fleet:
             except Exception as problem:
                 self._fail_cluster(record, problem)
                 return
+            if self._delays.hold(cluster_id, record.id, record.status):
+                self._change(record, **changes)
+                return
             self._change(record, status="online", failure="", **changes)
             _log.info("cluster %s: online on port %s", record.name, running.port)
             if isinstance(running, servers.Cluster):
@@ -204,7 +210,8 @@ class Fleet:
             _log.exception("replica %s of cluster %s", record.name, record.cluster_id)
             self._change(record, failure=str(problem))
             return
-        self._change(record, status="online", failure="")
+        if not self._delays.hold(record.cluster_id, record.id, record.status):
+            self._change(record, status="online", failure="")
 
     def _finish_deletion(self, record: Cluster) -> None:
         self.destroy_cluster(record)

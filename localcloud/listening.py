@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Coroutine
 
 import uvicorn
 
@@ -17,23 +16,29 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, context: ssl.SSLContext) -> None:
         super().__init__(config)
         self._context = context
+        self._accepting: dict[socket.socket, asyncio.Task[None]] = {}
         self._under_way: set[asyncio.Task[None]] = set()
+
+    def open(self, listener: socket.socket) -> None:
+        """From now on answers who connects there."""
+        listener.setblocking(False)
+        self._accepting[listener] = asyncio.ensure_future(self._accept(listener))
+
+    def close(self, listener: socket.socket) -> None:
+        self._accepting.pop(listener).cancel()
+        listener.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
         for listener in sockets or ():
-            listener.setblocking(False)
-            self._keep(self._accept(listener))
+            self.open(listener)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in list(self._accepting):
+            self.close(listener)
         for task in list(self._under_way):
             task.cancel()
         await super().shutdown(sockets)
-
-    def _keep(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
 
     async def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -42,7 +47,9 @@ class Server(uvicorn.Server):
             except OSError:  # no descriptor is left for it; there will be
                 await asyncio.sleep(0.1)
                 continue
-            self._keep(self._connect(connection))
+            task = asyncio.ensure_future(self._connect(connection))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
 
     async def _connect(self, connection: socket.socket) -> None:
         loop, readable = asyncio.get_running_loop(), asyncio.Event()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.jobs import Ticker
-from localcloud.messages import post
+from localcloud.messages import near, post
 from localcloud.options import Layout
 from localcloud.records import LogSink
 from localcloud.state import State
@@ -24,7 +24,6 @@ _MOST = 256 * 1024
 """Bytes of a log that are sent at once."""
 _PRIORITY = 134
 """Facility local0, severity informational."""
-_LOCAL = ("127.", "localhost")
 
 
 class LogSinks(Ticker):
@@ -65,9 +64,9 @@ def send(sink: LogSink, host: str, program: str, lines: Sequence[str]) -> None:
     if sink.sink_type == "datadog" and lines:
         common = {"ddsource": program, "service": host, "hostname": host}
         # A receiver on this machine is spoken to without TLS.
-        scheme = "http" if str(sink.config["site"]).startswith(_LOCAL) else "https"
-        url, key = f"{scheme}://{sink.config['site']}/api/v2/logs", str(sink.config["datadog_api_key"])
-        post(url, [common | {"message": line} for line in lines], {"dd-api-key": key})
+        site, key = str(sink.config["site"]), str(sink.config["datadog_api_key"])
+        scheme = "http" if near(site.partition(":")[0]) else "https"
+        post(f"{scheme}://{site}/api/v2/logs", [common | {"message": line} for line in lines], {"dd-api-key": key})
     elif lines:
         now = datetime.now(UTC)
         _send_to_rsyslog(sink.config, "".join(f"{render(sink.config, host, program, line, now)}\n" for line in lines))
@@ -75,6 +74,8 @@ def send(sink: LogSink, host: str, program: str, lines: Sequence[str]) -> None:
 
 def _send_to_rsyslog(config: Mapping[str, Any], text: str) -> None:
     server = str(config["server"])
+    if not near(server):
+        raise OSError(f"{server} is not on this machine, and nothing else is called.")
     with ExitStack() as stack:
         connection = stack.enter_context(socket.create_connection((server, int(config["port"])), _PATIENCE))
         if config.get("tls"):

@@ -15,6 +15,8 @@ POSTGRESQL_VARIABLE = "LOCALCLOUD_POSTGRESQL"
 PGBOUNCER_VARIABLE = "LOCALCLOUD_PGBOUNCER"
 DROPLET_IMAGES_VARIABLE = "LOCALCLOUD_DROPLET_IMAGES"
 VALKEY_VARIABLE = "LOCALCLOUD_VALKEY"
+PACE_VARIABLE = "LOCALCLOUD_PACE"
+RATE_LIMITS_VARIABLE = "LOCALCLOUD_RATE_LIMITS"
 ZONES_VARIABLE = "LOCALCLOUD_ZONES"
 
 HOST = "127.0.0.1"
@@ -34,6 +36,8 @@ class Options:
     valkey: valkey-server or a redis-server in its place; without one there are no Valkey clusters.
     droplet_images: folder with one root file system an image slug; without one there are no Droplets.
     zones: Cloudflare zones that exist from the start.
+    pace: how long things take, as a share of what they take at DigitalOcean; 0 for no longer than they must.
+    rate_limits: whether calls above DigitalOcean's limits are refused.
     """
 
     state: Path
@@ -43,6 +47,8 @@ class Options:
     valkey: Path | None = None
     droplet_images: Path | None = None
     zones: tuple[str, ...] = ()
+    pace: float = 0.0
+    rate_limits: bool = False
 
     @property
     def url(self) -> str:
@@ -62,6 +68,7 @@ class Layout:
         self.lock = state / "serve.lock"
         """Held, and filled with pid and port, by the process that serves this folder."""
         self.authority = state / "ca"
+        self.mail = state / "mail.jsonl"
         self.trust = state / "ca.crt"
         """The authority's certificate, for clients that speak TLS with this process."""
         self.certificate = state / "tls.pem"
@@ -135,6 +142,18 @@ def droplet_images(given: Path | None, environment: Mapping[str, str] = os.envir
     """The folder of images that was named by option or by LOCALCLOUD_DROPLET_IMAGES, if any. It may come later."""
     named = given or (environment.get(DROPLET_IMAGES_VARIABLE) or None)
     return Path(named).expanduser().absolute() if named else None
+
+
+def pace(given: str | None, environment: Mapping[str, str] = os.environ) -> float:
+    """The factor of the option, else of LOCALCLOUD_PACE, else 0. Raises OptionError."""
+    text = given or environment.get(PACE_VARIABLE) or "0"
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = -1.0
+    if not 0 <= factor <= 10:
+        raise OptionError(f"--pace (or {PACE_VARIABLE}) {text}: not usable. Allowed: a number from 0 to 10.")
+    return factor
 
 
 def zone_names(given: tuple[str, ...], environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:

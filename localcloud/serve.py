@@ -9,6 +9,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 
+from localcloud.alerts import Alerts
 from localcloud.api.app import build
 from localcloud.backups import BackupSchedule
 from localcloud.claims import listener, sole_process
@@ -40,24 +41,27 @@ def serve(options: Options) -> None:
             cloud.fleet.supervise()
             backups = BackupSchedule(cloud.fleet, cloud.state)
             backups.start()
-            metrics = Metrics(cloud)
-            metrics.start()
+            metrics = asyncio.create_task(answering.listen(server))
             sinks = LogSinks(cloud.layout, cloud.state)
             sinks.start()
+            alerts = Alerts(cloud.layout, cloud.state, options.pace or 1.0)
+            alerts.start()
             sweeper = asyncio.create_task(cloud.spaces.sweep_for_ever())
             yield
             sweeper.cancel()
             backups.stop()
             sinks.stop()
-            await run_in_threadpool(metrics.close)
+            alerts.stop()
+            metrics.cancel()
             _log.info("stopping all servers")
             await run_in_threadpool(cloud.droplets.stop_all)
             await run_in_threadpool(cloud.fleet.stop_all)
             cloud.spaces.store.close()
             cloud.journal.close()
 
+        answering = Metrics(build(cloud, lifespan), cloud)
         config = uvicorn.Config(
-            build(cloud, lifespan),
+            answering,
             http="h11",
             ws="none",
             log_config=None,
@@ -66,4 +70,5 @@ def serve(options: Options) -> None:
             server_header=False,
             timeout_graceful_shutdown=_PATIENCE,
         )
-        Server(config, context(cloud.layout, cloud.fleet.authority)).run(sockets=[socket])
+        server = Server(config, context(cloud.layout, cloud.fleet.authority))
+        server.run(sockets=[socket])

@@ -9,8 +9,9 @@ from localcloud import app_specs, catalogue
 from localcloud.api.call import Body, Call, Reply, Routes
 from localcloud.api.collection import Collection
 from localcloud.api.databases.checks import project
-from localcloud.api.errors import Conflict, NotFound, Unprocessable
+from localcloud.api.errors import Conflict, NotFound, NotImplementedHere, Unprocessable
 from localcloud.api.paging import page
+from localcloud.delays import DEPLOYMENT
 from localcloud.deployments import deploy
 from localcloud.records import App, AppAlert, Deployment, now
 from localcloud.state import Tables
@@ -126,6 +127,8 @@ def _checked(call: Call, tables: Tables, spec: dict[str, Any]) -> dict[str, Any]
         return app_specs.seal(app_specs.complete(spec), call.cloud.vault)
     except app_specs.SpecRefused as problem:
         raise Unprocessable(str(problem)) from problem
+    except app_specs.DevelopmentDatabase as problem:
+        raise NotImplementedHere(f"development databases ({problem}): attach a cluster with production: true") from None
 
 
 def _with_suffix(name: str) -> str:
@@ -133,7 +136,9 @@ def _with_suffix(name: str) -> str:
 
 
 def _rolled_out(call: Call, tables: Tables, app: App, spec: dict[str, Any], cause: str) -> App:
-    app = deploy(app, spec, cause, tables, call.cloud.vault, call.cloud.fleet.authority.pem)
+    app = deploy(
+        app, spec, cause, tables, call.cloud.vault, call.cloud.fleet.authority.pem, DEPLOYMENT * call.cloud.options.pace
+    )
     changes: dict[str, Any] = {"alerts": _kept_alerts(app)}
     if (spec.get("egress") or {}).get("type") != "DEDICATED_IP":
         changes["egress_ips"] = ()
@@ -221,18 +226,20 @@ def _show_region(slug: str) -> dict[str, Any]:
     return {"slug": slug, "label": label, "data_centers": [region.slug for region in centers], "disabled": False}
 
 
-def _show_size(size: app_specs.InstanceSize) -> dict[str, Any]:
+def _show_size(slug: str) -> dict[str, Any]:
+    _, kind, vcpus, memory, *fixed = slug.split("-")
+    price = app_specs.SIZES[slug]
     return {
-        "name": size.slug,
-        "slug": size.slug,
-        "cpu_type": "DEDICATED" if size.dedicated else "SHARED",
-        "cpus": str(size.vcpus),
-        "memory_bytes": str(int(size.memory_gib * 2**30)),
-        "usd_per_month": f"{size.usd_per_month}.00",
-        "usd_per_second": f"{size.usd_per_month / _SECONDS_A_MONTH:.12f}",
-        "tier_slug": "professional" if size.dedicated else "basic",
-        "scalable": size.dedicated,
-        "single_instance_only": size.single,
+        "name": slug,
+        "slug": slug,
+        "cpu_type": "DEDICATED" if kind == "d" else "SHARED",
+        "cpus": vcpus.removesuffix("vcpu"),
+        "memory_bytes": str(int(float(memory.removesuffix("gb")) * 2**30)),
+        "usd_per_month": f"{price}.00",
+        "usd_per_second": f"{price / _SECONDS_A_MONTH:.12f}",
+        "tier_slug": "professional" if kind == "d" else "basic",
+        "scalable": kind == "d",
+        "single_instance_only": bool(fixed) or slug == "apps-s-1vcpu-0.5gb",
     }
 
 
@@ -242,13 +249,13 @@ def _regions(_call: Call) -> Reply:
 
 
 def _sizes(_call: Call) -> Reply:
-    return Reply(body={"instance_sizes": [_show_size(size) for size in app_specs.SIZES.values()]})
+    return Reply(body={"instance_sizes": [_show_size(slug) for slug in app_specs.SIZES]})
 
 
 def _size(call: Call) -> Reply:
     if call.param("slug") not in app_specs.SIZES:
         raise NotFound(f"There is no instance size {call.param('slug')}. There are: {', '.join(app_specs.SIZES)}.")
-    return Reply(body={"instance_size": _show_size(app_specs.SIZES[call.param("slug")])})
+    return Reply(body={"instance_size": _show_size(call.param("slug"))})
 
 
 def _propose(call: Call) -> Reply:

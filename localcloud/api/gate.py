@@ -16,8 +16,8 @@ from localcloud.cloud import Cloud
 from localcloud.faults import Fault
 from localcloud.journal import mask_secrets
 
-_HOURLY_LIMIT = 5000
-"""DigitalOcean's documented limit of requests an hour. Counted for the headers, never enforced."""
+_LIMITS = {3600: 5000, 60: 250}
+"""Calls an hour and a minute, as DigitalOcean documents. Counted for the headers; enforced where options say so."""
 
 _LOCAL_HOST = re.compile(r"^(127(\.\d{1,3}){3}|localhost)(:\d+)?$")
 _OPEN_PATHS = "/_local/"
@@ -29,8 +29,7 @@ class Gate:
     def __init__(self, app: ASGIApp, cloud: Cloud) -> None:
         self._app = app
         self._cloud = cloud
-        self._hour = 0
-        self._used = 0
+        self._used: dict[tuple[int, int], int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,7 +41,10 @@ class Gate:
         body = await _read(receive)
         fault = None if path.startswith(_OPEN_PATHS) else self._cloud.faults.take(method, path)
         collected = _Collector()
+        limits = self._limits(path)
         refused = self._refusal(path, headers)
+        if refused is None and "retry-after" in limits:
+            refused = _error(429, "too_many_requests", "API Rate limit exceeded.")
         if refused is not None:
             collected.reply(*refused)
         elif fault is not None and fault.kind in ("429", "500"):
@@ -59,7 +61,7 @@ class Gate:
         if fault is not None and fault.kind == "lost-response":
             await drop(send)
             return
-        collected.add_headers(self._limits(path))
+        collected.add_headers(limits)
         await collected.deliver(send)
 
     def _refusal(self, path: str, headers: Headers) -> tuple[int, dict[str, Any], dict[str, str]] | None:
@@ -77,17 +79,22 @@ class Gate:
         return _error(401, "unauthorized", message)
 
     def _limits(self, path: str) -> dict[str, str]:
-        hour = int(time.time()) // 3600
-        if hour != self._hour:
-            self._hour, self._used = hour, 0
+        """The headers of a call, which is counted; `retry-after` is among them when it is one too many."""
         if not path.startswith("/v2/"):
             return {}
-        self._used += 1
-        return {
-            "ratelimit-limit": str(_HOURLY_LIMIT),
-            "ratelimit-remaining": str(max(0, _HOURLY_LIMIT - self._used)),
-            "ratelimit-reset": str((hour + 1) * 3600),
+        now = int(time.time())
+        windows = {seconds: (seconds, now // seconds) for seconds in _LIMITS}
+        self._used = {window: self._used.get(window, 0) + 1 for window in windows.values()}
+        full = [seconds for seconds, window in windows.items() if self._used[window] > _LIMITS[seconds]]
+        hour = 3600
+        headers = {
+            "ratelimit-limit": str(_LIMITS[hour]),
+            "ratelimit-remaining": str(max(0, _LIMITS[hour] - self._used[windows[hour]])),
+            "ratelimit-reset": str((now // hour + 1) * hour),
         }
+        if full and self._cloud.options.rate_limits:
+            headers["retry-after"] = str((now // max(full) + 1) * max(full) - now)
+        return headers
 
 
 class _Collector:

@@ -63,11 +63,7 @@ def _order(call: Call) -> Reply:
     if body.times < 1:
         raise Unprocessable(f"times {body.times}: a fault happens at least once.")
     fault = Fault(
-        method=body.method.upper(),
-        path=re.compile(body.path),
-        times=body.times,
-        kind=body.fault,
-        seconds=body.seconds,
+        method=body.method.upper(), path=re.compile(body.path), times=body.times, kind=body.fault, seconds=body.seconds
     )
     call.cloud.faults.add(fault)
     return Reply(status=201, body={"fault": _show(fault, fault.times)})

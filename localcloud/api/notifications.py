@@ -30,7 +30,4 @@ class Destinations(Body):
         return values
 
     def shown(self) -> dict[str, Any]:
-        return {
-            "email": list(self.email or ()),
-            "slack": [channel.model_dump() for channel in self.slack or ()],
-        }
+        return {"email": list(self.email or ()), "slack": [channel.model_dump() for channel in self.slack or ()]}

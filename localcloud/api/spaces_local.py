@@ -30,7 +30,4 @@ def _sweep(call: Call) -> Reply:
     return Reply(body={"at": at.isoformat(), "removed": sweep(call.cloud.spaces.store, at)})
 
 
-ENDPOINTS: Routes = {
-    "/_local/endpoints": {"GET": _endpoints},
-    "/_local/spaces/sweep": {"POST": _sweep},
-}
+ENDPOINTS: Routes = {"/_local/endpoints": {"GET": _endpoints}, "/_local/spaces/sweep": {"POST": _sweep}}

@@ -31,12 +31,7 @@ class Caller:
 
 
 def authenticate(
-    keys: Keys,
-    method: str,
-    path: str,
-    query: Sequence[tuple[str, str]],
-    headers: Mapping[str, str],
-    now: datetime,
+    keys: Keys, method: str, path: str, query: Sequence[tuple[str, str]], headers: Mapping[str, str], now: datetime
 ) -> Caller:
     """Who asks. Raises InvalidAccessKeyId, SignatureDoesNotMatch, RequestTimeTooSkewed and others of that kind."""
     signature = find_signature(headers, query)

@@ -112,6 +112,9 @@ class Spaces:
 
     def _authorise(self, operation: Operation, caller: Caller, target: Target, query: Mapping[str, str]) -> None:
         bucket = "" if operation.bucketless else target.bucket
+        if operation.action == "s3:PutBucketPolicy" and bucket not in self.store.names():
+            # DigitalOcean's word for it, which the official provider knows.
+            raise S3Error("NoSuchKey", f"There is no bucket called {bucket}.")
         with self.store.transaction() as transaction:
             if bucket and target.region not in ("", transaction.bucket(bucket).region):
                 raise S3Error("NoSuchBucket", f"There is no bucket called {bucket} in {target.region}.")
@@ -176,8 +179,7 @@ def error_reply(error: S3Error, resource: str) -> Reply:
     """An error as S3 sends it."""
     request_id = str(uuid4())
     body = document(
-        "Error",
-        [("Code", error.code), ("Message", error.message), ("Resource", resource), ("RequestId", request_id)],
+        "Error", [("Code", error.code), ("Message", error.message), ("Resource", resource), ("RequestId", request_id)]
     )
     return Reply(status=error.status, body=body, headers={"x-amz-request-id": request_id, **error.headers})
 

@@ -35,12 +35,7 @@ class ChunkSigner:
     def _check(self, given: str, kind: str, *hashes: str) -> None:
         signature = self._signature
         value = sign(
-            self._secret,
-            signature.timestamp,
-            signature.scope,
-            self._last,
-            *hashes,
-            algorithm=f"{ALGORITHM}-{kind}",
+            self._secret, signature.timestamp, signature.scope, self._last, *hashes, algorithm=f"{ALGORITHM}-{kind}"
         )
         if value != given:
             raise S3Error("SignatureDoesNotMatch", "A chunk of the body is not signed as its content demands.")

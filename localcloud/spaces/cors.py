@@ -10,12 +10,7 @@ from localcloud.spaces.errors import S3Error
 from localcloud.spaces.markup import Node, parse
 
 _METHODS = ("GET", "PUT", "HEAD", "POST", "DELETE")
-_LISTS = {
-    "AllowedOrigin": "origins",
-    "AllowedMethod": "methods",
-    "AllowedHeader": "headers",
-    "ExposeHeader": "exposed",
-}
+_LISTS = {"AllowedOrigin": "origins", "AllowedMethod": "methods", "AllowedHeader": "headers", "ExposeHeader": "exposed"}
 
 
 def read_rules(body: bytes) -> list[dict[str, Any]]:

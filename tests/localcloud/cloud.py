@@ -56,11 +56,13 @@ class Answer:
 class LocalCloud:
     """Drives one local cloud by its command and by plain HTTP. Every answer is checked against the contract."""
 
-    def __init__(self, contract: Contract | None, zones: Sequence[str] = ()) -> None:
+    def __init__(self, contract: Contract | None, zones: Sequence[str] = (), **settings: str) -> None:
+        """settings: environment variables of the command."""
         self.state = Path(tempfile.mkdtemp(prefix="localcloud-"))
         self.port = free_port()
         self.zones = zones
         self._contract = contract
+        self._settings = settings
 
     @property
     def token(self) -> str:
@@ -80,6 +82,7 @@ class LocalCloud:
             "LOCALCLOUD_VALKEY": str(parts().valkey),
             "LOCALCLOUD_DROPLET_IMAGES": str(parts().droplet_images or ""),
             "LOCALCLOUD_ZONES": ",".join(self.zones),
+            **self._settings,
         }
 
     def command(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:

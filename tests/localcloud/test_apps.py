@@ -284,7 +284,6 @@ def test_a_wrong_spec_is_refused(
         {"db_name": "none"},
         {"db_user": "none"},
         {"version": "16"},
-        {"production": False},
         {"engine": "REDIS"},
     ],
 )
@@ -293,6 +292,11 @@ def test_an_attached_database_must_exist(cloud: LocalCloud, database: dict[str, 
     spec["databases"][0] |= change
     answer = cloud.call("POST", "/v2/apps", {"spec": spec})
     assert (answer.status, f"databases.db.{next(iter(change))}" in answer.message) == (422, True), answer.message
+
+
+def test_a_development_database_is_not_implemented(cloud: LocalCloud, database: dict[str, Any]) -> None:
+    answer = cloud.call("POST", "/v2/apps", {"spec": spec_of(databases=[{"name": "db", "engine": "PG"}])})
+    assert (answer.status, "databases.db" in answer.message) == (501, True)
 
 
 def test_names_are_unique(cloud: LocalCloud, deploy: Deploy) -> None:

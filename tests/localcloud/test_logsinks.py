@@ -1,62 +1,14 @@
 """Log sinks: what the servers log reaches a receiver on this machine."""
 
-import json
 import re
-import socketserver
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import psycopg
 import pytest
 
 from tests.localcloud.cloud import LocalCloud, wait_until
-
-
-@contextmanager
-def syslog() -> Iterator[tuple[int, list[str]]]:
-    """A receiver's port, and the lines it got."""
-    lines: list[str] = []
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            lines.extend(line.decode().rstrip() for line in self.rfile)
-
-    with served(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as port:
-        yield port, lines
-
-
-@contextmanager
-def intake() -> Iterator[tuple[int, list[dict[str, str]]]]:
-    """A receiver's port, and the entries it got, each with the key of its request."""
-    entries: list[dict[str, str]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            told = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            entries.extend(entry | {"key": self.headers["dd-api-key"], "path": self.path} for entry in told)
-            self.send_response(202)
-            self.end_headers()
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
-
-    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
-        yield port, entries
-
-
-@contextmanager
-def served(server: socketserver.BaseServer) -> Iterator[int]:
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield int(server.server_address[1])  # type: ignore[index]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+from tests.localcloud.receivers import syslog, web
 
 
 @pytest.fixture
@@ -96,7 +48,7 @@ def test_what_the_server_logs_is_delivered(
 ) -> None:
     with syslog() as (port, lines):
         made = cloud.post(sinks, {"sink_name": "s", "sink_type": "rsyslog", "config": rsyslog(port, **form)})["sink"]
-        assert cloud.get(f"{sinks}/{made['sink_id']}")["sink"] == made
+        assert cloud.get(f"{sinks}/{made['sink_id']}") == {"sink": made, **made}
         assert cloud.get(sinks)["sinks"] == [made]
 
         def arrived() -> bool:
@@ -128,18 +80,18 @@ def test_what_could_not_be_delivered_comes_later(
 
 
 def test_a_datadog_intake_gets_entries(cloud: LocalCloud, sinks: str, complain: Callable[[str], None]) -> None:
-    with intake() as (port, entries):
+    with web() as (port, requests):
         config = {"site": f"127.0.0.1:{port}", "datadog_api_key": "dd-secret"}
         cloud.post(sinks, {"sink_name": "dd", "sink_type": "datadog", "config": config})
 
         def arrived() -> bool:
             complain("datadog_word")
-            return any("datadog_word" in entry["message"] for entry in entries)
+            return any("datadog_word" in entry["message"] for request in requests for entry in request["body"])
 
         wait_until(arrived, "the entry")
-        assert {(entry["key"], entry["path"], entry["service"]) for entry in entries} == {
-            ("dd-secret", "/api/v2/logs", "shared")
-        }
+        assert {request["path"] for request in requests} == {"/api/v2/logs"}
+        assert {request["headers"]["Dd-api-key"] for request in requests} == {"dd-secret"}
+        assert {entry["service"] for request in requests for entry in request["body"]} == {"shared"}
     assert "dd-secret" not in (cloud.state / "journal.jsonl").read_text("utf-8")
 
 

@@ -301,6 +301,8 @@ def test_a_policy_opens_and_closes(cloud: LocalCloud, s3: Any) -> None:
 
 
 def test_a_policy_that_cannot_be(cloud: LocalCloud, s3: Any) -> None:
+    with refused("NoSuchKey", 404):
+        s3.put_bucket_policy(Bucket="unknown-bucket", Policy=policy("unknown-bucket", "Allow", "s3:GetObject"))
     name = bucket(s3, "impossible")
     with refused("MalformedPolicy", 400):
         s3.put_bucket_policy(Bucket=name, Policy="{}")

@@ -45,11 +45,6 @@ def failure(error: ApiError) -> Reply:
     code = error.code if isinstance(error, CloudflareError) else error.status
     return Reply(
         status=error.status,
-        body={
-            "success": False,
-            "errors": [{"code": code, "message": error.message}],
-            "messages": [],
-            "result": None,
-        },
+        body={"success": False, "errors": [{"code": code, "message": error.message}], "messages": [], "result": None},
         headers=_NEVER_RETRY if error.status in (409, 501) else {},
     )

@@ -111,12 +111,7 @@ def _delete(call: Call) -> Reply:
 
 def _console(call: Call) -> Reply:
     droplet = DROPLETS.here(call, call.cloud.state.read())
-    return Reply(
-        body={
-            "console": call.cloud.droplets.machine(droplet.id).console(),
-            "failure": droplet.failure,
-        }
-    )
+    return Reply(body={"console": call.cloud.droplets.machine(droplet.id).console(), "failure": droplet.failure})
 
 
 def _image(asked: str | int) -> str:
@@ -183,7 +178,4 @@ DROPLETS = Collection[Droplet](
     filters={"name": lambda droplet: (droplet.name,), "tag_name": lambda droplet: droplet.tags},
 )
 
-ENDPOINTS: Routes = {
-    **DROPLETS.routes(_create, DELETE=_delete),
-    "/_local/droplets/{id}/console": {"GET": _console},
-}
+ENDPOINTS: Routes = {**DROPLETS.routes(_create, DELETE=_delete), "/_local/droplets/{id}/console": {"GET": _console}}

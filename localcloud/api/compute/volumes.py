@@ -130,11 +130,7 @@ def _resize(call: Call, volume: Volume, order: _Order) -> None:
         tables.volumes[volume.id] = _VOLUMES.find(tables, volume.id).model_copy(update={"size_gib": size})
 
 
-_TYPES: dict[str, Callable[[Call, Volume, _Order], None]] = {
-    "attach": _attach,
-    "detach": _detach,
-    "resize": _resize,
-}
+_TYPES: dict[str, Callable[[Call, Volume, _Order], None]] = {"attach": _attach, "detach": _detach, "resize": _resize}
 
 
 def _checked_name(tables: Tables, name: str, region: str) -> str:

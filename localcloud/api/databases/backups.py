@@ -96,7 +96,4 @@ def _text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-ENDPOINTS: Routes = {
-    "/v2/databases/{id}/backups": {"GET": _list},
-    "/_local/databases/{id}/backups": {"POST": _take},
-}
+ENDPOINTS: Routes = {"/v2/databases/{id}/backups": {"GET": _list}, "/_local/databases/{id}/backups": {"POST": _take}}

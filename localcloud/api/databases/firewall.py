@@ -92,6 +92,4 @@ def _check_address(value: str) -> None:
         raise Unprocessable(f"rules: ip_addr {value}: IPv6 is not supported for trusted sources. Use an IPv4 address.")
 
 
-ENDPOINTS: Routes = {
-    "/v2/databases/{id}/firewall": {"PUT": _put, "GET": _get},
-}
+ENDPOINTS: Routes = {"/v2/databases/{id}/firewall": {"PUT": _put, "GET": _get}}

@@ -86,4 +86,11 @@ _SINKS = Collection[LogSink](
     deleted=Reply(status=200),
 )
 
-ENDPOINTS: Routes = _SINKS.routes()
+
+def _get(call: Call) -> Reply:
+    """DigitalOcean's Go client reads the one without a root that the OpenAPI document has."""
+    shown = _SINKS.show(call, _SINKS.here(call, call.cloud.state.read()))
+    return Reply(body={"sink": shown, **shown})
+
+
+ENDPOINTS: Routes = _SINKS.routes(GET=_get)

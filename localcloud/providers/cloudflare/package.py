@@ -14,18 +14,7 @@ from localcloud.providers.context import Context
 from localcloud.providers.http import HttpClient, checked_endpoint
 from localcloud.providers.operations import fill, known
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import (
-    Function,
-    Kind,
-    Mode,
-    ResourceType,
-    State,
-    boolean,
-    nested,
-    number,
-    text,
-    texts,
-)
+from localcloud.providers.schema import Function, Kind, Mode, ResourceType, State, boolean, nested, number, text, texts
 from localcloud.providers.servicer import Package
 from localcloud.providers.values import encode, halves
 

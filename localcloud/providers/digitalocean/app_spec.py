@@ -5,18 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.providers.schema import (
-    Kind,
-    Mode,
-    Property,
-    boolean,
-    integer,
-    nested,
-    number,
-    objects,
-    text,
-    texts,
-)
+from localcloud.providers.schema import Kind, Mode, Property, boolean, integer, nested, number, objects, text, texts
 
 FOUND = 302
 
@@ -39,10 +28,7 @@ ENVS = objects(
 
 DESTINATIONS = nested(
     "destinations",
-    (
-        texts("emails"),
-        objects("slackWebhooks", (text("channel", Mode.REQUIRED), text("url", Mode.REQUIRED))),
-    ),
+    (texts("emails"), objects("slackWebhooks", (text("channel", Mode.REQUIRED), text("url", Mode.REQUIRED)))),
     # Destinations are not part of a spec: they are set per alert once the app is there.
     sent=False,
     received=False,
@@ -52,9 +38,7 @@ COMPONENT_ALERTS = objects(
     "alerts",
     (
         text(
-            "rule",
-            Mode.REQUIRED,
-            choices=("UNSPECIFIED_RULE", "CPU_UTILIZATION", "MEM_UTILIZATION", "RESTART_COUNT"),
+            "rule", Mode.REQUIRED, choices=("UNSPECIFIED_RULE", "CPU_UTILIZATION", "MEM_UTILIZATION", "RESTART_COUNT")
         ),
         text("operator", Mode.REQUIRED, choices=("GREATER_THAN", "LESS_THAN", "UNSPECIFIED_OPERATOR")),
         number("value", Mode.REQUIRED, within=(0, float("inf"))),
@@ -97,10 +81,7 @@ LOG_DESTINATIONS = objects(
         nested("papertrail", (text("endpoint", Mode.REQUIRED),)),
         nested(
             "datadog",
-            (
-                text("endpoint", default="https://http-intake.logs.datadoghq.com"),
-                text("apiKey", Mode.REQUIRED),
-            ),
+            (text("endpoint", default="https://http-intake.logs.datadoghq.com"), text("apiKey", Mode.REQUIRED)),
         ),
         nested("logtail", (text("token", Mode.REQUIRED),)),
         nested(
@@ -132,10 +113,7 @@ CORS = nested(
     "cors",
     (
         nested(
-            "allowOrigins",
-            (text("exact"), text("prefix"), text("regex")),
-            encode=_origins_body,
-            decode=_origins_state,
+            "allowOrigins", (text("exact"), text("prefix"), text("regex")), encode=_origins_body, decode=_origins_state
         ),
         texts("allowMethods", Kind.SET),
         texts("allowHeaders", Kind.SET),
@@ -168,11 +146,7 @@ IMAGE = nested(
         text("tag"),
         text("digest"),
         objects(
-            "deployOnPushes",
-            (boolean("enabled"),),
-            mode=Mode.OPTIONAL_COMPUTED,
-            wire="deploy_on_push",
-            single=True,
+            "deployOnPushes", (boolean("enabled"),), mode=Mode.OPTIONAL_COMPUTED, wire="deploy_on_push", single=True
         ),
         text("registryCredentials", secret=True),
     ),
@@ -243,14 +217,7 @@ STATIC_SITES = objects(
 )
 WORKERS = objects(
     "workers",
-    (
-        *BUILT_COMPONENT,
-        *OBSERVED,
-        *INSTANCES,
-        _health_check("livenessHealthCheck"),
-        AUTOSCALING,
-        _termination(),
-    ),
+    (*BUILT_COMPONENT, *OBSERVED, *INSTANCES, _health_check("livenessHealthCheck"), AUTOSCALING, _termination()),
 )
 JOBS = objects(
     "jobs",
@@ -268,10 +235,7 @@ DATABASES = objects(
     "databases",
     (
         text("name"),
-        text(
-            "engine",
-            choices=("UNSET", "MYSQL", "PG", "REDIS", "MONGODB", "KAFKA", "OPENSEARCH", "VALKEY"),
-        ),
+        text("engine", choices=("UNSET", "MYSQL", "PG", "REDIS", "MONGODB", "KAFKA", "OPENSEARCH", "VALKEY")),
         text("version"),
         boolean("production"),
         text("clusterName"),

@@ -160,11 +160,7 @@ def endpoints_and_urn(state: State, answer: Mapping[str, Any]) -> None:
     state["clusterUrn"] = f"do:dbaas:{state['id']}"
 
 
-AUTOSCALE_KEYS = {
-    "enabled": "enabled",
-    "thresholdPercent": "threshold_percent",
-    "incrementGib": "increment_gib",
-}
+AUTOSCALE_KEYS = {"enabled": "enabled", "thresholdPercent": "threshold_percent", "incrementGib": "increment_gib"}
 
 STORAGE_SIZE = Property(
     name="storageSizeMib",

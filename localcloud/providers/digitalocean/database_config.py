@@ -3,17 +3,7 @@
 from __future__ import annotations
 
 from localcloud.providers.digitalocean.database_parts import configuration
-from localcloud.providers.schema import (
-    Kind,
-    Mode,
-    Property,
-    boolean,
-    integer,
-    number,
-    objects,
-    text,
-    texts,
-)
+from localcloud.providers.schema import Kind, Mode, Property, boolean, integer, number, objects, text, texts
 
 COMPUTED = Mode.OPTIONAL_COMPUTED
 INTEGERS = (

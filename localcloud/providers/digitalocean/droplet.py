@@ -12,18 +12,7 @@ from localcloud.providers.digitalocean.tags import set_tags, tags
 from localcloud.providers.http import ApiError, quoted
 from localcloud.providers.operations import fill
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import (
-    Kind,
-    Mode,
-    ResourceType,
-    State,
-    boolean,
-    integer,
-    nested,
-    number,
-    text,
-    texts,
-)
+from localcloud.providers.schema import Kind, Mode, ResourceType, State, boolean, integer, nested, number, text, texts
 
 POLL_SECONDS = 3.0
 CREATE_TIMEOUT_SECONDS = 60 * 60.0

@@ -95,11 +95,7 @@ FIREWALL = ResourceType(
         tags(),
         text("status", Mode.COMPUTED),
         text("createdAt", Mode.COMPUTED),
-        objects(
-            "pendingChanges",
-            (integer("dropletId"), boolean("removing"), text("status")),
-            mode=Mode.COMPUTED,
-        ),
+        objects("pendingChanges", (integer("dropletId"), boolean("removing"), text("status")), mode=Mode.COMPUTED),
     ),
     verify=_verify,
 )

@@ -132,10 +132,7 @@ def _delete_resources(context: Context, state: State) -> None:
 PROJECT_RESOURCES = ResourceType(
     token="digitalocean:index/projectResources:ProjectResources",  # noqa: S106
     noun="project resources",
-    properties=(
-        text("project", Mode.REQUIRED, replace=True),
-        texts("resources", Kind.SET, Mode.REQUIRED),
-    ),
+    properties=(text("project", Mode.REQUIRED, replace=True), texts("resources", Kind.SET, Mode.REQUIRED)),
     create=_create_resources,
     read=_read_resources,
     update=_update_resources,

@@ -18,11 +18,7 @@ from localcloud.spaces.markup import Node, document, flag
 DOMAIN = "digitaloceanspaces.com"
 """In names given out, whatever endpoint is set: as the official plugin has it."""
 
-_EXPIRATION = (
-    text("date"),
-    integer("days", within=(0, 2**31)),
-    boolean("expiredObjectDeleteMarker"),
-)
+_EXPIRATION = (text("date"), integer("days", within=(0, 2**31)), boolean("expiredObjectDeleteMarker"))
 _LIFECYCLE_RULE = (
     text("id", Mode.OPTIONAL_COMPUTED, within=(0, 255)),
     text("prefix"),

@@ -58,12 +58,7 @@ class SpacesClient:
         self._stopped = context.cancelled
 
     def call(
-        self,
-        method: str,
-        bucket: str,
-        query: str = "",
-        body: bytes = b"",
-        headers: Mapping[str, str] | None = None,
+        self, method: str, bucket: str, query: str = "", body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> bytes:
         """The body of the answer. query: such as "versioning" for a bucket's versioning. Raises SpacesError."""
         attempt = 1

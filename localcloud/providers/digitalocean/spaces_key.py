@@ -30,10 +30,7 @@ KEY = ResourceType(
         text("name", Mode.REQUIRED, autonamed=True),
         objects(
             "grants",
-            (
-                text("bucket", Mode.REQUIRED, keep_empty=True),
-                text("permission", Mode.REQUIRED),
-            ),
+            (text("bucket", Mode.REQUIRED, keep_empty=True), text("permission", Mode.REQUIRED)),
             keep_empty=True,
         ),
         text("accessKey", Mode.COMPUTED),

@@ -113,10 +113,7 @@ def _read_attachment(context: Context, state: State) -> Mapping[str, Any]:
 ATTACHMENT = ResourceType(
     token="digitalocean:index/volumeAttachment:VolumeAttachment",  # noqa: S106
     noun="volume attachment",
-    properties=(
-        integer("dropletId", Mode.REQUIRED, replace=True),
-        text("volumeId", Mode.REQUIRED, replace=True),
-    ),
+    properties=(integer("dropletId", Mode.REQUIRED, replace=True), text("volumeId", Mode.REQUIRED, replace=True)),
     create=_attach,
     read=_read_attachment,
     delete=lambda context, state: _order(context, state, "detach"),
