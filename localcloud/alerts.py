@@ -1,37 +1,44 @@
 """Measures what alerts are about, and tells who is to be told: by mail that stays here, and by webhooks."""
 
 import json
-import logging
 import ssl
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
+
+from cryptography import x509
 
 from localcloud.alert_types import DATABASE_ALERTS
 from localcloud.jobs import Ticker
 from localcloud.measures import Meter
 from localcloud.messages import get, near, post
 from localcloud.options import Layout
-from localcloud.records import AlertPolicy, Cluster, UptimeAlert, UptimeCheck, now
+from localcloud.records import AlertPolicy, Cluster, now
 from localcloud.state import State, Tables
 
-_log = logging.getLogger("localcloud.alerts")
-
-_NUMBERS = dict(
-    zip(DATABASE_ALERTS, ("system_load15", "mem_used_percent", "disk_used_percent", "cpu_usage_user"), strict=True)
+_MEASURES = dict(
+    zip(DATABASE_ALERTS, "system_load15 mem_used_percent disk_used_percent cpu_usage_user".split(), strict=True)
 )
 """What each database alert is about, of a meter's."""
 _MINUTES = {"2m": 2, "3m": 3, "5m": 5, "10m": 10, "15m": 15, "30m": 30, "1h": 60}
 _LOOKS = 10.0
 """Seconds between two looks; DigitalOcean's checks are a minute apart."""
 
-Destinations = dict[str, Any]
+
+class Watched(NamedTuple):
+    """A value now, what it is of, and when it makes an alert. to: email addresses and Slack channels."""
+
+    key: tuple[str, str]
+    title: str
+    value: float
+    bound: float
+    above: bool
+    window: str
+    to: dict[str, Any]
 
 
 @dataclass
@@ -39,16 +46,8 @@ class Series:
     """The measures of a window, and whether an alert stands because of them."""
 
     since: float = field(default_factory=time.monotonic)
-    values: deque[tuple[float, float]] = field(default_factory=deque)
+    values: list[tuple[float, float]] = field(default_factory=list)
     stands: bool = False
-
-    def average(self, value: float, window: float) -> float | None:
-        """With this one more; None until there is a whole window of them."""
-        at = time.monotonic()
-        self.values.append((at, value))
-        while self.values[0][0] < at - window:
-            self.values.popleft()
-        return sum(item for _, item in self.values) / len(self.values) if at - self.since >= window else None
 
 
 class Alerts(Ticker):
@@ -64,110 +63,91 @@ class Alerts(Ticker):
 
     def _look(self) -> None:
         tables = self._state.read()
-        numbers = dict(self._numbers(tables))
-        seen: set[tuple[str, str]] = set()
+        found = [*self._policies(tables), *_checks(tables)]
+        self._series = {item.key: self._series.get(item.key, Series()) for item in found}
+        for item in found:
+            self._judge(item)
+
+    def _policies(self, tables: Tables) -> Iterator[Watched]:
+        numbers: dict[str, dict[str, float]] = {}
         for policy in tables.alert_policies.values():
-            for cluster in _watched(policy, tables):
-                if policy.enabled and cluster.id in numbers:
-                    value = numbers[cluster.id][_NUMBERS[policy.type]]
-                    title = f"{policy.description or policy.type} of {cluster.name}"
-                    above = policy.compare == "GreaterThan"
-                    seen.add((policy.uuid, cluster.id))
-                    self._judge(
-                        (policy.uuid, cluster.id), title, policy.window, value, policy.value, above, policy.alerts
-                    )
-        for check in tables.uptime_checks.values():
-            alerts = [item for item in tables.uptime_alerts.values() if item.check_id == check.id]
-            found = _visit(check) if check.enabled and alerts else None
-            for alert in alerts if found is not None else ():
-                seen.add((alert.id, check.id))
-                self._judge_check(alert, check, found or {})
-        self._series = {key: series for key, series in self._series.items() if key in seen}
+            for cluster in _clusters(policy, tables):
+                if cluster.id not in numbers:
+                    meter = self._meters.setdefault(cluster.id, Meter(self._layout.cluster(cluster.id)))
+                    numbers[cluster.id] = meter.machine(cluster)
+                title, value = (
+                    f"{policy.description or policy.type} of {cluster.name}",
+                    numbers[cluster.id][_MEASURES[policy.type]],
+                )
+                key, above = (policy.uuid, cluster.id), policy.compare == "GreaterThan"
+                yield Watched(key, title, value, policy.value, above, policy.window, policy.alerts)
+        self._meters = {id: meter for id, meter in self._meters.items() if id in numbers}
 
-    def _numbers(self, tables: Tables) -> Iterator[tuple[str, dict[str, float]]]:
-        watched = {cluster.id for policy in tables.alert_policies.values() for cluster in _watched(policy, tables)}
-        for id in watched:
-            cluster = tables.clusters[id]
-            meter = self._meters.setdefault(id, Meter(self._layout.cluster(id)))
-            if cluster.status == "online":
-                yield id, meter.machine(cluster)
-        self._meters = {id: meter for id, meter in self._meters.items() if id in watched}
-
-    def _judge_check(self, alert: UptimeAlert, check: UptimeCheck, found: dict[str, float]) -> None:
-        kind = "down" if alert.type.startswith("down") else alert.type
-        if kind not in found:
+    def _judge(self, item: Watched) -> None:
+        series, at = self._series[item.key], time.monotonic()
+        window = _MINUTES.get(item.window, 0) * 60 * self._pace
+        series.values = [(when, value) for when, value in series.values if when >= at - window] + [(at, item.value)]
+        if at - series.since < window:
             return
-        bound = 0.5 if kind == "down" else float(alert.threshold or 0)
-        above = kind == "down" or alert.comparison != "less_than"
-        title = f"{alert.name}: {check.name} ({check.target})"
-        self._judge((alert.id, check.id), title, alert.period or "", found[kind], bound, above, alert.notifications)
-
-    def _judge(
-        self, key: tuple[str, str], title: str, window: str, value: float, bound: float, above: bool, to: Destinations
-    ) -> None:
-        series = self._series.setdefault(key, Series())
-        average = series.average(value, _MINUTES.get(window, 0) * 60 * self._pace)
-        if average is None:
-            return
-        stands = average > bound if above else average < bound
+        average = sum(value for _, value in series.values) / len(series.values)
+        stands = average > item.bound if item.above else average < item.bound
         if stands != series.stands:
             series.stands = stands
-            what = f"{average:.1f} is {'above' if above else 'below'} {bound:g}" if stands else f"{average:.1f} again"
-            self._tell(to, f"{'Triggered' if stands else 'Resolved'}: {title}", f"{what}{window and f' for {window}'}.")
+            is_now = f"{'above' if item.above else 'below'} {item.bound:g}" if stands else "what it should be again"
+            text = f"{average:.1f} is {is_now}{item.window and f', for {item.window}'}."
+            self._tell(item.to, f"{'Triggered' if stands else 'Resolved'}: {item.title}", text)
 
-    def _tell(self, to: Destinations, subject: str, text: str) -> None:
-        for address in to.get("email") or ():
-            self._keep({"to": address, "subject": subject, "text": text})
+    def _tell(self, to: dict[str, Any], subject: str, text: str) -> None:
+        letters = [{"to": address, "subject": subject, "text": text} for address in to.get("email") or ()]
         for hook in to.get("slack") or ():
-            message = {"channel": hook["channel"], "text": f"{subject}\n{text}"}
             try:
-                post(hook["url"], message)
+                post(hook["url"], {"channel": hook["channel"], "text": f"{subject}\n{text}"})
             except OSError as problem:
-                _log.warning("%s: %s", subject, problem)
-                self._keep({"to": hook["url"], "subject": subject, "text": f"{text} Not sent: {problem}"})
-
-    def _keep(self, mail: dict[str, str]) -> None:
+                letters.append({"to": hook["url"], "subject": subject, "text": f"{text} Not sent: {problem}"})
         with self._layout.mail.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"time": now(), **mail}) + "\n")
+            file.writelines(json.dumps({"time": now(), **letter}) + "\n" for letter in letters)
 
 
-def mailbox(path: Path) -> list[dict[str, str]]:
-    """What was sent by mail, oldest first."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
-
-
-def _watched(policy: AlertPolicy, tables: Tables) -> list[Cluster]:
-    """The clusters a policy is about: those it names, or with its tags; all when it has neither."""
-    if policy.type not in _NUMBERS:
-        return []
+def _clusters(policy: AlertPolicy, tables: Tables) -> list[Cluster]:
+    """The running clusters a policy is about: those it names, or with its tags; all when it has neither."""
+    everyone = not (policy.entities or policy.tags)
     return [
-        cluster
-        for cluster in tables.clusters.values()
-        if cluster.id in policy.entities or set(cluster.tags) & set(policy.tags) or not (policy.entities or policy.tags)
+        item
+        for item in tables.clusters.values()
+        if policy.enabled and policy.type in _MEASURES and item.status == "online"
+        if everyone or item.id in policy.entities or set(item.tags) & set(policy.tags)
     ]
 
 
-def _visit(check: UptimeCheck) -> dict[str, float] | None:
-    """down: 1 or 0. latency: milliseconds. ssl_expiry: days. None for what is not on this machine or no URL."""
-    parts = urlsplit(check.target)
-    if check.type == "ping" or not near(parts.hostname or ""):
-        return None
-    found: dict[str, float] = {}
+def _checks(tables: Tables) -> Iterator[Watched]:
+    visits: dict[str, dict[str, float]] = {}
+    for alert in tables.uptime_alerts.values():
+        check = tables.uptime_checks[alert.check_id]
+        if not check.enabled or check.type == "ping" or not near(urlsplit(check.target).hostname or ""):
+            continue
+        if check.id not in visits:
+            visits[check.id] = _visit(check.target)
+        kind = alert.type.removesuffix("_global")
+        if kind in visits[check.id]:
+            title, value = f"{alert.name}: {check.name} ({check.target})", visits[check.id][kind]
+            bound, above = float(alert.threshold or 0), alert.comparison != "less_than"
+            more = (0.5, True) if kind == "down" else (bound, above)
+            yield Watched((alert.id, check.id), title, value, *more, alert.period or "", alert.notifications)
+
+
+def _visit(target: str) -> dict[str, float]:
+    """down: 1 or 0. latency: milliseconds. ssl_expiry: days."""
+    parts, found = urlsplit(target), {"down": 0.0}
     if parts.scheme == "https":
         with suppress(OSError, ValueError):
             pem = ssl.get_server_certificate((parts.hostname or "", parts.port or 443), timeout=10)
-            found["ssl_expiry"] = _days_left(pem)
+            ends = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+            found["ssl_expiry"] = (ends.timestamp() - time.time()) / 86400
     began = time.monotonic()
     try:
-        get(check.target)
+        get(target)
     except HTTPError as answer:
-        return found | {"down": float(answer.code >= 400), "latency": 1000 * (time.monotonic() - began)}
+        found["down"] = float(answer.code >= 400)
     except OSError:
         return found | {"down": 1.0}
-    return found | {"down": 0.0, "latency": 1000 * (time.monotonic() - began)}
-
-
-def _days_left(pem: str) -> float:
-    from cryptography import x509
-
-    return (x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc.timestamp() - time.time()) / 86400
+    return found | {"latency": 1000 * (time.monotonic() - began)}

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from localcloud.app_specs import components
-from localcloud.networks import PRIVATE_HOST, PUBLIC_HOST
+from localcloud.networks import PRIVATE_HOST, PUBLIC_HOST, connection
 from localcloud.records import App, Cluster, User
 from localcloud.state import Tables
 from localcloud.vault import Vault
@@ -116,43 +116,28 @@ class Resolver:
                 return None
             user = cluster.user(pool.user) if pool.user else self._user(cluster, database)
             return self._way_in(cluster.pool_port, pool.name, user or cluster.admin).get(field)
-        if cluster.engine == "valkey":
-            return self._way_into_valkey(cluster.port, cluster.admin).get(field)
-        target = database.get("db_name") or "defaultdb"
+        target = "" if cluster.engine == "valkey" else database.get("db_name") or "defaultdb"
         return self._way_in(cluster.port, target, self._user(cluster, database)).get(field)
 
     def _way_in(self, port: int, target: str, user: User) -> Environment:
-        account, variables = self._way_to(port, user)
-        rest = f"{port}/{quote(target, safe='')}?sslmode=require"
-        return {
-            **variables,
-            "DATABASE": target,
-            "DATABASE_URL": f"postgresql://{account}@{PUBLIC_HOST}:{rest}",
-            "DATABASE_PRIVATE_URL": f"postgresql://{account}@{PRIVATE_HOST}:{rest}",
-            "JDBC_DATABASE_URL": (
-                f"jdbc:postgresql://{PUBLIC_HOST}:{rest}"
-                f"&user={quote(user.name, safe='')}&password={quote(user.password, safe='')}"
-            ),
-        }
-
-    def _way_into_valkey(self, port: int, user: User) -> Environment:
-        account, variables = self._way_to(port, user)
-        return {
-            **variables,
-            "DATABASE_URL": f"rediss://{account}@{PUBLIC_HOST}:{port}",
-            "DATABASE_PRIVATE_URL": f"rediss://{account}@{PRIVATE_HOST}:{port}",
-        }
-
-    def _way_to(self, port: int, user: User) -> tuple[str, Environment]:
-        """The account as a URL has it, and the variables that are the same for every engine."""
-        return f"{quote(user.name, safe='')}:{quote(user.password, safe='')}", {
+        """target: a database or a pool; "" for a Valkey, whose databases have numbers."""
+        protocol = "postgresql" if target else "rediss"
+        public, private = (connection(host, port, target, user, protocol) for host in (PUBLIC_HOST, PRIVATE_HOST))
+        found = {
             "HOSTNAME": PUBLIC_HOST,
             "PRIVATE_HOSTNAME": PRIVATE_HOST,
             "PORT": str(port),
             "USERNAME": user.name,
             "PASSWORD": user.password,
             "CA_CERT": self._ca_certificate,
+            "DATABASE_URL": public["uri"],
+            "DATABASE_PRIVATE_URL": private["uri"],
         }
+        if target:
+            place = f"jdbc:postgresql://{PUBLIC_HOST}:{port}/{quote(target, safe='')}?sslmode=require"
+            account = f"&user={quote(user.name, safe='')}&password={quote(user.password, safe='')}"
+            found |= {"DATABASE": target, "JDBC_DATABASE_URL": place + account}
+        return found
 
     def _cluster(self, database: Mapping[str, Any]) -> Cluster | None:
         wanted = database["cluster_name"]

@@ -8,36 +8,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from localcloud import daemon, machines, servers
-from localcloud.alerts import mailbox
+from localcloud import daemon, files, machines, options, servers
 from localcloud.claims import AlreadyServed, PortTaken, check_port
 from localcloud.deployments import environment
-from localcloud.options import (
-    DEFAULT_PORT,
-    DROPLET_IMAGES_VARIABLE,
-    PACE_VARIABLE,
-    PGBOUNCER_VARIABLE,
-    PORT_VARIABLE,
-    POSTGRESQL_VARIABLE,
-    RATE_LIMITS_VARIABLE,
-    STATE_VARIABLE,
-    VALKEY_VARIABLE,
-    ZONES_VARIABLE,
-    Layout,
-    OptionError,
-    Options,
-    droplet_images,
-    pace,
-    port_number,
-    program,
-    state_folder,
-    valkey_server,
-    zone_names,
-)
+from localcloud.options import Layout, OptionError, Options
 from localcloud.report import describe, render
 from localcloud.state import State, StateError
 from localcloud.vault import Vault
@@ -49,6 +28,27 @@ EXIT_CODES = "Exit codes: 0 done, 1 an error that was explained, 2 wrong call, 1
 
 LOGIN = {"HOME": "/root", "LANG": "C.UTF-8", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 """What a login in a Droplet starts with."""
+
+_SHARED: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
+    ("--state", Path, "DIR", f"state folder ({options.STATE_VARIABLE}; ./.localcloud)"),
+    ("--port", int, "N", f"port of the API ({options.PORT_VARIABLE}; {options.DEFAULT_PORT})"),
+    ("--postgresql", Path, "DIR", f"folder of servers, such as DIR/17/bin/postgres ({options.POSTGRESQL_VARIABLE})"),
+    ("--pgbouncer", Path, "PATH", f"the PgBouncer program ({options.PGBOUNCER_VARIABLE})"),
+    ("--valkey", Path, "PATH", f"valkey-server, or a redis-server ({options.VALKEY_VARIABLE}; the one on PATH)"),
+    (
+        "--droplet-images",
+        Path,
+        "DIR",
+        f"folder of images, such as DIR/debian-12-x64 ({options.DROPLET_IMAGES_VARIABLE})",
+    ),
+    (
+        "--pace",
+        str,
+        "FACTOR",
+        f"1: all takes as long as at DigitalOcean, 0: no longer than it must ({options.PACE_VARIABLE})",
+    ),
+)
+"""Options of every command: name, type, placeholder, help."""
 
 _EXPECTED = (OptionError, daemon.DaemonError, AlreadyServed, PortTaken, StateError, servers.ServerError)
 
@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _start(arguments: argparse.Namespace) -> int:
-    state = state_folder(arguments.state)
-    asked = port_number(arguments.port)
+    state = options.state_folder(arguments.state)
+    asked = options.port_number(arguments.port)
     running = daemon.find(state)
     if running is not None:
         if asked is not None and asked != running.port:
@@ -86,17 +86,17 @@ def _start(arguments: argparse.Namespace) -> int:
             )
         print(f"The local cloud is already running at {running.url}.")
         return 0
-    options = _options(arguments)
+    chosen = _options(arguments)
     # What is wrong with the records is told here, and not only in the log.
     State(Layout(state=state).records)
-    check_port(options)
-    process = daemon.start(options, _progress)
+    check_port(chosen)
+    process = daemon.start(chosen, _progress)
     print(f"The local cloud answers at {process.url}. Its token is in {Layout(state=state).token}.")
     return 0
 
 
 def _stop(arguments: argparse.Namespace) -> int:
-    state = state_folder(arguments.state)
+    state = options.state_folder(arguments.state)
     running = daemon.find(state)
     if running is None:
         print(f"No local cloud is running for {state}.")
@@ -107,7 +107,7 @@ def _stop(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    state = state_folder(arguments.state)
+    state = options.state_folder(arguments.state)
     running = daemon.find(state)
     if running is None:
         print(json.dumps({"running": False}) if arguments.json else f"No local cloud is running for {state}.")
@@ -121,7 +121,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _reset(arguments: argparse.Namespace) -> int:
-    state = state_folder(arguments.state)
+    state = options.state_folder(arguments.state)
     if not state.exists():
         print(f"{state} does not exist; there is nothing to delete.")
         return 0
@@ -150,7 +150,7 @@ def _reset(arguments: argparse.Namespace) -> int:
 
 
 def _logs(arguments: argparse.Namespace) -> int:
-    layout = Layout(state=state_folder(arguments.state))
+    layout = Layout(state=options.state_folder(arguments.state))
     files = {"api": layout.log, "journal": layout.journal} | _logs_of(layout)
     if arguments.what not in files:
         raise OptionError(f"{arguments.what}: there is no such log. There are: {', '.join(files)}.")
@@ -184,7 +184,7 @@ def _logs_of(layout: Layout) -> dict[str, Path]:
 
 
 def _enter(arguments: argparse.Namespace) -> int:
-    layout = Layout(state=state_folder(arguments.state))
+    layout = Layout(state=options.state_folder(arguments.state))
     droplets = State(layout.records).read().droplets.values()
     found = [item for item in droplets if arguments.droplet in (item.name, str(item.id))]
     if not found:
@@ -198,7 +198,7 @@ def _enter(arguments: argparse.Namespace) -> int:
 
 
 def _env(arguments: argparse.Namespace) -> int:
-    layout = Layout(state=state_folder(arguments.state))
+    layout = Layout(state=options.state_folder(arguments.state))
     tables = State(layout.records).read()
     app = next((app for app in tables.apps.values() if app.name == arguments.app), None)
     if app is None:
@@ -216,7 +216,7 @@ def _env(arguments: argparse.Namespace) -> int:
 
 
 def _mail(arguments: argparse.Namespace) -> int:
-    letters = mailbox(Layout(state=state_folder(arguments.state)).mail)
+    letters = files.json_lines(Layout(state=options.state_folder(arguments.state)).mail)
     if arguments.json:
         print(json.dumps(letters, indent=2))
     for letter in () if arguments.json else letters:
@@ -234,15 +234,15 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _options(arguments: argparse.Namespace) -> Options:
     return Options(
-        state=state_folder(arguments.state),
-        port=port_number(arguments.port) or DEFAULT_PORT,
-        postgresql=program("--postgresql", POSTGRESQL_VARIABLE, arguments.postgresql),
-        pgbouncer=program("--pgbouncer", PGBOUNCER_VARIABLE, arguments.pgbouncer),
-        valkey=valkey_server(arguments.valkey),
-        droplet_images=droplet_images(arguments.droplet_images),
-        zones=zone_names(tuple(arguments.zone)),
-        pace=pace(arguments.pace),
-        rate_limits=arguments.rate_limits or os.environ.get(RATE_LIMITS_VARIABLE, "") not in ("", "0"),
+        state=options.state_folder(arguments.state),
+        port=options.port_number(arguments.port) or options.DEFAULT_PORT,
+        postgresql=options.program("--postgresql", options.POSTGRESQL_VARIABLE, arguments.postgresql),
+        pgbouncer=options.program("--pgbouncer", options.PGBOUNCER_VARIABLE, arguments.pgbouncer),
+        valkey=options.valkey_server(arguments.valkey),
+        droplet_images=options.droplet_images(arguments.droplet_images),
+        zones=options.zone_names(tuple(arguments.zone)),
+        pace=options.pace(arguments.pace),
+        rate_limits=arguments.rate_limits or os.environ.get(options.RATE_LIMITS_VARIABLE, "") not in ("", "0"),
     )
 
 
@@ -252,42 +252,12 @@ def _progress(text: str) -> None:
 
 def parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--state", type=Path, metavar="DIR", help=f"state folder ({STATE_VARIABLE}; ./.localcloud)")
-    shared.add_argument("--port", type=int, metavar="N", help=f"port of the API ({PORT_VARIABLE}; {DEFAULT_PORT})")
-    shared.add_argument(
-        "--postgresql",
-        type=Path,
-        metavar="DIR",
-        help=f"folder with one PostgreSQL installation a major version, such as DIR/17/bin ({POSTGRESQL_VARIABLE})",
-    )
-    shared.add_argument("--pgbouncer", type=Path, metavar="PATH", help=f"the PgBouncer program ({PGBOUNCER_VARIABLE})")
-    shared.add_argument(
-        "--valkey",
-        type=Path,
-        metavar="PATH",
-        help=f"valkey-server, or a redis-server in its place ({VALKEY_VARIABLE}; the one on PATH)",
-    )
-    shared.add_argument(
-        "--droplet-images",
-        type=Path,
-        metavar="DIR",
-        help=f"folder with one root file system an image, such as DIR/debian-12-x64 ({DROPLET_IMAGES_VARIABLE})",
-    )
-    shared.add_argument(
-        "--zone",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help=f"a DNS zone that Cloudflare's API shall have; repeatable ({ZONES_VARIABLE}, comma-separated)",
-    )
-    shared.add_argument(
-        "--pace",
-        metavar="FACTOR",
-        help=f"1: things take as long as at DigitalOcean, 0: no longer than they must ({PACE_VARIABLE}; 0)",
-    )
-    shared.add_argument(
-        "--rate-limits", action="store_true", help=f"refuse calls above DigitalOcean's limits ({RATE_LIMITS_VARIABLE})"
-    )
+    for name, kind, metavar, text in _SHARED:
+        shared.add_argument(name, type=kind, metavar=metavar, help=text)
+    text = f"a DNS zone that Cloudflare's API shall have; repeatable ({options.ZONES_VARIABLE}, comma-separated)"
+    shared.add_argument("--zone", action="append", default=[], metavar="NAME", help=text)
+    text = f"refuse calls above DigitalOcean's limits ({options.RATE_LIMITS_VARIABLE})"
+    shared.add_argument("--rate-limits", action="store_true", help=text)
     root = argparse.ArgumentParser(
         prog="python -m localcloud",
         description="A cloud on this machine: DigitalOcean's database API with real servers behind it.",

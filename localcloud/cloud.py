@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from localcloud import machines, servers
 from localcloud.access import issue_token
@@ -35,6 +35,8 @@ class Cloud:
     fleet: Fleet
     droplets: Droplets
     spaces: Spaces
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Where the API answers besides its port."""
 
     @classmethod
     def open(cls, options: Options) -> "Cloud":

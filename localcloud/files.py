@@ -89,3 +89,8 @@ def _ends_like(path: Path, text: str) -> bool:
     except (FileNotFoundError, ValueError):
         return False
     return old.rstrip().rpartition("\n")[2] == text.rstrip().rpartition("\n")[2]
+
+
+def json_lines(path: Path) -> list[dict[str, str]]:
+    """The objects of a file that holds one a line, oldest first; none when there is no file."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []

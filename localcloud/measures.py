@@ -12,19 +12,15 @@ from localcloud.records import Cluster
 
 _MIB = 2**20
 _TICKS = os.sysconf("SC_CLK_TCK")
-_COUNTERS = (
-    "xact_commit xact_rollback blks_read blks_hit tup_returned tup_fetched tup_inserted tup_updated tup_deleted "
-    "conflicts temp_files temp_bytes deadlocks"
-).split()
+_COUNTERS = """
+xact_commit xact_rollback blks_read blks_hit tup_returned tup_fetched tup_inserted tup_updated tup_deleted conflicts
+temp_files temp_bytes deadlocks
+""".split()
 _DATABASES = """
-SELECT datname, numbackends, pg_database_size(oid), xact_commit, xact_rollback, blks_read, blks_hit, tup_returned,
-       tup_fetched, tup_inserted, tup_updated, tup_deleted, conflicts, temp_files, temp_bytes, deadlocks
-FROM pg_stat_database JOIN pg_database USING (datname) WHERE NOT datistemplate
+SELECT to_jsonb(s) || jsonb_build_object('size', pg_database_size(d.oid))
+FROM pg_stat_database s JOIN pg_database d USING (datname) WHERE NOT datistemplate
 """
-_STATES = (
-    "SELECT datname, coalesce(state, 'background'), count(*) FROM pg_stat_activity WHERE datname <> '' GROUP BY 1, 2"
-)
-_LIMIT = "SELECT current_setting('max_connections')::int"
+_STATES = "SELECT datname, coalesce(state, ''), count(*) FROM pg_stat_activity WHERE datname <> '' GROUP BY 1, 2"
 _POOLS = "cl_active cl_waiting sv_active sv_idle sv_used maxwait".split()
 
 Labels = tuple[tuple[str, str], ...]
@@ -68,14 +64,14 @@ class Meter:
             yield name, (), value
         if isinstance(running, servers.Valkey):
             return
-        yield "postgresql_max_connections", (), running.query(_LIMIT)[0][0]
+        yield "postgresql_max_connections", (), running.max_connections
         of: Labels
-        for name, backends, size, *counted in running.query(_DATABASES):
-            of = (("db", name),)
-            yield "postgresql_numbackends", of, backends
-            yield "postgresql_database_size_bytes", of, size
-            for counter, value in zip(_COUNTERS, counted, strict=True):
-                yield f"postgresql_{counter}", of, value
+        for (row,) in running.query(_DATABASES):
+            of = (("db", row["datname"]),)
+            yield "postgresql_numbackends", of, row["numbackends"]
+            yield "postgresql_database_size_bytes", of, row["size"]
+            for counter in _COUNTERS:
+                yield f"postgresql_{counter}", of, row[counter]
         for name, state, count in running.query(_STATES):
             yield "postgresql_connections", (("db", name), ("state", state)), count
         for name, replica in running.replicas.items():
@@ -84,10 +80,10 @@ class Meter:
             if status.lag_bytes is not None and status.lag_seconds is not None:
                 yield "postgresql_replication_lag_bytes", of, status.lag_bytes
                 yield "postgresql_replication_lag_seconds", of, status.lag_seconds
-        for row in running.pool_statistics():
-            of = (("db", str(row["database"])), ("user", str(row["user"])))
+        for pool in running.pool_statistics():
+            of = (("db", str(pool["database"])), ("user", str(pool["user"])))
             for column in _POOLS:
-                yield f"pgbouncer_pools_{column}", of, row[column]
+                yield f"pgbouncer_pools_{column}", of, pool[column]
 
 
 def exposition(samples: Iterator[Sample], labels: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hmac
 import logging
-import socket
+from collections.abc import Awaitable, Callable
 
 import psycopg
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from localcloud import servers
 from localcloud.cloud import Cloud
-from localcloud.listening import Server
 from localcloud.measures import Meter, exposition
 from localcloud.networks import PUBLIC_HOST
 
@@ -29,24 +28,23 @@ class Metrics:
     def __init__(self, app: ASGIApp, cloud: Cloud) -> None:
         self._app = app
         self._cloud = cloud
-        self._listening: dict[int, tuple[str, Meter, socket.socket]] = {}
+        self._listening: dict[int, tuple[str, Meter, asyncio.Server]] = {}
 
-    async def listen(self, server: Server) -> None:
-        """Until it is cancelled, has the server listen for every cluster there is, on a port of its own."""
+    async def listen(self, open: Callable[[int], Awaitable[asyncio.Server]]) -> None:
+        """Until it is cancelled, listens for every cluster there is, on a port of its own. open: how, over TLS."""
         while True:
             clusters = self._cloud.state.read().clusters.values()
             wanted = {item.metrics_port: item for item in clusters if item.metrics_port and not item.deleting}
             for port in set(self._listening) - set(wanted):
-                server.close(self._listening.pop(port)[2])
+                self._listening.pop(port)[2].close()
             for port in set(wanted) - set(self._listening):
                 record = wanted[port]
                 try:
-                    listener = socket.create_server((PUBLIC_HOST, port))
+                    server = await open(port)
                 except OSError as problem:
                     _log.warning("cluster %s has no metrics: %s", record.name, problem)
                     continue
-                self._listening[port] = record.id, Meter(self._cloud.layout.cluster(record.id)), listener
-                server.open(listener)
+                self._listening[port] = record.id, Meter(self._cloud.layout.cluster(record.id)), server
             await asyncio.sleep(_TICK)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,10 +52,10 @@ class Metrics:
         if scope["type"] != "http" or found is None:
             await self._app(scope, receive, send)
             return
-        status, text = 404, "There is only /metrics here, over TLS.\n"
+        status, text = 404, "There is only /metrics here.\n"
         if not self._is_allowed(Headers(scope=scope).get("authorization", "")):
             status, text = 401, "User and password are those of GET /v2/databases/metrics/credentials.\n"
-        elif scope["path"] == "/metrics" and scope["scheme"] == "https":
+        elif scope["path"] == "/metrics":
             status, text = await run_in_threadpool(self._measured, *found[:2])
         headers = {"www-authenticate": "Basic"} if status == 401 else {}
         await PlainTextResponse(text, status, headers, "text/plain; version=0.0.4")(scope, receive, send)

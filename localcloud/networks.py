@@ -3,9 +3,11 @@
 import ipaddress
 import uuid
 from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
 
 from localcloud import catalogue
-from localcloud.records import Vpc, now
+from localcloud.records import User, Vpc, now
 from localcloud.state import Tables
 
 PUBLIC_HOST = "127.0.0.1"
@@ -84,3 +86,19 @@ def check_region(slug: str) -> str:
     if region not in catalogue.REGIONS:
         raise ValueError(f"region {slug}: there is no such region. Allowed: {', '.join(catalogue.REGIONS)}.")
     return region
+
+
+def connection(host: str, port: int, database: str, user: User | None, protocol: str = "postgresql") -> dict[str, Any]:
+    """One way in. Without a user, as for a pool that takes any, the URI names none."""
+    account = f"{quote(user.name, safe='')}:{quote(user.password, safe='')}@" if user else ""
+    path = f"/{quote(database, safe='')}?sslmode=require" if database else ""
+    return {
+        "protocol": protocol,
+        "uri": f"{protocol}://{account}{host}:{port}{path}",
+        "database": database,
+        "host": host,
+        "port": port,
+        "user": user.name if user else "",
+        "password": user.password if user else "",
+        "ssl": True,
+    }

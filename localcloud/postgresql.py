@@ -1,10 +1,13 @@
 """The settings of a PostgreSQL cluster's configuration, and what they mean to its server."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from localcloud.records import Cluster
+if TYPE_CHECKING:
+    from localcloud.records import Cluster
 
 _LARGEST = {"int": 2**31 - 1, "long": 2**63 - 1}
 _SIZES = {"": 1, "1": 1, "B": 1, "kB": 2**10, "8kB": 2**13, "MB": 2**20, "ms": 1, "s": 1000, "min": 60_000}

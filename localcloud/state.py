@@ -9,25 +9,8 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 
-from localcloud import files
-from localcloud.compute import Action, Droplet, Firewall, SshKey, Volume
-from localcloud.records import (
-    AlertPolicy,
-    App,
-    Cluster,
-    DnsRecord,
-    LogSink,
-    MetricsLogin,
-    Project,
-    Record,
-    Replica,
-    SpacesKey,
-    Tag,
-    UptimeAlert,
-    UptimeCheck,
-    Vpc,
-    Zone,
-)
+from localcloud import compute, files, records
+from localcloud.records import Record
 
 FORMAT = 1
 
@@ -39,25 +22,25 @@ class StateError(Exception):
 class Tables:
     """One dictionary of records a kind, by id (tags: by name)."""
 
-    vpcs: dict[str, Vpc]
-    clusters: dict[str, Cluster]
-    replicas: dict[str, Replica]
-    apps: dict[str, App]
-    alert_policies: dict[str, AlertPolicy]
-    uptime_checks: dict[str, UptimeCheck]
-    uptime_alerts: dict[str, UptimeAlert]
-    projects: dict[str, Project]
-    tags: dict[str, Tag]
-    spaces_keys: dict[str, SpacesKey]
-    droplets: dict[str, Droplet]
-    volumes: dict[str, Volume]
-    firewalls: dict[str, Firewall]
-    ssh_keys: dict[str, SshKey]
-    actions: dict[str, Action]
-    log_sinks: dict[str, LogSink]
-    metrics_logins: dict[str, MetricsLogin]
-    zones: dict[str, Zone]
-    dns_records: dict[str, DnsRecord]
+    vpcs: dict[str, records.Vpc]
+    clusters: dict[str, records.Cluster]
+    replicas: dict[str, records.Replica]
+    apps: dict[str, records.App]
+    alert_policies: dict[str, records.AlertPolicy]
+    uptime_checks: dict[str, records.UptimeCheck]
+    uptime_alerts: dict[str, records.UptimeAlert]
+    projects: dict[str, records.Project]
+    tags: dict[str, records.Tag]
+    spaces_keys: dict[str, records.SpacesKey]
+    droplets: dict[str, compute.Droplet]
+    volumes: dict[str, compute.Volume]
+    firewalls: dict[str, compute.Firewall]
+    ssh_keys: dict[str, compute.SshKey]
+    actions: dict[str, compute.Action]
+    log_sinks: dict[str, records.LogSink]
+    metrics_logins: dict[str, records.MetricsLogin]
+    zones: dict[str, records.Zone]
+    dns_records: dict[str, records.DnsRecord]
 
     def __init__(self) -> None:
         self.restore({name: {} for name in _ADAPTERS})

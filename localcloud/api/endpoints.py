@@ -1,6 +1,6 @@
 """Every call the local cloud answers."""
 
-from localcloud.api import account, apps, local, monitoring, projects, spaces_keys, spaces_local, tags, uptime, vpcs
+from localcloud.api import account, apps, local, monitoring, projects, spaces_keys, tags, uptime, vpcs
 from localcloud.api.call import Routes
 from localcloud.api.cloudflare import records, zones
 from localcloud.api.compute import actions, catalogue, droplet_actions, droplets, firewalls, keys, volumes
@@ -11,16 +11,15 @@ from localcloud.api.databases import (
     databases,
     firewall,
     logsinks,
-    options,
     pools,
     replicas,
     settings,
     users,
 )
 
-_ACCOUNT = (account, projects, tags, vpcs, apps, monitoring, uptime, spaces_keys, local, spaces_local)
+_ACCOUNT = (account, projects, tags, vpcs, apps, monitoring, uptime, spaces_keys, local)
 _COMPUTE = (droplets, droplet_actions, volumes, actions, firewalls, keys, catalogue)
-_DATABASES = (options, clusters, changes, settings, backups, databases, users, pools, firewall, logsinks, replicas)
+_DATABASES = (clusters, changes, settings, backups, databases, users, pools, firewall, logsinks, replicas)
 
 ENDPOINTS: Routes = {
     path: handlers

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from localcloud.access import carries
@@ -46,9 +47,9 @@ class Gate:
         if refused is None and "retry-after" in limits:
             refused = _error(429, "too_many_requests", "API Rate limit exceeded.")
         if refused is not None:
-            collected.reply(*refused)
+            await refused(scope, receive, collected)
         elif fault is not None and fault.kind in ("429", "500"):
-            collected.reply(*_broken(fault))
+            await _broken(fault)(scope, receive, collected)
         else:
             if fault is not None and fault.kind == "slow":
                 await asyncio.sleep(fault.seconds)
@@ -64,7 +65,7 @@ class Gate:
         collected.add_headers(limits)
         await collected.deliver(send)
 
-    def _refusal(self, path: str, headers: Headers) -> tuple[int, dict[str, Any], dict[str, str]] | None:
+    def _refusal(self, path: str, headers: Headers) -> JSONResponse | None:
         # A page in the user's browser can reach loopback, also by a name of its own; it cannot fake these two headers.
         if "origin" in headers or not _LOCAL_HOST.match(headers.get("host", "")):
             return _error(
@@ -75,7 +76,7 @@ class Gate:
         message = f"Unable to authenticate you. This local cloud's token is in {self._cloud.layout.token}."
         if path.startswith("/client/"):
             body = {"success": False, "errors": [{"code": 10000, "message": message}], "messages": [], "result": None}
-            return 401, body, {}
+            return JSONResponse(body, 401)
         return _error(401, "unauthorized", message)
 
     def _limits(self, path: str) -> dict[str, str]:
@@ -112,12 +113,6 @@ class _Collector:
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
 
-    def reply(self, status: int, content: dict[str, Any], headers: dict[str, str]) -> None:
-        self.status = status
-        self._body = json.dumps(content).encode()
-        self._headers = [(b"content-type", b"application/json"), (b"content-length", str(len(self._body)).encode())]
-        self.add_headers(headers)
-
     def add_headers(self, headers: dict[str, str]) -> None:
         self._headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
@@ -144,15 +139,15 @@ def _replay(body: bytes) -> Receive:
     return receive
 
 
-def _broken(fault: Fault) -> tuple[int, dict[str, Any], dict[str, str]]:
+def _broken(fault: Fault) -> JSONResponse:
     if fault.kind == "429":
-        status, content, _ = _error(429, "too_many_requests", "API Rate limit exceeded.")
-        return status, content, {"retry-after": str(max(1, round(fault.seconds)))}
+        after = {"retry-after": str(max(1, round(fault.seconds)))}
+        return _error(429, "too_many_requests", "API Rate limit exceeded.", after)
     return _error(500, "server_error", "Unexpected server-side error (asked for by a fault; nothing was changed).")
 
 
-def _error(status: int, id: str, message: str) -> tuple[int, dict[str, Any], dict[str, str]]:
-    return status, {"id": id, "message": message, "request_id": str(uuid.uuid4())}, {}
+def _error(status: int, id: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"id": id, "message": message, "request_id": str(uuid.uuid4())}, status, headers)
 
 
 async def drop(send: Send) -> None:

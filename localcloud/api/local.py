@@ -1,6 +1,7 @@
 """/_local: the local cloud's own calls, for its command and for tests."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import field_validator
@@ -10,6 +11,8 @@ from localcloud.api.errors import Unprocessable
 from localcloud.compute import Droplet
 from localcloud.faults import Fault, FaultKind
 from localcloud.records import Cluster, Replica
+from localcloud.spaces.addresses import ENDPOINT_TEMPLATE
+from localcloud.spaces.lifecycle import sweep
 
 
 class _Order(Body):
@@ -92,7 +95,34 @@ def _show(fault: Fault, left: int) -> dict[str, Any]:
     }
 
 
+class _Sweep(Body):
+    at: datetime | None = None
+
+
+def _endpoints(call: Call) -> Reply:
+    return Reply(
+        body={
+            "api": call.base_url,
+            **call.cloud.addresses,
+            "authority": str(call.cloud.layout.trust),
+            "spaces": {
+                "path_style": call.base_url,
+                "endpoint_template": ENDPOINT_TEMPLATE,
+                "http_proxy": call.base_url,
+            },
+        }
+    )
+
+
+def _sweep(call: Call) -> Reply:
+    at = call.read(_Sweep).at or datetime.now(UTC)
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return Reply(body={"at": at.isoformat(), "removed": sweep(call.cloud.spaces.store, at)})
+
+
 ENDPOINTS: Routes = {
+    "/_local/endpoints": {"GET": _endpoints},
+    "/_local/spaces/sweep": {"POST": _sweep},
     "/_local/health": {"GET": _health},
     "/_local/journal": {"GET": _journal},
     "/_local/faults": {"POST": _order, "GET": _orders, "DELETE": _clear},

@@ -55,6 +55,11 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
+def camel_case(name: str) -> str:
+    """Pulumi's spelling of a name of the API's."""
+    return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Property:
     """One property of a resource or of an object inside one.
@@ -125,7 +130,7 @@ class ResourceType:
     """A resource type: its properties and how it is created, read, updated and deleted.
 
     token: Pulumi's type token. noun: what errors call it.
-    collection, item: path templates of the API, filled from the state and its id.
+    collection, item: path templates of the API, filled from the state; an item is told by its id unless given.
     root: the key that wraps the object in answers; "" for none.
     create_method: the HTTP method that creates. update_method: the one that updates the item with every sent
     property; "" where `update` does it or nothing can be updated.
@@ -161,6 +166,10 @@ class ResourceType:
     read_after_create: bool = True
     read_after_update: bool = True
     received: bool = True
+
+    def __post_init__(self) -> None:
+        if self.collection and not self.item:
+            object.__setattr__(self, "item", f"{self.collection}/{{id}}")
 
     @cached_property
     def by_name(self) -> Mapping[str, Property]:
@@ -200,6 +209,11 @@ def number(name: str, mode: Mode = Mode.OPTIONAL, **more: Any) -> Property:
 def boolean(name: str, mode: Mode = Mode.OPTIONAL, **more: Any) -> Property:
     """A true-or-false property."""
     return Property(name=name, kind=Kind.BOOLEAN, mode=mode, **more)
+
+
+def each(make: Callable[..., Property], names: str, mode: Mode = Mode.OPTIONAL, **more: Any) -> tuple[Property, ...]:
+    """Properties that differ in their names alone."""
+    return tuple(make(name, mode, **more) for name in names.split())
 
 
 def texts(name: str, kind: Kind = Kind.LIST, mode: Mode = Mode.OPTIONAL, **more: Any) -> Property:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 from localcloud.spaces import cors, lifecycle
 from localcloud.spaces.errors import S3Error
@@ -25,34 +27,36 @@ def put_versioning(request: Request) -> Reply:
     return _configure(request, "versioning", status)
 
 
-def get_lifecycle(request: Request) -> Reply:
-    rules = _bucket(request).lifecycle
-    if not rules:
-        raise S3Error("NoSuchLifecycleConfiguration", f"{request.bucket} has no lifecycle rules.")
-    return Reply(body=document("LifecycleConfiguration", lifecycle.show_rules(rules)))
+Handler = Callable[[Request], Reply]
 
 
-def put_lifecycle(request: Request) -> Reply:
-    return _configure(request, "lifecycle", json.dumps(lifecycle.read_rules(request.body)))
+def _rules(
+    setting: str, missing: str, root: str, read: Callable[[bytes], Any], show: Callable[[Any], list[Node]]
+) -> tuple[Handler, Handler, Handler]:
+    """The calls that get, put and delete a list of rules."""
+
+    def get(request: Request) -> Reply:
+        rules = getattr(_bucket(request), setting)
+        if not rules:
+            raise S3Error(missing, f"{request.bucket} has no {setting} rules.")
+        return Reply(body=document(root, show(rules)))
+
+    def put(request: Request) -> Reply:
+        return _configure(request, setting, json.dumps(read(request.body)))
+
+    return get, put, lambda request: _configure(request, setting, "[]", status=204)
 
 
-def delete_lifecycle(request: Request) -> Reply:
-    return _configure(request, "lifecycle", "[]", status=204)
-
-
-def get_cors(request: Request) -> Reply:
-    rules = _bucket(request).cors
-    if not rules:
-        raise S3Error("NoSuchCORSConfiguration", f"{request.bucket} has no CORS rules.")
-    return Reply(body=document("CORSConfiguration", cors.show_rules(rules)))
-
-
-def put_cors(request: Request) -> Reply:
-    return _configure(request, "cors", json.dumps(cors.read_rules(request.body)))
-
-
-def delete_cors(request: Request) -> Reply:
-    return _configure(request, "cors", "[]", status=204)
+get_lifecycle, put_lifecycle, delete_lifecycle = _rules(
+    "lifecycle",
+    "NoSuchLifecycleConfiguration",
+    "LifecycleConfiguration",
+    lifecycle.read_rules,
+    lifecycle.show_rules,
+)
+get_cors, put_cors, delete_cors = _rules(
+    "cors", "NoSuchCORSConfiguration", "CORSConfiguration", cors.read_rules, cors.show_rules
+)
 
 
 def get_policy(request: Request) -> Reply:

@@ -15,8 +15,9 @@ from tests.localcloud.cloud import LocalCloud, wait_until
 def client(cloud: LocalCloud) -> Iterator[Client]:
     """As pydo's README makes one; it sends its token over TLS alone, and trusts what REQUESTS_CA_BUNDLE names."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REQUESTS_CA_BUNDLE", str(cloud.state / "ca.crt"))
-        yield Client(token=cloud.token, endpoint=cloud.url.replace("http://", "https://"))
+        endpoints = cloud.get("/_local/endpoints")
+        patch.setenv("REQUESTS_CA_BUNDLE", endpoints["authority"])
+        yield Client(token=cloud.token, endpoint=endpoints["tls"])
 
 
 def test_the_life_of_a_cluster(client: Client, cloud: LocalCloud) -> None:

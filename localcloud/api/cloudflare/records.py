@@ -31,11 +31,14 @@ class _Record(Body):
     settings: dict[str, Any] | None = None
 
 
-def _create(call: Call) -> Reply:
-    body = call.read(_Record)
+def _put(call: Call) -> Reply:
+    """POST makes a record, PUT puts another in its place, PATCH changes what is given."""
     with call.cloud.state.transaction() as tables:
         zone = find_zone(tables, call.param("zone"))
-        record = _checked(tables, zone, _build(zone, body, uuid.uuid4().hex, now()))
+        old = None if call.method == "POST" else _find(tables, zone, call)
+        body = call.read(_Record, old.model_dump() if old and call.method == "PATCH" else None)
+        id, created = (old.id, old.created_on) if old else (uuid.uuid4().hex, now())
+        record = _checked(tables, zone, _build(zone, body, id, created))
         tables.dns_records[record.id] = record
     return success(_show(record, zone))
 
@@ -54,26 +57,6 @@ def _get(call: Call) -> Reply:
     tables = call.cloud.state.read()
     zone = find_zone(tables, call.param("zone"))
     return success(_show(_find(tables, zone, call), zone))
-
-
-def _replace(call: Call) -> Reply:
-    body = call.read(_Record)
-    with call.cloud.state.transaction() as tables:
-        zone = find_zone(tables, call.param("zone"))
-        current = _find(tables, zone, call)
-        record = _checked(tables, zone, _build(zone, body, current.id, current.created_on))
-        tables.dns_records[record.id] = record
-    return success(_show(record, zone))
-
-
-def _patch(call: Call) -> Reply:
-    with call.cloud.state.transaction() as tables:
-        zone = find_zone(tables, call.param("zone"))
-        current = _find(tables, zone, call)
-        merged = call.read(_Record, current.model_dump())
-        record = _checked(tables, zone, _build(zone, merged, current.id, current.created_on))
-        tables.dns_records[record.id] = record
-    return success(_show(record, zone))
 
 
 def _delete(call: Call) -> Reply:
@@ -177,6 +160,6 @@ def _show(record: DnsRecord, zone: Zone) -> dict[str, Any]:
 _PATH = "/client/v4/zones/{zone}/dns_records"
 
 ENDPOINTS: Routes = {
-    _PATH: {"POST": _create, "GET": _list},
-    _PATH + "/{id}": {"GET": _get, "PUT": _replace, "PATCH": _patch, "DELETE": _delete},
+    _PATH: {"POST": _put, "GET": _list},
+    _PATH + "/{id}": {"GET": _get, "PUT": _put, "PATCH": _put, "DELETE": _delete},
 }

@@ -1,8 +1,9 @@
-"""/v2/sizes, /v2/images and /v2/regions: what Droplets can be and where."""
+"""/v2/sizes, /v2/images and /v2/regions: what Droplets can be and where; Droplets and volumes as they are shown."""
 
+from dataclasses import asdict
 from typing import Any
 
-from localcloud import catalogue
+from localcloud import catalogue, compute
 from localcloud.api.call import Call, Reply, Routes
 from localcloud.api.errors import NotFound
 from localcloud.api.paging import page
@@ -24,29 +25,14 @@ def show_region(slug: str) -> dict[str, Any]:
 
 
 def show_size(size: Size) -> dict[str, Any]:
-    return {
-        "slug": size.slug,
-        "memory": size.memory,
-        "vcpus": size.vcpus,
-        "disk": size.disk,
-        "transfer": size.transfer,
-        "price_monthly": size.price_monthly,
-        "price_hourly": size.price_hourly,
-        "regions": list(catalogue.REGIONS),
-        "available": True,
-        "description": size.description,
-    }
+    more = {"price_hourly": size.price_hourly, "regions": list(catalogue.REGIONS), "available": True}
+    return asdict(size) | more
 
 
 def show_image(image: Image) -> dict[str, Any]:
-    return {
-        "id": image.id,
-        "slug": image.slug,
-        "name": image.name,
-        "distribution": image.distribution,
+    return asdict(image) | {
         "public": True,
         "regions": [slug for slug in catalogue.REGIONS if slug != _NO_IMAGES],
-        "created_at": image.created_at,
         "min_disk_size": 7,
         "size_gigabytes": 1,
         "type": "base",
@@ -54,6 +40,52 @@ def show_image(image: Image) -> dict[str, Any]:
         "tags": [],
         "status": "available",
         "error_message": "",
+    }
+
+
+def show_droplet(call: Call, record: compute.Droplet) -> dict[str, Any]:
+    """A Droplet. One that switched itself off shows so; while it is new it is locked."""
+    size = SIZES[record.size]
+    gone = record.status == "active" and not call.cloud.droplets.machine(record.id).running()
+    interfaces = (("private", record.private_address), ("public", record.public_address))
+    return {
+        "id": record.id,
+        "name": record.name,
+        "memory": size.memory,
+        "vcpus": size.vcpus,
+        "disk": record.disk_gib,
+        "locked": record.status == "new",
+        "status": "off" if gone else record.status,
+        "kernel": None,
+        "created_at": record.created_at,
+        "features": list(record.features),
+        "backup_ids": [],
+        "next_backup_window": None,
+        "snapshot_ids": [],
+        "image": show_image(IMAGES[record.image]),
+        "volume_ids": [item.id for item in call.cloud.state.read().volumes.values() if item.droplet_id == record.id],
+        "size": show_size(size),
+        "size_slug": size.slug,
+        "networks": {
+            "v4": [
+                {"ip_address": address, "netmask": "255.0.0.0", "gateway": "127.0.0.1", "type": kind}
+                for kind, address in interfaces
+                if address
+            ],
+            "v6": [],
+        },
+        "region": show_region(record.region),
+        "tags": list(record.tags),
+        "vpc_uuid": record.vpc_uuid,
+    }
+
+
+def show_volume(record: compute.Volume) -> dict[str, Any]:
+    shown = record.model_dump(exclude={"size_gib", "droplet_id", "region"}, mode="json")
+    return shown | {
+        "size_gigabytes": record.size_gib,
+        "droplet_ids": [] if record.droplet_id is None else [record.droplet_id],
+        "region": show_region(record.region),
     }
 
 

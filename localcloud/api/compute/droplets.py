@@ -5,7 +5,8 @@ import re
 from localcloud import machines
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.collection import Collection
-from localcloud.api.compute import actions, keys, show
+from localcloud.api.compute import actions, keys
+from localcloud.api.compute.catalogue import show_droplet
 from localcloud.api.databases import checks
 from localcloud.api.errors import NotFound, NotImplementedHere, Unprocessable
 from localcloud.catalogue import REGIONS
@@ -92,7 +93,7 @@ def _create(call: Call) -> Reply:
         droplets.create(_machine(tables, droplet, body))
         tables.droplets[str(droplet.id)] = droplet
         action = actions.record(tables, droplet, "create")
-        shown = show.droplet(call, droplet)
+        shown = show_droplet(call, droplet)
     if call.fault != "stuck":
         droplets.settle(droplet.id)
     call.cloud.fleet.follow_droplets()
@@ -174,7 +175,7 @@ DROPLETS = Collection[Droplet](
     root="droplet",
     roots="droplets",
     noun="Droplet",
-    show=show.droplet,
+    show=show_droplet,
     filters={"name": lambda droplet: (droplet.name,), "tag_name": lambda droplet: droplet.tags},
 )
 

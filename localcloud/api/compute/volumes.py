@@ -8,7 +8,8 @@ from typing import Literal
 from localcloud import machines
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.collection import Collection
-from localcloud.api.compute import actions, droplets, show
+from localcloud.api.compute import actions, droplets
+from localcloud.api.compute.catalogue import show_volume
 from localcloud.api.databases import checks
 from localcloud.api.errors import Conflict, NotImplementedHere, Unprocessable
 from localcloud.compute import Volume
@@ -153,7 +154,7 @@ _VOLUMES = Collection[Volume](
     root="volume",
     roots="volumes",
     noun="volume",
-    show=lambda _, volume: show.volume(volume),
+    show=lambda _, volume: show_volume(volume),
     filters={"name": lambda volume: (volume.name,), "region": lambda volume: (volume.region,)},
 )
 

@@ -1,10 +1,9 @@
 """Clusters, replicas, pools and users as the API shows them."""
 
 from typing import Any
-from urllib.parse import quote
 
 from localcloud import catalogue
-from localcloud.networks import PRIVATE_HOST, PUBLIC_HOST
+from localcloud.networks import PRIVATE_HOST, PUBLIC_HOST, connection
 from localcloud.records import Cluster, Pool, Replica, Rule, User
 
 DEFAULT_DATABASE = "defaultdb"
@@ -13,22 +12,6 @@ DEFAULT_DATABASE = "defaultdb"
 def status(record: Cluster | Replica) -> str:
     """The API has no word for servers that are started again; "migrating" is what replacing a failed node is there."""
     return "migrating" if record.status == "restarting" else record.status
-
-
-def connection(host: str, port: int, database: str, user: User | None, protocol: str = "postgresql") -> dict[str, Any]:
-    """One way in. Without a user, as for a pool that takes any, the URI names none."""
-    account = f"{quote(user.name, safe='')}:{quote(user.password, safe='')}@" if user else ""
-    path = f"/{quote(database, safe='')}?sslmode=require" if database else ""
-    return {
-        "protocol": protocol,
-        "uri": f"{protocol}://{account}{host}:{port}{path}",
-        "database": database,
-        "host": host,
-        "port": port,
-        "user": user.name if user else "",
-        "password": user.password if user else "",
-        "ssl": True,
-    }
 
 
 def user(record: User) -> dict[str, Any]:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from localcloud.providers import schema
 from localcloud.providers.cloudflare import VERSION
 from localcloud.providers.context import Context
 from localcloud.providers.http import HttpClient, checked_endpoint
 from localcloud.providers.operations import fill, known
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Function, Kind, Mode, ResourceType, State, boolean, nested, number, text, texts
+from localcloud.providers.schema import (
+    Function,
+    Kind,
+    Mode,
+    ResourceType,
+    State,
+    boolean,
+    each,
+    nested,
+    number,
+    text,
+    texts,
+)
 from localcloud.providers.servicer import Package
 from localcloud.providers.values import encode, halves
 
@@ -120,7 +132,6 @@ RECORD = ResourceType(
     token="cloudflare:index/dnsRecord:DnsRecord",  # noqa: S106
     noun="DNS record",
     collection="/zones/{zoneId}/dns_records",
-    item="/zones/{zoneId}/dns_records/{id}",
     root="result",
     update_method="PUT",
     adopt=_adopt,
@@ -150,10 +161,7 @@ RECORD = ResourceType(
             tuple(boolean(name, Mode.OPTIONAL_COMPUTED, wire=key, keep_empty=True) for name, key in SETTINGS.items()),
             Mode.OPTIONAL_COMPUTED,
         ),
-        text("commentModifiedOn", Mode.COMPUTED),
-        text("createdOn", Mode.COMPUTED),
-        text("meta", Mode.COMPUTED),
-        text("modifiedOn", Mode.COMPUTED),
+        *each(text, "commentModifiedOn createdOn meta modifiedOn", Mode.COMPUTED),
         boolean("proxiable", Mode.COMPUTED),
         text("tagsModifiedOn", Mode.COMPUTED),
     ),
@@ -167,11 +175,7 @@ RECORD = ResourceType(
 def camel_case(value: Any) -> Any:
     """An API's JSON with Pulumi's names, what is null left out."""
     if isinstance(value, Mapping):
-        return {
-            re.sub(r"_(\w)", lambda match: match[1].upper(), key): camel_case(inner)
-            for key, inner in value.items()
-            if inner is not None
-        }
+        return {schema.camel_case(key): camel_case(inner) for key, inner in value.items() if inner is not None}
     return [camel_case(inner) for inner in value] if isinstance(value, list) else value
 
 

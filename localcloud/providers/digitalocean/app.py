@@ -10,7 +10,7 @@ from localcloud.providers.digitalocean.app_spec import DOMAINS, SPEC
 from localcloud.providers.http import quoted
 from localcloud.providers.operations import fill, known
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Mode, ResourceType, State, integer, objects, text
+from localcloud.providers.schema import Mode, ResourceType, State, each, integer, objects, text
 from localcloud.providers.values import decode, encode, go_time, sort_set
 
 POLL_SECONDS = 10.0
@@ -148,28 +148,19 @@ APP = ResourceType(
     token="digitalocean:index/app:App",  # noqa: S106
     noun="app",
     collection="/v2/apps",
-    item="/v2/apps/{id}",
     root="app",
     properties=(
         SPEC,
         text("projectId", Mode.OPTIONAL_COMPUTED, replace=True),
         objects(
             "dedicatedIps",
-            (
-                text("ip", Mode.OPTIONAL_COMPUTED),
-                text("id", Mode.OPTIONAL_COMPUTED),
-                text("status", Mode.OPTIONAL_COMPUTED),
-            ),
+            (*each(text, "ip id status", Mode.OPTIONAL_COMPUTED),),
             mode=Mode.OPTIONAL_COMPUTED,
         ),
         integer("deploymentPerPage", default=20, received=False),
-        text("defaultIngress", Mode.COMPUTED),
-        text("liveUrl", Mode.COMPUTED),
-        text("liveDomain", Mode.COMPUTED),
-        text("activeDeploymentId", Mode.COMPUTED, received=False),
-        text("appUrn", Mode.COMPUTED, received=False),
-        text("updatedAt", Mode.COMPUTED, decode=go_time),
-        text("createdAt", Mode.COMPUTED, decode=go_time),
+        *each(text, "defaultIngress liveUrl liveDomain", Mode.COMPUTED),
+        *each(text, "activeDeploymentId appUrn", Mode.COMPUTED, received=False),
+        *each(text, "updatedAt createdAt", Mode.COMPUTED, decode=go_time),
     ),
     body=_body,
     settle=_settle,

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.providers.schema import Kind, Mode, Property, boolean, integer, nested, number, objects, text, texts
+from localcloud.providers.schema import (
+    Kind,
+    Mode,
+    Property,
+    boolean,
+    each,
+    integer,
+    nested,
+    number,
+    objects,
+    text,
+    texts,
+)
 
 FOUND = 302
 
@@ -89,8 +101,7 @@ LOG_DESTINATIONS = objects(
             (
                 text("endpoint"),
                 nested("basicAuth", (text("user"), text("password", secret=True)), Mode.REQUIRED),
-                text("indexName"),
-                text("clusterName"),
+                *each(text, "indexName clusterName"),
             ),
         ),
     ),
@@ -143,8 +154,7 @@ IMAGE = nested(
         text("registryType", Mode.REQUIRED, choices=("UNSPECIFIED", "DOCKER_HUB", "DOCR", "GHCR")),
         text("registry"),
         text("repository", Mode.REQUIRED),
-        text("tag"),
-        text("digest"),
+        *each(text, "tag digest"),
         objects(
             "deployOnPushes", (boolean("enabled"),), mode=Mode.OPTIONAL_COMPUTED, wire="deploy_on_push", single=True
         ),
@@ -159,11 +169,7 @@ def _health_check(name: str) -> Property:
         (
             integer("port", within=(1, 65535)),
             text("httpPath"),
-            integer("initialDelaySeconds"),
-            integer("periodSeconds"),
-            integer("timeoutSeconds"),
-            integer("successThreshold"),
-            integer("failureThreshold"),
+            *each(integer, "initialDelaySeconds periodSeconds timeoutSeconds successThreshold failureThreshold"),
         ),
     )
 
@@ -176,8 +182,7 @@ def _termination(*, drain: bool = False) -> Property:
 AUTOSCALING = nested(
     "autoscaling",
     (
-        integer("minInstanceCount", Mode.REQUIRED, within=(1, float("inf"))),
-        integer("maxInstanceCount", Mode.REQUIRED, within=(1, float("inf"))),
+        *each(integer, "minInstanceCount maxInstanceCount", Mode.REQUIRED, within=(1, float("inf"))),
         nested("metrics", (nested("cpu", (integer("percent", Mode.REQUIRED, within=(1, 100)),)),), Mode.REQUIRED),
     ),
 )
@@ -207,10 +212,7 @@ STATIC_SITES = objects(
     "staticSites",
     (
         *BUILT_COMPONENT,
-        text("outputDir"),
-        text("indexDocument"),
-        text("errorDocument"),
-        text("catchallDocument"),
+        *each(text, "outputDir indexDocument errorDocument catchallDocument"),
         ROUTES,
         CORS,
     ),
@@ -238,9 +240,7 @@ DATABASES = objects(
         text("engine", choices=("UNSET", "MYSQL", "PG", "REDIS", "MONGODB", "KAFKA", "OPENSEARCH", "VALKEY")),
         text("version"),
         boolean("production"),
-        text("clusterName"),
-        text("dbName"),
-        text("dbUser"),
+        *each(text, "clusterName dbName dbUser"),
     ),
 )
 
@@ -275,8 +275,7 @@ INGRESS = nested(
                 nested(
                     "redirect",
                     (
-                        text("uri"),
-                        text("authority"),
+                        *each(text, "uri authority"),
                         integer("port"),
                         text("scheme"),
                         integer("redirectCode", default=FOUND),
@@ -294,9 +293,7 @@ SPEC = nested(
     (
         text("name", Mode.REQUIRED, within=(2, 32)),
         text("region"),
-        boolean("disableEdgeCache", default=False),
-        boolean("disableEmailObfuscation", default=False),
-        boolean("enhancedThreatControlEnabled", default=False),
+        *each(boolean, "disableEdgeCache disableEmailObfuscation enhancedThreatControlEnabled", default=False),
         DOMAIN_NAMES,
         texts("features", Kind.SET, Mode.OPTIONAL_COMPUTED),
         DOMAINS,

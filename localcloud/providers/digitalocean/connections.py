@@ -6,7 +6,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.providers.schema import Mode, Property, State, integer, text
+from localcloud.providers.schema import Mode, Property, State, each, integer, text
 
 # What a user name and a password in a URI keep unescaped: unreserved characters and RFC 3986's sub-delimiters
 # without the three that Go's net/url escapes all the same.
@@ -55,11 +55,8 @@ def connection_properties(*, owner: bool = True) -> tuple[Property, ...]:
     """The properties that `set_connections` fills."""
     own = (text("database", Mode.COMPUTED, received=False), text("user", Mode.COMPUTED, received=False))
     return (
-        text("host", Mode.COMPUTED, received=False),
-        text("privateHost", Mode.COMPUTED, received=False),
+        *each(text, "host privateHost", Mode.COMPUTED, received=False),
         integer("port", Mode.COMPUTED, received=False),
-        text("uri", Mode.COMPUTED, secret=True, received=False),
-        text("privateUri", Mode.COMPUTED, secret=True, received=False),
-        text("password", Mode.COMPUTED, secret=True, received=False),
+        *each(text, "uri privateUri password", Mode.COMPUTED, secret=True, received=False),
         *(own if owner else ()),
     )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from localcloud.postgresql import SETTINGS
 from localcloud.providers.digitalocean.database_parts import configuration
-from localcloud.providers.schema import Kind, Mode, Property, boolean, integer, number, objects, text, texts
+from localcloud.providers.schema import Kind, Mode, Property, boolean, camel_case, integer, number, objects, text, texts
 
 COMPUTED = Mode.OPTIONAL_COMPUTED
-INTEGERS = (
-    "autovacuumAnalyzeThreshold autovacuumFreezeMaxAge autovacuumMaxWorkers autovacuumNaptime "
-    "autovacuumVacuumCostDelay autovacuumVacuumCostLimit autovacuumVacuumThreshold backupHour backupMinute "
-    "bgwriterDelay bgwriterFlushAfter bgwriterLruMaxpages deadlockTimeout idleInTransactionSessionTimeout "
-    "logAutovacuumMinDuration logMinDurationStatement maxFilesPerProcess maxLocksPerTransaction "
-    "maxLogicalReplicationWorkers maxParallelWorkers maxParallelWorkersPerGather maxPredLocksPerTransaction "
-    "maxPreparedTransactions maxReplicationSlots maxStackDepth maxStandbyArchiveDelay maxStandbyStreamingDelay "
-    "maxWalSenders maxWorkerProcesses tempFileLimit trackActivityQuerySize walSenderTimeout walWriterDelay workMem"
-).split()
-NUMBERS = "autovacuumAnalyzeScaleFactor autovacuumVacuumScaleFactor bgwriterLruMultiplier".split()
+# Settings of the API that the official plugin does not know, or calls by another name.
+UNKNOWN = {
+    "max_connections",
+    "max_failover_replication_time_lag",
+    "max_slot_wal_keep_size",
+    "shared_buffers_percentage",
+}
+NUMBERS = {camel_case(name): item for name, item in SETTINGS.items() if name not in UNKNOWN and "." not in name}
 SWITCH = ("off", "on")
 CHOICES = {
     "defaultToastCompression": ("lz4", "pglz"),
@@ -36,18 +35,9 @@ DOTTED: tuple[Property, ...] = (
     integer("pgPartmanBgwInterval", COMPUTED, wire="pg_partman_bgw.interval"),
     text("pgStatStatementsTrack", COMPUTED, wire="pg_stat_statements.track"),
 )
+POOLER_INTEGERS = "autodbIdleTimeout autodbMaxDbConnections autodbPoolSize minPoolSize serverIdleTimeout serverLifetime"
 POOLER = (
-    *(
-        integer(name, COMPUTED, explicit=True)
-        for name in (
-            "autodbIdleTimeout",
-            "autodbMaxDbConnections",
-            "autodbPoolSize",
-            "minPoolSize",
-            "serverIdleTimeout",
-            "serverLifetime",
-        )
-    ),
+    *(integer(name, COMPUTED, explicit=True) for name in POOLER_INTEGERS.split()),
     text("autodbPoolMode", COMPUTED),
     texts("ignoreStartupParameters", Kind.SET, COMPUTED),
     boolean("serverResetQueryAlways", COMPUTED, explicit=True),
@@ -58,8 +48,7 @@ POSTGRESQL_CONFIG = configuration(
     "Postgresql",
     "PostgreSQL configuration",
     (
-        *(integer(name, COMPUTED) for name in INTEGERS),
-        *(number(name, COMPUTED) for name in NUMBERS),
+        *((number if isinstance(item.low, float) else integer)(name, COMPUTED) for name, item in NUMBERS.items()),
         number("sharedBuffersPercentage", COMPUTED, within=(20, 60)),
         *(text(name, COMPUTED, choices=choices) for name, choices in CHOICES.items()),
         *DOTTED,

@@ -11,7 +11,7 @@ from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.connections import connection_properties, set_connections
 from localcloud.providers.operations import fill, known
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Kind, Mode, Property, ResourceType, State, integer, objects, text
+from localcloud.providers.schema import Kind, Mode, Property, ResourceType, State, each, integer, objects, text
 from localcloud.providers.values import encode, halves
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -140,9 +140,7 @@ USER = ResourceType(
             received=False,
         ),
         text("role", Mode.COMPUTED, received=False),
-        text("password", Mode.COMPUTED, secret=True, received=False),
-        text("accessCert", Mode.COMPUTED, secret=True, received=False),
-        text("accessKey", Mode.COMPUTED, secret=True, received=False),
+        *each(text, "password accessCert accessKey", Mode.COMPUTED, secret=True, received=False),
     ),
     body=_user_body,
     settle=_user_settle,
@@ -188,8 +186,7 @@ FIREWALL = ResourceType(
             (
                 text("type", Mode.REQUIRED, choices=("ip_addr", "droplet", "k8s", "tag", "app")),
                 text("value", Mode.REQUIRED),
-                text("uuid", Mode.COMPUTED),
-                text("createdAt", Mode.COMPUTED),
+                *each(text, "uuid createdAt", Mode.COMPUTED),
             ),
             Kind.SET,
             Mode.REQUIRED,

@@ -12,7 +12,19 @@ from localcloud.providers.digitalocean.tags import set_tags, tags
 from localcloud.providers.http import ApiError, quoted
 from localcloud.providers.operations import fill
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Kind, Mode, ResourceType, State, boolean, integer, nested, number, text, texts
+from localcloud.providers.schema import (
+    Kind,
+    Mode,
+    ResourceType,
+    State,
+    boolean,
+    each,
+    integer,
+    nested,
+    number,
+    text,
+    texts,
+)
 
 POLL_SECONDS = 3.0
 CREATE_TIMEOUT_SECONDS = 60 * 60.0
@@ -198,7 +210,6 @@ DROPLET = ResourceType(
     token="digitalocean:index/droplet:Droplet",  # noqa: S106
     noun="Droplet",
     collection="/v2/droplets",
-    item="/v2/droplets/{id}",
     root="droplet",
     properties=(
         text("name", Mode.REQUIRED, autonamed=True),
@@ -228,15 +239,11 @@ DROPLET = ResourceType(
             ),
             received=False,
         ),
-        text("ipv4Address", Mode.COMPUTED, received=False),
-        text("ipv4AddressPrivate", Mode.COMPUTED, received=False),
+        *each(text, "ipv4Address ipv4AddressPrivate", Mode.COMPUTED, received=False),
         text("status", Mode.COMPUTED),
         boolean("locked", Mode.COMPUTED),
-        integer("disk", Mode.COMPUTED),
-        integer("memory", Mode.COMPUTED),
-        integer("vcpus", Mode.COMPUTED),
-        number("priceHourly", Mode.COMPUTED, received=False),
-        number("priceMonthly", Mode.COMPUTED, received=False),
+        *each(integer, "disk memory vcpus", Mode.COMPUTED),
+        *each(number, "priceHourly priceMonthly", Mode.COMPUTED, received=False),
         text("createdAt", Mode.COMPUTED),
         text("dropletUrn", Mode.COMPUTED, received=False),
     ),

@@ -13,6 +13,7 @@ from localcloud.providers.schema import (
     ResourceType,
     State,
     boolean,
+    each,
     integer,
     objects,
     text,
@@ -84,7 +85,6 @@ FIREWALL = ResourceType(
     token="digitalocean:index/firewall:Firewall",  # noqa: S106
     noun="firewall",
     collection="/v2/firewalls",
-    item="/v2/firewalls/{id}",
     root="firewall",
     update_method="PUT",
     properties=(
@@ -93,8 +93,7 @@ FIREWALL = ResourceType(
         _rules("inboundRules"),
         _rules("outboundRules"),
         tags(),
-        text("status", Mode.COMPUTED),
-        text("createdAt", Mode.COMPUTED),
+        *each(text, "status createdAt", Mode.COMPUTED),
         objects("pendingChanges", (integer("dropletId"), boolean("removing"), text("status")), mode=Mode.COMPUTED),
     ),
     verify=_verify,

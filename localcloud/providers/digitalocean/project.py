@@ -9,7 +9,7 @@ from localcloud.providers.context import Context
 from localcloud.providers.http import quoted
 from localcloud.providers.operations import fill
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Kind, Mode, ResourceType, State, boolean, integer, text, texts
+from localcloud.providers.schema import Kind, Mode, ResourceType, State, boolean, each, integer, text, texts
 from localcloud.providers.values import decode, sort_set
 
 DELETE_TIMEOUT_SECONDS = 180.0
@@ -76,7 +76,6 @@ PROJECT = ResourceType(
     token="digitalocean:index/project:Project",  # noqa: S106
     noun="project",
     collection="/v2/projects",
-    item="/v2/projects/{id}",
     root="project",
     properties=(
         text("name", Mode.REQUIRED, autonamed=True, within=(1, 175)),
@@ -87,8 +86,7 @@ PROJECT = ResourceType(
         texts("resources", Kind.SET, Mode.OPTIONAL_COMPUTED, received=False),
         text("ownerUuid", Mode.COMPUTED),
         integer("ownerId", Mode.COMPUTED),
-        text("createdAt", Mode.COMPUTED),
-        text("updatedAt", Mode.COMPUTED),
+        *each(text, "createdAt updatedAt", Mode.COMPUTED),
     ),
     body=_settings,
     settle=_settle,

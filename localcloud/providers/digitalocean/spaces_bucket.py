@@ -10,7 +10,7 @@ from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.database_parts import unique_id
 from localcloud.providers.digitalocean.spaces_client import SpacesClient, SpacesError, tree
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Mode, ResourceType, State, boolean, integer, nested, objects, text, texts
+from localcloud.providers.schema import Mode, ResourceType, State, boolean, each, integer, nested, objects, text, texts
 from localcloud.providers.values import halves
 from localcloud.spaces.addresses import REGIONS
 from localcloud.spaces.markup import Node, document, flag
@@ -229,9 +229,7 @@ BUCKET = ResourceType(
         objects("corsRules", _CORS_RULE, received=False),
         nested("versioning", (boolean("enabled", default=False),)),
         objects("lifecycleRules", _LIFECYCLE_RULE),
-        text("bucketDomainName", Mode.COMPUTED),
-        text("endpoint", Mode.COMPUTED),
-        text("bucketUrn", Mode.COMPUTED),
+        *each(text, "bucketDomainName endpoint bucketUrn", Mode.COMPUTED),
     ),
     verify=region_known,
     create=_create,

@@ -7,7 +7,7 @@ from typing import Any
 
 from localcloud.providers.context import Context
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Mode, ResourceType, State, objects, text
+from localcloud.providers.schema import Mode, ResourceType, State, each, objects, text
 
 
 def _settle(_context: Context, _plan: Plan, state: State, answer: Mapping[str, Any]) -> None:
@@ -23,7 +23,6 @@ KEY = ResourceType(
     token="digitalocean:index/spacesKey:SpacesKey",  # noqa: S106
     noun="Spaces key",
     collection="/v2/spaces/keys",
-    item="/v2/spaces/keys/{id}",
     root="key",
     identify=lambda _state, answer: str(answer["access_key"]),
     properties=(
@@ -33,8 +32,7 @@ KEY = ResourceType(
             (text("bucket", Mode.REQUIRED, keep_empty=True), text("permission", Mode.REQUIRED)),
             keep_empty=True,
         ),
-        text("accessKey", Mode.COMPUTED),
-        text("createdAt", Mode.COMPUTED),
+        *each(text, "accessKey createdAt", Mode.COMPUTED),
         text("secretKey", Mode.COMPUTED, secret=True, received=False),
     ),
     settle=_settle,

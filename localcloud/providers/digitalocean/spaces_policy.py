@@ -9,7 +9,7 @@ from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.spaces_bucket import adopt, region_known
 from localcloud.providers.digitalocean.spaces_client import SpacesClient, SpacesError
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Mode, ResourceType, State, text
+from localcloud.providers.schema import Mode, ResourceType, State, each, text
 
 
 def _same_policy(old: str, new: str) -> bool:
@@ -58,8 +58,7 @@ POLICY = ResourceType(
     noun="bucket policy",
     adopt=adopt,
     properties=(
-        text("bucket", Mode.REQUIRED, replace=True),
-        text("region", Mode.REQUIRED, replace=True),
+        *each(text, "bucket region", Mode.REQUIRED, replace=True),
         text("policy", Mode.REQUIRED, same=_same_policy),
     ),
     verify=_is_json,

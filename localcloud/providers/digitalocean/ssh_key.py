@@ -8,7 +8,6 @@ SSH_KEY = ResourceType(
     token="digitalocean:index/sshKey:SshKey",  # noqa: S106
     noun="SSH key",
     collection="/v2/account/keys",
-    item="/v2/account/keys/{id}",
     root="ssh_key",
     properties=(
         text("name", Mode.REQUIRED, autonamed=True),

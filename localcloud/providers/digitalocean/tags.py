@@ -45,7 +45,6 @@ TAG = ResourceType(
     token="digitalocean:index/tag:Tag",  # noqa: S106
     noun="tag",
     collection="/v2/tags",
-    item="/v2/tags/{id}",
     root="tag",
     identify=lambda _state, answer: str(answer["name"]),
     properties=(

@@ -12,7 +12,7 @@ from localcloud.providers.digitalocean.tags import set_tags, tags
 from localcloud.providers.http import quoted
 from localcloud.providers.operations import GoneError, fill
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Kind, Mode, ResourceType, State, integer, text, texts
+from localcloud.providers.schema import Kind, Mode, ResourceType, State, each, integer, text, texts
 
 PENDING_TIMEOUT_SECONDS = 5 * 60.0
 _FILESYSTEMS = ("ext4", "xfs")
@@ -59,14 +59,12 @@ VOLUME = ResourceType(
     token="digitalocean:index/volume:Volume",  # noqa: S106
     noun="volume",
     collection="/v2/volumes",
-    item="/v2/volumes/{id}",
     root="volume",
     properties=(
         text("name", Mode.REQUIRED, autonamed=True, replace=True),
         text("region", Mode.REQUIRED, replace=True, normalise=str.lower, received=False),
         integer("size", Mode.REQUIRED, wire="size_gigabytes", within=(1, 16384)),
-        text("description", replace=True, received=False),
-        text("snapshotId", replace=True, received=False),
+        *each(text, "description snapshotId", replace=True, received=False),
         text("initialFilesystemType", replace=True, choices=_FILESYSTEMS, received=False),
         text("initialFilesystemLabel", replace=True, received=False),
         text("filesystemType", Mode.OPTIONAL_COMPUTED, choices=_FILESYSTEMS, received=False),

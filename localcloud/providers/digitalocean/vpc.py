@@ -32,7 +32,6 @@ VPC = ResourceType(
     token="digitalocean:index/vpc:Vpc",  # noqa: S106
     noun="VPC",
     collection="/v2/vpcs",
-    item="/v2/vpcs/{id}",
     root="vpc",
     # Ranges are given out by region: two requests side by side can be given the same one.
     lock="vpc/{region}",
