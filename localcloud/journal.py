@@ -16,17 +16,7 @@ from localcloud.records import now
 _log = logging.getLogger("localcloud.api")
 
 _SECRET_KEYS = frozenset(
-    {
-        "password",
-        "api_key",
-        "token",
-        "registry_credentials",
-        "secret",
-        "credentials",
-        "user_data",
-        "basic_auth_password",
-        "datadog_api_key",
-    }
+    "password api_key token registry_credentials secret credentials user_data basic_auth_password".split()
 )
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@/\s]+)(?=@)")
 _SEALED = re.compile(r"^EV\[\d+:.*\]$")

@@ -4,16 +4,15 @@ import logging
 import socket
 import ssl
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from localcloud.jobs import Ticker
-from localcloud.messages import near, post
+from localcloud.messages import near
 from localcloud.options import Layout
-from localcloud.records import LogSink
 from localcloud.state import State
 
 _log = logging.getLogger("localcloud.logsinks")
@@ -49,37 +48,27 @@ class LogSinks(Ticker):
                 # A log that is shorter than before was set aside and begun again.
                 place = sent if sent <= _size(path) else 0
                 data = _since(path, place)
+                lines = filter(None, data.decode("utf-8", "replace").splitlines())
+                at = datetime.now(UTC)
+                text = "".join(f"{render(sink.config, cluster.name, path.stem, line, at)}\n" for line in lines)
                 try:
-                    send(
-                        sink, cluster.name, path.stem, list(filter(None, data.decode("utf-8", "replace").splitlines()))
-                    )
+                    if text:
+                        send(sink.config, text)
                 except OSError as problem:
                     _log.warning("log sink %s: %s", sink.sink_name, problem)
                     break
                 places[path] = place + len(data)
 
 
-def send(sink: LogSink, host: str, program: str, lines: Sequence[str]) -> None:
-    """Raises OSError when the receiver does not take them."""
-    if sink.sink_type == "datadog" and lines:
-        common = {"ddsource": program, "service": host, "hostname": host}
-        # A receiver on this machine is spoken to without TLS.
-        site, key = str(sink.config["site"]), str(sink.config["datadog_api_key"])
-        scheme = "http" if near(site.partition(":")[0]) else "https"
-        post(f"{scheme}://{site}/api/v2/logs", [common | {"message": line} for line in lines], {"dd-api-key": key})
-    elif lines:
-        now = datetime.now(UTC)
-        _send_to_rsyslog(sink.config, "".join(f"{render(sink.config, host, program, line, now)}\n" for line in lines))
-
-
-def _send_to_rsyslog(config: Mapping[str, Any], text: str) -> None:
+def send(config: Mapping[str, Any], text: str) -> None:
+    """Raises OSError when the receiver does not take it, or is not on this machine."""
     server = str(config["server"])
     if not near(server):
         raise OSError(f"{server} is not on this machine, and nothing else is called.")
     with ExitStack() as stack:
         connection = stack.enter_context(socket.create_connection((server, int(config["port"])), _PATIENCE))
-        if config.get("tls"):
-            trusted = ssl.create_default_context(cadata=str(config["ca"]) if config.get("ca") else None)
+        if config["tls"]:
+            trusted = ssl.create_default_context(cadata=config.get("ca"))
             if config.get("cert"):
                 pair = stack.enter_context(tempfile.NamedTemporaryFile("w"))
                 pair.write(f"{config['cert']}\n{config['key']}\n")

@@ -2,7 +2,6 @@
 
 import ipaddress
 import json
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
@@ -24,10 +23,9 @@ def get(url: str) -> None:
     _call(Request(url))  # noqa: S310 - the scheme is checked in _call
 
 
-def post(url: str, body: Any, headers: Mapping[str, str] | None = None) -> None:
+def post(url: str, body: Any) -> None:
     """Raises OSError when there is no answer, or one that is not well."""
-    sent = {"content-type": "application/json", **(headers or {})}
-    _call(Request(url, json.dumps(body).encode(), sent))  # noqa: S310 - the scheme is checked in _call
+    _call(Request(url, json.dumps(body).encode(), {"content-type": "application/json"}))  # noqa: S310 - the scheme is checked in _call
 
 
 def _call(request: Request) -> None:

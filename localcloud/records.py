@@ -231,7 +231,7 @@ class LogSink(Record):
     sink_id: str
     cluster_id: str
     sink_name: str
-    sink_type: Literal["rsyslog", "datadog"]
+    sink_type: Literal["rsyslog"] = "rsyslog"
     config: dict[str, Any]
 
 
@@ -253,7 +253,7 @@ class SpacesKey(Record):
 
 
 class AlertPolicy(Record):
-    """A monitoring alert. Stored and validated; nothing is ever sent."""
+    """A monitoring alert."""
 
     uuid: str
     type: str
@@ -268,7 +268,7 @@ class AlertPolicy(Record):
 
 
 class UptimeCheck(Record):
-    """A check of a URL from outside. Stored; no request is made."""
+    """A check of a URL from outside."""
 
     id: str
     name: str

@@ -11,6 +11,7 @@ from localcloud.api.databases import (
     databases,
     firewall,
     logsinks,
+    options,
     pools,
     replicas,
     settings,
@@ -19,7 +20,7 @@ from localcloud.api.databases import (
 
 _ACCOUNT = (account, projects, tags, vpcs, apps, monitoring, uptime, spaces_keys, local)
 _COMPUTE = (droplets, droplet_actions, volumes, actions, firewalls, keys, catalogue)
-_DATABASES = (clusters, changes, settings, backups, databases, users, pools, firewall, logsinks, replicas)
+_DATABASES = (options, clusters, changes, settings, backups, databases, users, pools, firewall, logsinks, replicas)
 
 ENDPOINTS: Routes = {
     path: handlers

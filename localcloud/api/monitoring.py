@@ -1,4 +1,4 @@
-"""/v2/monitoring/alerts: alert policies. They are checked and kept; nothing measures and nothing is sent."""
+"""/v2/monitoring/alerts: alert policies. Those of clusters are measured and sent by `alerts`."""
 
 import uuid
 from typing import Literal

@@ -149,15 +149,19 @@ def _show_resource(call: Call, urn: str, time: str, status: str) -> dict[str, An
     return {"urn": urn, "assigned_at": time, "status": status, "links": {"self": own}}
 
 
+def _show(_call: Call, project: Project) -> dict[str, Any]:
+    """Without an environment where none was given: the OpenAPI document has no empty one."""
+    hidden = {"resources"} | (set() if project.environment else {"environment"})
+    return project.model_dump(exclude=hidden) | {"owner_uuid": ACCOUNT_ID, "owner_id": _OWNER_NUMBER}
+
+
 _PROJECTS = Collection[Project](
     path="/v2/projects",
     table=lambda tables: tables.projects,
     root="project",
     roots="projects",
     noun="project",
-    show=lambda _, project: (
-        project.model_dump(exclude={"resources"}) | {"owner_uuid": ACCOUNT_ID, "owner_id": _OWNER_NUMBER}
-    ),
+    show=_show,
     make=_project,
     names=lambda project: (project.id, "default") if project.is_default else (project.id,),
     let_go=_stays,

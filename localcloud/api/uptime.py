@@ -1,4 +1,4 @@
-"""/v2/uptime: checks of a URL and their alerts. They are checked and kept; no request is made, nothing is sent."""
+"""/v2/uptime: checks of a URL and their alerts. What is on this machine is asked by `alerts`."""
 
 import uuid
 from collections.abc import Callable

@@ -117,23 +117,7 @@ def _delete(call: Call) -> Reply:
     return NO_CONTENT
 
 
-def _options(call: Call) -> Reply:
-    layouts = [
-        {"num_nodes": nodes, "sizes": [plan.slug for plan in catalogue.PLANS.values() if nodes <= plan.max_nodes]}
-        for nodes in range(1, catalogue.MAX_NODES + 1)
-    ]
-    options, availability = {}, {}
-    for engine in catalogue.RUNNING.values():
-        versions = checks.installed_versions(call, engine)
-        options[engine.slug] = {"regions": list(catalogue.REGIONS), "versions": versions, "layouts": layouts}
-        availability[engine.slug] = [
-            {"version": major, "end_of_life": engine.versions[major], "end_of_availability": None} for major in versions
-        ]
-    return Reply(body={"options": options, "version_availability": availability})
-
-
 ENDPOINTS: Routes = {
-    "/v2/databases/options": {"GET": _options},
     "/v2/databases": {"POST": _create, "GET": _list},
     "/v2/databases/{id}": {"GET": _get, "DELETE": _delete},
 }

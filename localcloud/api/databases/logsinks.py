@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Literal
 
+from pydantic import Field
+
 from localcloud.api.call import Body, Call, Reply, Routes
 from localcloud.api.collection import Collection
 from localcloud.api.databases.lookup import find_cluster
@@ -14,7 +16,7 @@ from localcloud.state import Tables
 
 class _Rsyslog(Body):
     server: str
-    port: int
+    port: int = Field(ge=1, le=65535)
     tls: bool
     format: Literal["rfc5424", "rfc3164", "custom"]
     logline: str | None = None
@@ -24,46 +26,32 @@ class _Rsyslog(Body):
     key: str | None = None
 
 
-class _Datadog(Body):
-    site: str
-    datadog_api_key: str
+class _Update(Body):
+    config: _Rsyslog
 
 
-class _Config(Body):
-    config: _Rsyslog | _Datadog
-
-
-class _Create(_Config):
+class _Create(_Update):
     sink_name: str
-    sink_type: Literal["rsyslog", "datadog"]
 
 
 def _sink(call: Call, tables: Tables, old: LogSink | None) -> LogSink:
     cluster = find_cluster(tables, call.param("id"))
     if old is not None:
-        return old.model_copy(update={"config": _checked(call.read(_Config).config, old.sink_type)})
-    if call.json().get("sink_type") in ("opensearch", "elasticsearch"):
-        raise NotImplementedHere(f"log sinks of the type {call.json()['sink_type']}; it has rsyslog and datadog")
+        return old.model_copy(update={"config": _checked(call.read(_Update).config)})
+    if (type := call.json().get("sink_type")) != "rsyslog":
+        raise NotImplementedHere(f"log sinks of the type {type}; it has rsyslog")
     body = call.read(_Create)
     if any(sink.sink_name == body.sink_name and sink.cluster_id == cluster.id for sink in tables.log_sinks.values()):
         raise Unprocessable(f"sink_name {body.sink_name}: another log sink of {cluster.name} has this name.")
-    config = _checked(body.config, body.sink_type)
-    type, name = body.sink_type, body.sink_name
-    return LogSink(sink_id=str(uuid.uuid4()), cluster_id=cluster.id, sink_name=name, sink_type=type, config=config)
+    config = _checked(body.config)
+    return LogSink(sink_id=str(uuid.uuid4()), cluster_id=cluster.id, sink_name=body.sink_name, config=config)
 
 
-def _checked(config: _Rsyslog | _Datadog, type: str) -> dict[str, Any]:
-    if isinstance(config, _Rsyslog) != (type == "rsyslog"):
-        raise Unprocessable(f"config: not that of a log sink of the type {type}.")
-    if isinstance(config, _Rsyslog):
-        if not 1 <= config.port <= 65535:
-            raise Unprocessable(f"config.port {config.port}: allowed are 1 to 65535.")
-        if config.format == "custom" and not config.logline:
-            raise Unprocessable("config.logline: a custom format needs one.")
-        if (config.cert is None) != (config.key is None):
-            raise Unprocessable("config.cert, config.key: give both or none.")
-        if config.cert and not config.tls:
-            raise Unprocessable("config.cert: only with tls.")
+def _checked(config: _Rsyslog) -> dict[str, Any]:
+    if config.format == "custom" and not config.logline:
+        raise Unprocessable("config.logline: a custom format needs one.")
+    if (config.cert is None) != (config.key is None) or (config.cert and not config.tls):
+        raise Unprocessable("config.cert, config.key: give both or none, and only with tls.")
     return config.model_dump(exclude_none=True)
 
 
@@ -93,4 +81,9 @@ def _get(call: Call) -> Reply:
     return Reply(body={"sink": shown, **shown})
 
 
-ENDPOINTS: Routes = _SINKS.routes(GET=_get)
+def _put(call: Call) -> Reply:
+    _SINKS.update(call)
+    return Reply(status=200)
+
+
+ENDPOINTS: Routes = _SINKS.routes(GET=_get, PUT=_put)
