@@ -67,6 +67,7 @@ def start(options: Options, progress: Callable[[str], None]) -> Process:
     command += ["--postgresql", str(options.postgresql), "--pgbouncer", str(options.pgbouncer)]
     command += [] if options.valkey is None else ["--valkey", str(options.valkey)]
     command += [] if options.droplet_images is None else ["--droplet-images", str(options.droplet_images)]
+    command += ["--pace", str(options.pace), *(["--rate-limits"] if options.rate_limits else [])]
     command += [argument for zone in options.zones for argument in ("--zone", zone)]
     search_path = os.pathsep.join(filter(None, [str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH", "")]))
     child = subprocess.Popen(

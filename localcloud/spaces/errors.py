@@ -1,42 +1,26 @@
 """Errors as S3 sends them: a code that programs read, its HTTP status, and a message for people."""
 
-_STATUS = {
-    "AccessDenied": 403,
-    "AuthorizationHeaderMalformed": 400,
-    "BadDigest": 400,
-    "BucketAlreadyExists": 409,
-    "BucketNotEmpty": 409,
-    "EntityTooLarge": 400,
-    "EntityTooSmall": 400,
-    "IncompleteBody": 400,
-    "InternalError": 500,
-    "InvalidAccessKeyId": 403,
-    "InvalidArgument": 400,
-    "InvalidBucketName": 400,
-    "InvalidPart": 400,
-    "InvalidPartOrder": 400,
-    "InvalidRange": 416,
-    "InvalidRequest": 400,
-    "KeyTooLongError": 400,
-    "MalformedPolicy": 400,
-    "MalformedXML": 400,
-    "MethodNotAllowed": 405,
-    "MissingContentLength": 411,
-    "NoSuchBucket": 404,
-    "NoSuchBucketPolicy": 404,
-    "NoSuchCORSConfiguration": 404,
-    "NoSuchKey": 404,
-    "NoSuchLifecycleConfiguration": 404,
-    "NoSuchUpload": 404,
-    "NoSuchVersion": 404,
-    "NotImplemented": 501,
-    "PreconditionFailed": 412,
-    "RequestTimeTooSkewed": 403,
-    "SignatureDoesNotMatch": 403,
-    "SlowDown": 503,
-    "TooManyBuckets": 400,
-    "XAmzContentSHA256Mismatch": 400,
+_CODES = {
+    400: """
+AuthorizationHeaderMalformed BadDigest EntityTooLarge EntityTooSmall IncompleteBody
+InvalidArgument InvalidBucketName InvalidPart InvalidPartOrder InvalidRequest KeyTooLongError
+MalformedPolicy MalformedXML TooManyBuckets XAmzContentSHA256Mismatch
+""",
+    403: "AccessDenied InvalidAccessKeyId RequestTimeTooSkewed SignatureDoesNotMatch",
+    404: """
+NoSuchBucket NoSuchBucketPolicy NoSuchCORSConfiguration NoSuchKey NoSuchLifecycleConfiguration
+NoSuchUpload NoSuchVersion
+""",
+    405: "MethodNotAllowed",
+    409: "BucketAlreadyExists BucketNotEmpty",
+    411: "MissingContentLength",
+    412: "PreconditionFailed",
+    416: "InvalidRange",
+    500: "InternalError",
+    501: "NotImplemented",
+    503: "SlowDown",
 }
+_STATUS = {code: status for status, codes in _CODES.items() for code in codes.split()}
 
 
 class S3Error(Exception):

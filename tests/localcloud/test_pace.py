@@ -131,6 +131,18 @@ def test_nothing_far_away_is_called(hurried: LocalCloud, slow_cluster: dict[str,
     hurried.delete(f"/v2/monitoring/alerts/{made['uuid']}")
 
 
+def test_options_of_the_command_hold_too(make_cloud: Callable[..., LocalCloud]) -> None:
+    paced = make_cloud()
+    paced.stop()
+    wrong = paced.command("start", "--pace", "fast")
+    assert (wrong.returncode, "LOCALCLOUD_PACE" in wrong.stderr) == (1, True)
+    done = paced.command("start", "--pace", "1")
+    assert done.returncode == 0, done.stderr
+    service = {"name": "web", "image": {"registry_type": "DOCKER_HUB", "repository": "nginx"}}
+    app = paced.post("/v2/apps", {"spec": {"name": "paced", "services": [service]}}, 200)["app"]
+    assert "pending_deployment" in paced.get(f"/v2/apps/{app['id']}")["app"], "it takes two minutes"
+
+
 def test_calls_above_the_limit_of_a_minute_are_refused(make_cloud: Callable[..., LocalCloud]) -> None:
     limited = make_cloud(LOCALCLOUD_RATE_LIMITS="1")
     answers = [limited.call("GET", "/v2/account") for _ in range(600)]

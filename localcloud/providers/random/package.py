@@ -12,7 +12,7 @@ from typing import Any
 from localcloud.providers.context import Context
 from localcloud.providers.planning import Plan
 from localcloud.providers.random import VERSION
-from localcloud.providers.schema import Kind, Mode, Property, ResourceType, State, boolean, each, integer, text
+from localcloud.providers.schema import Kind, Mode, Property, ResourceType, State, boolean, integer, text
 from localcloud.providers.servicer import Package
 
 SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
@@ -164,7 +164,8 @@ PACKAGE = Package(
             _password,
             properties=(
                 *_characters_properties(),
-                *each(text, "result bcryptHash", Mode.COMPUTED, secret=True),
+                text("result", Mode.COMPUTED, secret=True),
+                text("bcryptHash", Mode.COMPUTED, secret=True),
             ),
             verify=_verify,
             adopt=_adopt_password,
