@@ -28,7 +28,7 @@ from localcloud.servers.errors import (
 from localcloud.servers.logins import RIGHTS
 from localcloud.servers.postgresql import POSTGRESQL_LOG
 from localcloud.servers.replica import Replica
-from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec, ReplicaStatus
+from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec
 from localcloud.servers.tools import Part, Tools
 from localcloud.servers.valkey import Valkey
 from localcloud.servers.valkey_files import ValkeySettings, ValkeySpec
@@ -52,7 +52,6 @@ __all__ = [
     "PoolSpec",
     "PortTaken",
     "Replica",
-    "ReplicaStatus",
     "ServerError",
     "StartFailed",
     "ToolMissing",

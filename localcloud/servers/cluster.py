@@ -445,7 +445,10 @@ class Cluster(Managed[ClusterState]):
         It keeps its port, plan, trusted sources, users and passwords, and has no pools, backups and replicas.
         """
         with self._lock:
-            self._replicas.forget(name)
+            if name in self.replicas:
+                # One that streams would take its slot back.
+                self.replicas[name].stop()
+                self._replicas.forget(name)
             if source.exists():
                 own = load(ReplicaState, source / REPLICA_FILE)
                 self._replicas.node(source, own).promote()

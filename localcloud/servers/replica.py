@@ -12,7 +12,6 @@ from localcloud.servers.folders import remove
 from localcloud.servers.managed import Managed
 from localcloud.servers.postgresql import RESERVED_CONNECTIONS, NodeSettings, PostgresServer
 from localcloud.servers.replication import slot_name, upstream
-from localcloud.servers.specs import ReplicaStatus
 from localcloud.servers.state import REPLICA_FILE, ReplicaState
 
 
@@ -102,23 +101,18 @@ class Replica(Managed[ReplicaState]):
         """Make it a primary of its own and leave it stopped."""
         self.server.promote(self._settings())
 
-    def status(self) -> ReplicaStatus:
-        """How far the replica follows. Raises NotRunning when the replica or its primary is stopped."""
-        try:
-            with self.server.connect() as connection:
-                receiver = connection.execute("SELECT status FROM pg_stat_wal_receiver").fetchone()
-            with self._primary.connect() as connection:
-                sent = connection.execute(
-                    "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint,"
-                    " coalesce(extract(epoch FROM replay_lag), 0)::float8"
-                    " FROM pg_stat_replication WHERE application_name = %s AND state = 'streaming'",
-                    [slot_name(self.state.name)],
-                ).fetchone()
-        except psycopg.Error as error:
-            raise NotRunning(f"{self.server.label}: its state cannot be read: {error}") from error
-        if sent is None or receiver != ("streaming",):
-            return ReplicaStatus(streaming=False, lag_bytes=None, lag_seconds=None)
-        return ReplicaStatus(streaming=True, lag_bytes=sent[0], lag_seconds=sent[1])
+    def lag(self) -> int | None:
+        """Bytes of WAL that the primary wrote and this has not replayed; None while it does not stream.
+
+        Raises NotRunning when the primary is stopped.
+        """
+        with self._primary.connect() as connection:
+            sent = connection.execute(
+                "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint FROM pg_stat_replication"
+                " WHERE application_name = %s AND state = 'streaming'",
+                [slot_name(self.state.name)],
+            ).fetchone()
+        return sent[0] if sent else None
 
     def _restart_with(self, **changes: int) -> None:
         self._remember(**changes)

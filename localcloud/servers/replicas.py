@@ -84,7 +84,7 @@ class Replicas:
     def follow(self) -> None:
         """After another node became primary: fill those anew that cannot stream from it."""
         for replica in self:
-            if not until(lambda replica=replica: replica.status().streaming, FOLLOW_PATIENCE):  # type: ignore[misc]
+            if not _streams(replica, FOLLOW_PATIENCE):
                 self._fill(replica)
 
     def _fill(self, replica: Replica) -> None:
@@ -127,8 +127,12 @@ class Replicas:
 
 
 def _await_stream(replica: Replica) -> None:
-    if not until(lambda: replica.status().streaming, STREAM_PATIENCE):
+    if not _streams(replica, STREAM_PATIENCE):
         raise StartFailed(
             f"{replica.server.label} started but does not stream from its primary. The end of {replica.server.log}:\n"
             f"{processes.tail(replica.server.log)}"
         )
+
+
+def _streams(replica: Replica, patience: float) -> bool:
+    return until(lambda: replica.lag() is not None, patience)

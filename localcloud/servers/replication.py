@@ -75,7 +75,7 @@ def keep_slots(primary: PostgresServer, replicas: Sequence[str]) -> None:
     try:
         with primary.connect() as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+                "SELECT pg_terminate_backend(active_pid, 30000) FROM pg_replication_slots"
                 " WHERE slot_name LIKE 'replica\\_%%' AND slot_name <> ALL(%s) AND active_pid IS NOT NULL",
                 [kept],
             )
