@@ -119,6 +119,7 @@ POSTGRESQL_VERSIONS = {
     "15": "2027-11-11T00:00:00Z",
     "16": "2028-11-09T00:00:00Z",
     "17": "2029-11-08T00:00:00Z",
+    "18": "2030-11-13T00:00:00Z",
 }
 """Majors DigitalOcean offers, with their end of life from the PostgreSQL project's versioning policy.
 Of these the local cloud can only run the ones that are installed."""
@@ -129,23 +130,20 @@ VALKEY_VERSIONS: Mapping[str, str | None] = {"8": None}
 
 @dataclass(frozen=True, kw_only=True)
 class EngineType:
-    """An engine that runs here. versions: majors on offer with their end of life; the last one is the default."""
+    """An engine that runs here. versions: majors on offer with their end of life."""
 
     slug: Engine
     title: str
     admin: str
     versions: Mapping[str, str | None]
-
-    @property
-    def default_version(self) -> str:
-        return list(self.versions)[-1]
+    default_version: str
 
 
 RUNNING = {
     engine.slug: engine
     for engine in (
-        EngineType(slug="pg", title="PostgreSQL", admin="doadmin", versions=POSTGRESQL_VERSIONS),
-        EngineType(slug="valkey", title="Valkey", admin="default", versions=VALKEY_VERSIONS),
+        EngineType(slug="pg", title="PostgreSQL", admin="doadmin", versions=POSTGRESQL_VERSIONS, default_version="17"),
+        EngineType(slug="valkey", title="Valkey", admin="default", versions=VALKEY_VERSIONS, default_version="8"),
     )
 }
 

@@ -69,6 +69,8 @@ def render(facts: dict[str, Any]) -> str:
     for kind in ("vpcs", "apps", "zones"):
         if facts[kind]:
             lines.append(f"{kind}: {', '.join(facts[kind])}")
+    parts = [(part["name"], part["version"], part["package"] or "-", part["path"]) for part in facts.get("parts", ())]
+    lines += _table(("part", "version", "package", "path"), parts) if parts else []
     return "\n".join([*lines, *problems])
 
 

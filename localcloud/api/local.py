@@ -1,6 +1,7 @@
 """/_local: the local cloud's own calls, for its command and for tests."""
 
 import re
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import field_validator
@@ -51,6 +52,10 @@ def _health(call: Call) -> Reply:
     )
 
 
+def _parts(call: Call) -> Reply:
+    return Reply(body={"parts": [{**asdict(part), "path": str(part.path)} for part in call.cloud.fleet.tools.parts()]})
+
+
 def _journal(call: Call) -> Reply:
     text = call.query.get("since", "0")
     if not text.isdigit():
@@ -98,6 +103,7 @@ def _show(fault: Fault, left: int) -> dict[str, Any]:
 
 ENDPOINTS: Routes = {
     "/_local/health": {"GET": _health},
+    "/_local/parts": {"GET": _parts},
     "/_local/journal": {"GET": _journal},
     "/_local/faults": {"POST": _order, "GET": _orders, "DELETE": _clear},
 }

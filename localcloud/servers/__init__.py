@@ -27,7 +27,7 @@ from localcloud.servers.errors import (
 from localcloud.servers.postgresql import POSTGRESQL_LOG
 from localcloud.servers.replica import Replica
 from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec, ReplicaStatus
-from localcloud.servers.tools import Tools
+from localcloud.servers.tools import Part, Tools
 from localcloud.servers.valkey import Valkey
 from localcloud.servers.valkey_files import ValkeySettings, ValkeySpec
 
@@ -44,6 +44,7 @@ __all__ = [
     "InvalidRequest",
     "NotFound",
     "NotRunning",
+    "Part",
     "PoolMode",
     "PoolSpec",
     "PortTaken",

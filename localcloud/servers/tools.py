@@ -16,6 +16,16 @@ from localcloud.servers.installation import Installation, prepare
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """A server program. package: the Debian package it was unpacked from, with its version; empty for any other."""
+
+    name: str
+    version: str
+    package: str
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tools:
     """The programs a local cloud runs.
 
@@ -63,6 +73,23 @@ class Tools:
         found = [path.parent.parent.name for path in self.postgresql.glob("*/bin/postgres")]
         return tuple(sorted((name for name in found if name.isdigit()), key=int))
 
+    def parts(self) -> tuple[Part, ...]:
+        """What runs here, each with its exact version and where it came from."""
+        found = [
+            (f"PostgreSQL {major}", f"postgresql-{major}", self.program(major, "postgres")) for major in self.majors()
+        ]
+        found.append(("PgBouncer", "pgbouncer", self.pgbouncer))
+        if self.valkey:
+            found.append(("Valkey", "valkey-server", self.valkey))
+        return tuple(
+            Part(name=name, version=_version_of(path), package=_package(package, path.resolve()), path=path.resolve())
+            for name, package, path in found
+        )
+
+    def program(self, major: str, name: str) -> Path:
+        """A program of a major version as it is installed, which need not have it."""
+        return self.postgresql / major / "bin" / name
+
     def owner(self) -> Account:
         """The account the servers run as."""
         return Account.resolve(self.account)
@@ -93,8 +120,8 @@ class Tools:
         """
         seen = []
         for program in self._basebackup_candidates(major):
-            version = _major_of(program)
-            if version >= int(major):
+            version = _version_of(program)
+            if version and int(version.partition(".")[0]) >= int(major):
                 return program
             seen.append(f"{program} ({version or 'does not run'})")
         raise ToolMissing(
@@ -106,9 +133,7 @@ class Tools:
         if self.pg_basebackup is not None:
             yield self.pg_basebackup
             return
-        own = self.postgresql / major / "bin" / "pg_basebackup"
-        if own.exists():
-            yield own
+        yield from filter(Path.exists, (self.program(other, "pg_basebackup") for other in (major, *self.majors())))
         on_path = shutil.which("pg_basebackup")
         if on_path is not None:
             yield Path(on_path)
@@ -128,10 +153,18 @@ def _unprivileged_account() -> str:
     )
 
 
-def _major_of(program: Path) -> int:
+def _version_of(program: Path) -> str:
+    """What the program says of itself, such as 17.12; empty when it does not run."""
     try:
         shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=60).stdout
     except OSError:
-        return 0
-    found = re.search(r"\(PostgreSQL\) (\d+)", shown)
-    return int(found[1]) if found else 0
+        return ""
+    found = re.search(r"\d+(\.\d+)*", shown)
+    return found[0] if found else ""
+
+
+def _package(name: str, program: Path) -> str:
+    """What the list of packages says that lies above an unpacked program."""
+    lists = (folder / "packages" for folder in program.parents)
+    lines = next((path.read_text(encoding="utf-8").splitlines() for path in lists if path.is_file()), [])
+    return next((line for line in lines if line.startswith(f"{name} ")), "")
