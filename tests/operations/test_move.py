@@ -13,7 +13,7 @@ from tests.migrator.servers import PASSWORD, PostgreSQL, server_folder
 from tools import ROOT
 from trellis.migrator import Target, migrate
 from trellis.operations.errors import OperationError
-from trellis.operations.move import comparing, copying, cutting, fences, streams, survey
+from trellis.operations.move import copying, cutting, fences, streams, survey
 from trellis.operations.move.sides import Pair, Side
 
 ADMIN = "doadmin"
@@ -172,17 +172,15 @@ def test_no_two_sides_take_writes(pair: Pair) -> None:
         new.execute(INSERT, row)
 
 
-def test_a_writer_that_does_not_end_stops_the_cut_and_nothing_else(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_writer_that_does_not_end_stops_the_cut_and_nothing_else(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     followed(pair)
     monkeypatch.setattr(fences, "_PATIENCE", 2.0)
     with pair.old.connect() as writer:
         writer.execute("BEGIN")
         writer.execute(INSERT, ("0" * 42, "a", "a"))
-        with pytest.raises(OperationError, match=f"still takes writes.*{writer.info.backend_pid} \\({ADMIN}\\)"):
-            with cutting.cut([pair], to_new=True):
-                pass
+        held_by = f"still takes writes.*{writer.info.backend_pid} \\({ADMIN}\\)"
+        with pytest.raises(OperationError, match=held_by), cutting.cut([pair], to_new=True):
+            pass
         writer.execute("COMMIT")
         writer.execute(INSERT, ("1" * 42, "b", "b"))
     assert cutting.serving(pair) is pair.old

@@ -49,9 +49,7 @@ def copy_schema(pair: Pair) -> Sequence[str]:
 def differences(pair: Pair) -> Sequence[str]:
     """What the schemas differ in, a line an object."""
     with pair.old.connect() as old, pair.new.connect() as new:
-        before, after = (
-            {(one.kind, one.schema, one.name): one.shown for one in _schema(side)} for side in (old, new)
-        )
+        before, after = ({(one.kind, one.schema, one.name): one.shown for one in _schema(side)} for side in (old, new))
     return [
         f"{kind.lower()} {'' if schema == '-' else f'{schema}.'}{name}"
         for kind, schema, name in sorted(before.keys() | after.keys())

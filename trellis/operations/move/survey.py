@@ -57,6 +57,12 @@ def source(side: Side) -> Survey:
         )
 
 
+def way_back(side: Side) -> bool:
+    """Whether this server can follow another one while that follows it."""
+    with side.connect() as connection:
+        return connection.info.server_version // 10000 >= FIRST_WITH_ORIGIN
+
+
 def target(side: Side, old: Side) -> tuple[Finding, ...]:
     """Looks at the database that it moves to."""
     with side.connect() as connection, old.connect() as here:
