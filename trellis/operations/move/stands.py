@@ -149,11 +149,9 @@ class Stack:
     @contextmanager
     def pairs(self, stands: Stands) -> Iterator[tuple[Pair, ...]]:
         """The databases of a cluster that stands twice."""
-        here, beside = stands.settings, stands.settings.beside
-        assert beside is not None
-        old, new = (beside, here) if here.fresh else (here, beside)
+        old, new = stands.ends
         with self._sides() as side:
-            yield tuple(Pair(old=side(old, database.name), new=side(new, database.name)) for database in here.databases)
+            yield tuple(Pair(old=side(old, database.name), new=side(new, database.name)) for database in new.databases)
 
     @contextmanager
     def _sides(self) -> "Iterator[Callable[[ClusterSettings, str], Side]]":
