@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from localcloud import files
 from localcloud.compute import Action, Droplet, Firewall, SshKey, Volume
 from localcloud.records import (
+    Account,
     AlertPolicy,
     App,
     Cluster,
@@ -35,7 +36,9 @@ class StateError(Exception):
 
 
 class Tables:
-    """One dictionary of records a kind, by id (tags: by name)."""
+    """One dictionary of records a kind, by id (tags: by name; the account: the one there is)."""
+
+    accounts: dict[str, Account]
 
     vpcs: dict[str, Vpc]
     clusters: dict[str, Cluster]
@@ -57,6 +60,14 @@ class Tables:
 
     def __init__(self) -> None:
         self.restore({name: {} for name in _ADAPTERS})
+
+    @property
+    def account(self) -> Account:
+        return self.accounts.get("", Account())
+
+    @account.setter
+    def account(self, record: Account) -> None:
+        self.accounts[""] = record
 
     def snapshot(self) -> dict[str, dict[str, Record]]:
         return {name: dict(table) for name, table in vars(self).items()}

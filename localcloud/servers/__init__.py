@@ -23,7 +23,9 @@ from localcloud.servers.errors import (
     ServerError,
     StartFailed,
     ToolMissing,
+    UpgradeFailed,
 )
+from localcloud.servers.logins import RIGHTS
 from localcloud.servers.postgresql import POSTGRESQL_LOG
 from localcloud.servers.replica import Replica
 from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec, ReplicaStatus
@@ -33,6 +35,7 @@ from localcloud.servers.valkey_files import ValkeySettings, ValkeySpec
 
 __all__ = [
     "POSTGRESQL_LOG",
+    "RIGHTS",
     "WINDOW",
     "AlreadyExists",
     "Backup",
@@ -54,6 +57,7 @@ __all__ = [
     "StartFailed",
     "ToolMissing",
     "Tools",
+    "UpgradeFailed",
     "Valkey",
     "ValkeySettings",
     "ValkeySpec",

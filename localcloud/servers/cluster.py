@@ -1,13 +1,14 @@
 """One managed cluster: a PostgreSQL primary, a PgBouncer in front of it, and the replicas that follow it."""
 
 import os
+import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from localcloud.servers import folders, initdb, logins, ports, sockets
+from localcloud.servers import folders, initdb, logins, ports, processes, sockets, upgrade
 from localcloud.servers.access import networks
 from localcloud.servers.backups import Backup, Backups
 from localcloud.servers.certificates import CertificateAuthority
@@ -19,8 +20,23 @@ from localcloud.servers.postgresql import RESERVED_CONNECTIONS, NodeSettings
 from localcloud.servers.replica import Replica
 from localcloud.servers.replicas import Replicas
 from localcloud.servers.specs import ClusterSpec, PoolSpec
-from localcloud.servers.state import CLUSTER_FILE, SECRETS_FILE, ClusterState, ReplicaState, Secrets, load, save
+from localcloud.servers.state import (
+    CLUSTER_FILE,
+    REPLICA_FILE,
+    SECRETS_FILE,
+    ClusterState,
+    ReplicaState,
+    Secrets,
+    load,
+    save,
+)
 from localcloud.servers.tools import Tools
+
+STANDBY = "_standby"
+"""How the names of standbys begin; no read-only node's does."""
+
+UPGRADE = "upgrade"
+"""The folder in a cluster's own in which its data is made anew for another version."""
 
 PAUSE_PATIENCE = 10.0
 """Seconds that running transactions of a pool get to end before the server is restarted under them."""
@@ -37,12 +53,17 @@ class Cluster:
         self, folder: Path, state: ClusterState, secrets: Secrets, tools: Tools, authority: CertificateAuthority
     ) -> None:
         self.folder = folder
-        self._state = state
         self._lock = threading.RLock()
         self._backing_up = threading.Lock()
         self._secrets = secrets
-        self._nodes = Nodes.of(state, secrets, tools, authority)
         self._backups = Backups(folder=folder / "backups", replication_password=secrets.replication)
+        self._assemble(state, tools, authority)
+
+    def _assemble(self, state: ClusterState, tools: Tools, authority: CertificateAuthority) -> None:
+        """The servers of this version."""
+        folder, secrets = self.folder, self._secrets
+        self._state = state
+        self._nodes = Nodes.of(state, secrets, tools, authority)
         self._server = self._nodes.primary(folder, state.port)
         self._pooler = Pooler(
             folder=folder,
@@ -188,13 +209,28 @@ class Cluster:
         return self._state.trusted_sources
 
     @property
+    def rights(self) -> tuple[str, ...]:
+        return self._state.rights
+
+    @property
     def replicas(self) -> Mapping[str, Replica]:
-        """The replicas by name, loaded with the cluster."""
-        return self._replicas.by_name()
+        """The read-only nodes by name, loaded with the cluster."""
+        return {name: replica for name, replica in self._replicas.by_name().items() if not name.startswith(STANDBY)}
+
+    @property
+    def standbys(self) -> tuple[Replica, ...]:
+        """The nodes that take over for the primary. Their data lags behind its own as long as the WAL is on its way."""
+        return tuple(replica for replica in self._replicas if replica.name.startswith(STANDBY))
+
+    @property
+    def standby_port(self) -> int:
+        """Port of the first standby, for readers; 0 without one."""
+        return self.standbys[0].port if self.standbys else 0
 
     def ended(self) -> tuple[str, ...]:
-        """What of the primary and the pooler does not run. Takes no lock."""
-        return tuple(server.label for server in (self._server, self._pooler) if not server.running())
+        """What of the primary, its standbys and the pooler does not run. Takes no lock."""
+        nodes = (self._server, *(standby.server for standby in self.standbys), self._pooler)
+        return tuple(server.label for server in nodes if not server.running())
 
     def running(self) -> bool:
         """Whether both the primary and the pooler are alive. Takes no lock."""
@@ -203,20 +239,25 @@ class Cluster:
     def start(self) -> None:
         """Start the primary, the replicas and the pooler; adopts what already runs on this folder. Idempotent.
 
+        A primary that ended while a standby runs is not started: the standby takes its place, address and port.
         Raises PortTaken or StartFailed; whatever had been started by this call is stopped again.
         """
         with self._lock:
             began = []
             try:
+                self._settle_version()
+                took_over = self._fail_over()
                 self._backups.prepare(self._server)
                 if not self._server.running():
                     began.append(self._server.stop)
                 self._server.start(self._node_settings())
-                self._replicas.drop_stale_slots()
+                self._replicas.keep_slots()
                 for replica in self._replicas:
                     if not replica.running():
                         began.append(replica.stop)
-                    replica.start()
+                    self._replicas.start(replica)
+                if took_over:
+                    self._replicas.follow()
                 if not self._pooler.running():
                     began.append(self._pooler.stop)
                 self._pooler.start(self._pooler_settings())
@@ -257,6 +298,8 @@ class Cluster:
             # Before the primary: a standby that has fewer connections than its primary stops replaying.
             for replica in self._replicas:
                 replica.make_room_for(max_connections)
+            for standby in self.standbys:
+                standby.resize(max_connections)
             self._save(replace(self._state, max_connections=max_connections))
             if not self._server.running():
                 return
@@ -352,6 +395,8 @@ class Cluster:
                 self._server.configure(self._node_settings())
                 self._server.reload()
                 self._server.end_foreign_sessions(self._state.trusted_sources)
+            for standby in self.standbys:
+                standby.set_trusted_sources(sources)
             self._refresh_pooler()
 
     def create_replica(self, name: str, folder: Path, max_connections: int) -> Replica:
@@ -377,6 +422,108 @@ class Cluster:
             )
             return self._replicas.create(folder, state)
 
+    def set_standbys(self, count: int) -> None:
+        """Have so many nodes that take over. Raises what `create_replica` does."""
+        wanted = [f"{STANDBY}{number}" for number in range(1, count + 1)]
+        with self._lock:
+            for standby in self.standbys:
+                if standby.name not in wanted:
+                    standby.destroy()
+            for name in wanted:
+                if name not in self._replicas.by_name():
+                    self.create_replica(name, self.folder / name, self.max_connections)
+
+    def upgrade(self, version: str) -> None:
+        """Bring the cluster to a newer major version, replicas too; ports, users, pools and settings stay.
+
+        Clients wait or are cut off meanwhile. There is no way back, and all backups from before are gone.
+        Raises ToolMissing, UpgradeFailed; then the cluster runs as before.
+        """
+        tools, authority = self._nodes.tools, self._nodes.authority
+        nodes = Nodes.of(replace(self._state, version=version), self._secrets, tools, authority)
+        with self._lock:
+            self.stop()
+            place = self.folder / UPGRADE
+            folders.remove(place)
+            self._nodes.account.private_folder(place)
+            new = nodes.primary(place, self.port)
+            try:
+                nodes.certify(new)
+                upgrade.fill(new, self._server, self._node_settings(), tools)
+                self._server.data.rename(place / "old")
+                new.data.rename(self._server.data)
+            finally:
+                self.start()
+
+    def _settle_version(self) -> None:
+        """What an upgrade leaves to do, at its end or wherever it was cut off: the data decides on the version."""
+        place = self.folder / UPGRADE
+        if not place.exists():
+            return
+        if not self._server.data.exists():
+            (place / "old").rename(self._server.data)
+        if (found := self._server.version()) != self.version:
+            folders.remove(self._backups.folder)
+            self._save(replace(self._state, version=found, rights=()))
+            self._assemble(self._state, self._nodes.tools, self._nodes.authority)
+        folders.remove(place)
+
+    def _fail_over(self) -> bool:
+        """Give the primary's place to the standby that has most, if the primary has ended; the record of it says which.
+
+        Replication is asynchronous: what had not reached the standby is lost. The node that failed is filled anew.
+        """
+        able = [standby for standby in self.standbys if standby.running()]
+        if not self._state.promoting:
+            if self._server.running() or not able:
+                return False
+            self._save(replace(self._state, promoting=max(able, key=Replica.received).name))
+        standby = self._replicas.by_name()[self._state.promoting]
+        # Whatever is left of the old primary writes no more.
+        processes.stop_within(self._server.data)
+        if standby.server.data.exists():
+            standby.promote()
+            shutil.rmtree(self._server.data, ignore_errors=True)
+            standby.server.data.rename(self._server.data)
+        self._save(replace(self._state, promoting=""))
+        return True
+
+    def release(self, name: str, source: Path, folder: Path, id: str) -> "Cluster":
+        """Make the replica in the folder `source` a cluster of its own in `folder`, started. Can be repeated.
+
+        It keeps its port, plan, trusted sources, users and passwords, and has no pools, backups and replicas.
+        """
+        with self._lock:
+            self._replicas.forget(name)
+            if source.exists():
+                own = load(ReplicaState, source / REPLICA_FILE)
+                self._replicas.node(source, own).promote()
+                sockets.remove(source)
+                (pool_port,) = ports.choose(self._nodes.hosts, 1)
+                state = replace(
+                    self._state,
+                    id=id,
+                    max_connections=own.max_connections,
+                    port=own.port,
+                    pool_port=pool_port,
+                    trusted_sources=own.trusted_sources,
+                    pools=(),
+                    replicas={},
+                )
+                secrets = replace(self._secrets, console=Secrets.generate().console)
+                save(secrets, source / SECRETS_FILE, self._nodes.account)
+                save(state, source / CLUSTER_FILE, self._nodes.account)
+                source.rename(folder)
+        made = Cluster.load(folder, self._nodes.tools, self._nodes.authority)
+        made.start()
+        return made
+
+    def set_rights(self, rights: Sequence[str]) -> None:
+        """What the admin user may do besides, of logins.RIGHTS; where the version has it."""
+        with self._lock:
+            logins.set_rights(self._server, self._state.admin_user, rights)
+            self._save(replace(self._state, rights=tuple(rights)))
+
     def backups(self) -> tuple[Backup, ...]:
         """The base backups, oldest first."""
         return self._backups.all()
@@ -388,7 +535,7 @@ class Cluster:
         """
         if not self._server.running():
             raise NotRunning(f"{self._server.label} is not running, so it cannot be backed up. Start it first.")
-        program = self._nodes.tools.basebackup(self.version)
+        program = self._nodes.tools.client("pg_basebackup", self.version)
         # Not under the cluster's lock: a copy may take long, and ends by itself when the server is stopped.
         with self._backing_up:
             return self._backups.take(self._server, program, datetime.now(UTC))

@@ -2,7 +2,7 @@
 
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,12 @@ from psycopg import pq
 from psycopg.rows import dict_row
 
 from localcloud.servers.access import CONSOLE, CONSOLE_USER
+from localcloud.waiting import until
 
 Row = dict[str, Any]
+
+LOGIN_TIMEOUT = 15
+"""Seconds that a client may take to log in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +41,20 @@ class Console:
     def clients(self) -> list[Row]:
         return [row for row in self.execute("SHOW CLIENTS") if row["database"] != CONSOLE]
 
+    def shut(self, pools: Collection[str]) -> None:
+        """Admit nobody to the pools, and return when nobody is on the way in any more.
+
+        PgBouncer, 1.26 too, crashes when a pool ends while a client of it logs in.
+        """
+        for pool in pools:
+            self.execute(f'DISABLE "{pool}"')
+        until(lambda: not pools or not self._on_the_way(pools), LOGIN_TIMEOUT + 5.0)
+
     def drop_clients(self, pool: str) -> None:
-        """End every client and server connection of a pool; new clients are welcome at once."""
-        self.execute(f'KILL "{pool}"')
-        self.execute(f'RESUME "{pool}"')
+        """End every client and server connection of a pool; new clients are welcome when it is done."""
+        self.shut([pool])
+        for command in ("KILL", "RESUME", "ENABLE"):
+            self.execute(f'{command} "{pool}"')
 
     def pause(self, pools: Sequence[str], seconds: float) -> None:
         """Let the pools' running transactions end, `seconds` at most, and make clients wait until `resume`."""
@@ -58,6 +72,9 @@ class Console:
         for name, row in self.pools().items():
             if row["paused"]:
                 self.execute(f'RESUME "{name}"')
+
+    def _on_the_way(self, pools: Collection[str]) -> bool:
+        return any(row["state"] == "login" and row["database"] in pools for row in self.execute("SHOW SOCKETS"))
 
     def _connect(self) -> psycopg.Connection[Row]:
         return psycopg.connect(

@@ -10,7 +10,7 @@ import psycopg
 
 from localcloud.servers import ports, processes, sockets
 from localcloud.servers.access import CONSOLE_USER, admits, networks, pooler_rules
-from localcloud.servers.console import Console, Row
+from localcloud.servers.console import LOGIN_TIMEOUT, Console, Row
 from localcloud.servers.errors import NotRunning, ServerError, StartFailed
 from localcloud.servers.processes import Process
 from localcloud.servers.server import Server
@@ -100,8 +100,9 @@ class Pooler(Server):
         if not self.running():
             raise NotRunning(f"{self.label} is not running; the change takes effect when it starts.")
         seen = self.log_size()
-        self._write(settings)
         try:
+            self.console.shut(self.console.pools().keys() - {pool.name for pool in settings.pools})
+            self._write(settings)
             self.console.execute("RELOAD")
             served = set(self.console.pools())
             for pool in settings.pools:
@@ -150,6 +151,7 @@ class Pooler(Server):
             "client_tls_protocols": "secure",
             "max_client_conn": MAX_CLIENTS,
             "listen_backlog": 1024,
+            "client_login_timeout": LOGIN_TIMEOUT,
             "server_idle_timeout": 300,
             # After a restart of the server clients should not wait the default 15 seconds.
             "server_login_retry": 1,

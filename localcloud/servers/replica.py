@@ -33,7 +33,7 @@ class Replica:
         forget: Callable[[str], None],
     ) -> None:
         self._state = state
-        self._server = server
+        self.server = self._server = server
         self._primary = primary
         self._lock = lock
         self._forget = forget
@@ -117,6 +117,21 @@ class Replica:
                 self._server.configure(self._settings())
                 self._server.reload()
                 self._server.end_foreign_sessions(self._state.trusted_sources)
+
+    def received(self) -> int:
+        """How far its WAL reaches, in bytes; -1 when it does not answer."""
+        try:
+            with self._server.connect() as connection:
+                row = connection.execute(
+                    "SELECT pg_wal_lsn_diff(coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), '0/0')"
+                ).fetchone()
+        except (NotRunning, psycopg.Error):
+            return -1
+        return int(row[0]) if row and row[0] else -1
+
+    def promote(self) -> None:
+        """Make it a primary of its own and leave it stopped."""
+        self._server.promote(self._settings())
 
     def status(self) -> ReplicaStatus:
         """How far the replica follows. Raises NotRunning when the replica or its primary is stopped."""

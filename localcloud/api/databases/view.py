@@ -80,6 +80,9 @@ def cluster(record: Cluster) -> dict[str, Any]:
         "connection": way_in(PUBLIC_HOST),
         "private_connection": way_in(PRIVATE_HOST),
     }
+    if record.standby_port:
+        for way, host in (("standby_connection", PUBLIC_HOST), ("standby_private_connection", PRIVATE_HOST)):
+            shown[way] = connection(host, record.standby_port, DEFAULT_DATABASE, record.admin)
     if end_of_life := catalogue.RUNNING[record.engine].versions[record.version]:
         shown["version_end_of_life"] = end_of_life
     if record.autoscale is not None:
