@@ -65,6 +65,14 @@ def test_a_cloud_that_refuses_for_a_whole_run(stack: LocalStack, rounds: int) ->
         stack.must("preview", "--expect-no-changes")
 
 
+def test_a_pool_that_is_replaced_is_found(stack: LocalStack) -> None:
+    stack.configure(phase="growth")
+    _lose(stack, "/pools$", 1)
+    stack.up()
+    assert stack.api("GET", "/_local/faults") == {"faults": []}
+    stack.must("preview", "--expect-no-changes")
+
+
 def test_a_replica_is_found(stack: LocalStack) -> None:
     stack.configure(phase="scale")
     _kill_while_stuck(stack, "/replicas$")
