@@ -23,6 +23,7 @@ class PhaseArgs:
     name_suffix: what ends the names in the account. protect: whether what holds data is protected from deletion.
     abandon: the mode or layout that is deployed, whose clusters another one may delete.
     prices: size -> US dollars a month, where they differ from the catalogue; told to the policies.
+    clusters: name -> version, edition and memory of DigitalOcean's, which change by a move alone.
     """
 
     phase: Phases
@@ -32,6 +33,7 @@ class PhaseArgs:
     protect: bool = True
     abandon: str = ""
     prices: Mapping[str, float] = field(default_factory=dict)
+    clusters: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
 
 
 class Phase(dynamic.Resource, module="phase", name="Phase"):
@@ -57,4 +59,6 @@ class Phase(dynamic.Resource, module="phase", name="Phase"):
             props["abandon"] = args.abandon
         if args.prices:
             props["prices"] = dict(args.prices)
+        if args.clusters:
+            props["clusters"] = {name: dict(cluster) for name, cluster in args.clusters.items()}
         super().__init__(PhaseProvider(), name, props, opts)

@@ -62,6 +62,15 @@ class System(pulumi.ComponentResource):
                     protect=settings.protect,
                     abandon=settings.abandon,
                     prices=settings.prices,
+                    clusters={
+                        cluster.made_as: {
+                            "version": cluster.version,
+                            "edition": cluster.edition.value,
+                            "memory_gib": cluster.plan.memory_gib,
+                        }
+                        for cluster in settings.standing
+                        if cluster.self_hosted is None
+                    },
                 ),
                 inside,
             )

@@ -52,7 +52,31 @@ class PhaseProvider(Provider):
                     "another stack.",
                 )
             )
+        # The state keeps an input that is not compared: a stack of before records its clusters without a change.
+        failures += self._moves(_olds.get("clusters") or {}, news.get("clusters") or {})
         return dynamic.CheckResult(news, failures)
+
+    def _moves(self, olds: dict[str, Any], news: dict[str, Any]) -> list[dynamic.CheckFailure]:
+        """What a cluster cannot become where it stands, or only without a way back."""
+        failures = []
+        for name in olds.keys() & news.keys():
+            deployed, wanted = olds[name], news[name]
+            differs = [
+                f"{key} {deployed[key]} to {wanted[key]}"
+                for key in ("version", "edition")
+                if deployed[key] != wanted[key]
+            ]
+            if int(wanted["memory_gib"]) < int(deployed["memory_gib"]):
+                differs.append(f"{deployed['memory_gib']} GiB of memory to {wanted['memory_gib']} GiB")
+            if differs:
+                failures.append(
+                    dynamic.CheckFailure(
+                        "clusters",
+                        f"{name} would go from {' and from '.join(differs)}. That is a move to another cluster, with a "
+                        "way back: `trellis move plan` tells what it takes. Nothing was changed.",
+                    )
+                )
+        return failures
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         return dynamic.CreateResult("phase", self.facts(props))

@@ -120,11 +120,11 @@ def _follow(pair: Pair) -> None:
 def _wait_for_copy(pairs: Sequence[Pair]) -> None:
     told = ""
     while True:
-        found = {pair: streams.progress(pair, pair.old, pair.new) for pair in pairs}
-        lines = [_in_words(pair, progress) for pair, progress in found.items()]
+        found = [streams.progress(pair, pair.old, pair.new) for pair in pairs]
+        lines = [_in_words(pair, progress) for pair, progress in zip(pairs, found, strict=True)]
         if (text := "\n".join(lines)) != told:
             tell(told := text)
-        if all(progress and not progress.is_copying for progress in found.values()):
+        if all(progress and not progress.is_copying for progress in found):
             return
         time.sleep(_EVERY)
 

@@ -8,9 +8,10 @@ from typing import Any
 import psycopg
 
 from trellis.migrator import MigrationError, Target
+from trellis.migrator.connecting import MOVE
 from trellis.operations.errors import OperationError
 
-SCHEMA = "trellis_move"
+SCHEMA = MOVE
 PUBLICATION = "trellis_move"
 # Of a session that moves a database: no two at a time.
 _LOCK = 0x7472656C6D6F7665
