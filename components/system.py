@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SystemArgs:
-    """root: the folder of the program. stack: its name goes into tags."""
+    """root: the folder of the program. stack: its name goes into tags.
+
+    today: the day that DigitalOcean's limits for new clusters go by; empty knows of none.
+    """
 
     settings: Settings
     root: Path
     stack: str
+    today: str = ""
 
 
 class System(pulumi.ComponentResource):
@@ -67,10 +71,13 @@ class System(pulumi.ComponentResource):
                             "version": cluster.version,
                             "edition": cluster.edition.value,
                             "memory_gib": cluster.plan.memory_gib,
+                            "nodes": cluster.nodes,
+                            "replicas": cluster.replicas,
                         }
                         for cluster in settings.standing
                         if cluster.self_hosted is None
                     },
+                    today=args.today,
                 ),
                 inside,
             )

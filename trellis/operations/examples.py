@@ -76,9 +76,9 @@ examples:
   trellis up --stack prod -- --refresh         with options of `pulumi up`""",
     "move": """\
 examples:
-  trellis move plan --stack prod               what would move, and what stops it
-  trellis move start --stack prod              a second cluster that follows
-  trellis move cutover --stack prod            it takes over; rollback goes back
+  trellis move plan --stack prod               what would move
+  trellis move start --stack prod              a second cluster follows
+  trellis move cutover --stack prod            it takes over
   trellis move finish --stack prod             the old one goes""",
     "recover": """\
 example:
