@@ -76,9 +76,13 @@ def filled(record: Cluster, running: Running) -> dict[str, Any]:
     They get the passwords in the record, which may be newer than the backup.
     """
     if isinstance(running, servers.Valkey):
-        return {"port": running.port}
-    found: dict[str, Any] = {"port": running.port, "pool_port": running.pool_port, "standby_port": running.standby_port}
-    found |= {"version": running.version, "promotion": None}
+        return {"port": running.state.port}
+    found: dict[str, Any] = {
+        "port": running.state.port,
+        "pool_port": running.state.pool_port,
+        "standby_port": running.standby_port,
+    }
+    found |= {"version": running.state.version, "promotion": None}
     if record.restore is None:
         return found
     present = running.users()
@@ -92,19 +96,19 @@ def follow(record: Cluster, running: Running, droplets: Iterable[Droplet]) -> No
     """Changes running servers to what the records say: plan, nodes, settings, trusted sources. Raises ServerError."""
     if isinstance(running, servers.Valkey):
         settings = server_settings(record)
-        if running.settings != settings:
+        if running.state.settings != settings:
             running.configure(settings)
     else:
         limit = catalogue.PLANS[record.size].max_connections
-        if running.max_connections != limit:
+        if running.state.max_connections != limit:
             running.resize(limit)
         parameters = postgresql.parameters(record)
-        if running.parameters != parameters:
+        if running.state.parameters != parameters:
             running.configure(parameters)
         if len(running.standbys) != record.num_nodes - 1:
             running.set_standbys(record.num_nodes - 1)
     wanted = trusted_sources(record.rules, droplets)
-    if running.trusted_sources != wanted:
+    if running.state.trusted_sources != wanted:
         running.set_trusted_sources(wanted)
 
 

@@ -172,7 +172,7 @@ class Fleet:
                 self._fail_cluster(record, problem)
                 return
             self._change(record, status="online", failure="", **changes)
-            _log.info("cluster %s: online on port %s", record.name, running.port)
+            _log.info("cluster %s: online on port %s", record.name, running.state.port)
             if isinstance(running, servers.Cluster):
                 for replica in self._state.read().replicas.values():
                     if replica.cluster_id == cluster_id:
@@ -181,13 +181,13 @@ class Fleet:
     def _upgrade_and_empower(self, record: Cluster, running: servers.Cluster) -> None:
         """To the wanted version, if its data goes there; the admin user gets the rights of the account's."""
         try:
-            if running.version != record.version:
+            if running.state.version != record.version:
                 running.upgrade(record.version)
         except servers.UpgradeFailed:
-            _log.exception("cluster %s stays with version %s", record.name, running.version)
+            _log.exception("cluster %s stays with version %s", record.name, running.state.version)
         account = self._state.read().account
         rights = tuple(name for name in servers.RIGHTS if getattr(account, name))
-        if running.rights != rights:
+        if running.state.rights != rights:
             running.set_rights(rights)
 
     def _settled(self, cluster_id: str) -> servers.Cluster:
@@ -208,18 +208,18 @@ class Fleet:
             running = cluster.replicas.get(record.name) or cluster.create_replica(
                 record.name, self._layout.replica(record.id), plan.max_connections
             )
-            if running.max_connections != plan.max_connections:
+            if running.state.max_connections != plan.max_connections:
                 running.resize(plan.max_connections)
             if not running.running():
                 running.start()
             wanted = trusted_sources(record.rules, self._state.read().droplets.values())
-            if running.trusted_sources != wanted:
+            if running.state.trusted_sources != wanted:
                 running.set_trusted_sources(wanted)
         except Exception as problem:
             _log.exception("replica %s of cluster %s", record.name, record.cluster_id)
             self._change(record, failure=str(problem))
             return
-        self._change(record, status="online", failure="", port=running.port)
+        self._change(record, status="online", failure="", port=running.state.port)
 
     def _finish_deletion(self, record: Cluster) -> None:
         self.destroy_cluster(record)

@@ -2,8 +2,8 @@
 
 import select
 import time
-from collections.abc import Collection, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,20 +41,19 @@ class Console:
     def clients(self) -> list[Row]:
         return [row for row in self.execute("SHOW CLIENTS") if row["database"] != CONSOLE]
 
-    def shut(self, pools: Collection[str]) -> None:
-        """Admit nobody to the pools, and return when nobody is on the way in any more.
+    def shut(self, pools: Iterable[str]) -> None:
+        """Admit nobody to the pools any more, and return when nobody is on the way in."""
+        names = {name for name in pools if not self.pools()[name]["disabled"]}
+        for name in names:
+            self.execute(f'DISABLE "{name}"')
+        until(lambda: not names or not self._on_the_way(names), LOGIN_TIMEOUT + 5.0)
 
-        PgBouncer, 1.26 too, crashes when a pool ends while a client of it logs in.
-        """
-        for pool in pools:
-            self.execute(f'DISABLE "{pool}"')
-        until(lambda: not pools or not self._on_the_way(pools), LOGIN_TIMEOUT + 5.0)
-
-    def drop_clients(self, pool: str) -> None:
-        """End every client and server connection of a pool; new clients are welcome when it is done."""
-        self.shut([pool])
-        for command in ("KILL", "RESUME", "ENABLE"):
-            self.execute(f'{command} "{pool}"')
+    def end(self, clients: Iterable[Row]) -> None:
+        """End clients, one by one: PgBouncer, 1.26 too, crashes at times when a pool ends whose clients come and go."""
+        for client in clients:
+            # It may have gone by itself.
+            with suppress(psycopg.errors.ProtocolViolation):
+                self.execute(f"KILL_CLIENT {client['id']}")
 
     def pause(self, pools: Sequence[str], seconds: float) -> None:
         """Let the pools' running transactions end, `seconds` at most, and make clients wait until `resume`."""
@@ -73,7 +72,7 @@ class Console:
             if row["paused"]:
                 self.execute(f'RESUME "{name}"')
 
-    def _on_the_way(self, pools: Collection[str]) -> bool:
+    def _on_the_way(self, pools: set[str]) -> bool:
         return any(row["state"] == "login" and row["database"] in pools for row in self.execute("SHOW SOCKETS"))
 
     def _connect(self) -> psycopg.Connection[Row]:

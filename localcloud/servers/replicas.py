@@ -93,7 +93,7 @@ class Replicas:
         replica.stop()
         processes.stop_within(replica.server.data)
         shutil.rmtree(replica.server.data, ignore_errors=True)
-        copy_primary(self._primary, replica.server, replica.name, program, self._nodes.secrets.replication)
+        copy_primary(self._primary, replica.server, replica.state.name, program, self._nodes.secrets.replication)
         replica.start()
         _await_stream(replica)
 
@@ -129,6 +129,6 @@ class Replicas:
 def _await_stream(replica: Replica) -> None:
     if not until(lambda: replica.status().streaming, STREAM_PATIENCE):
         raise StartFailed(
-            f"Replica {replica.name!r} started but does not stream from its primary. The end of {replica.log}:\n"
-            f"{processes.tail(replica.log)}"
+            f"{replica.server.label} started but does not stream from its primary. The end of {replica.server.log}:\n"
+            f"{processes.tail(replica.server.log)}"
         )

@@ -132,19 +132,16 @@ class Rules:
         return f"There is no such {self.title} setting."
 
 
-_POSTGRESQL = Rules(
-    title="PostgreSQL",
-    integers=_INTEGERS,
-    numbers=_NUMBERS,
-    choices=_CHOICES,
-    flags=("jit", "stat_monitor_enable"),
-    texts={"timezone": ".{1,64}", "pg_partman_bgw.role": ".{1,64}"},
-    groups=_GROUPS,
-)
-
 RULES = {
-    "pg": _POSTGRESQL,
-    "advanced_pg": _POSTGRESQL,
+    "pg": Rules(
+        title="PostgreSQL",
+        integers=_INTEGERS,
+        numbers=_NUMBERS,
+        choices=_CHOICES,
+        flags=("jit", "stat_monitor_enable"),
+        texts={"timezone": ".{1,64}", "pg_partman_bgw.role": ".{1,64}"},
+        groups=_GROUPS,
+    ),
     "valkey": Rules(
         title="Valkey",
         integers={
@@ -166,3 +163,4 @@ RULES = {
     ),
 }
 """Rules by engine. Source: DigitalOcean's OpenAPI document."""
+RULES["advanced_pg"] = RULES["pg"]

@@ -51,7 +51,7 @@ def test_it_streams_and_refuses_writes(cluster: Cluster, replica: Replica, place
     eventually(lambda: replica.status().lag_bytes == 0)
     assert replica.running()
     assert cluster.replicas["reports"] is replica
-    assert replica.log.exists()
+    assert replica.server.log.exists()
 
 
 def test_it_has_its_own_plan_and_grows_with_its_primary(cluster: Cluster, replica: Replica, place: Place) -> None:
@@ -66,7 +66,7 @@ def test_it_has_its_own_plan_and_grows_with_its_primary(cluster: Cluster, replic
         with pytest.raises(psycopg.OperationalError, match="remaining connection slots are reserved"):
             place.connect(replica, user="crowd", password="pw")
     replica.resize(50)
-    assert replica.max_connections == 50
+    assert replica.state.max_connections == 50
     _arrives(place, cluster, replica, 4)
 
 
@@ -84,13 +84,13 @@ def test_it_catches_up_after_a_stop(cluster: Cluster, replica: Replica, place: P
 
 
 def test_it_starts_and_stops_with_its_cluster(cluster: Cluster, replica: Replica, place: Place) -> None:
-    port = replica.port
+    port = replica.state.port
     cluster.stop()
     assert not replica.running()
     again = place.load()
     again.start()
     loaded = again.replicas["reports"]
-    assert loaded.port == port
+    assert loaded.state.port == port
     assert loaded.running()
     _arrives(place, again, loaded, 7)
 
@@ -108,7 +108,7 @@ def test_it_begins_with_its_primarys_trusted_sources(cluster: Cluster, place: Pl
     cluster.set_trusted_sources(["10.0.0.0/16"])
     replica = cluster.create_replica("walled", place.folder / "walled", 25)
     cluster.set_trusted_sources([])
-    assert replica.trusted_sources == ("10.0.0.0/16",)
+    assert replica.state.trusted_sources == ("10.0.0.0/16",)
     with pytest.raises(psycopg.OperationalError, match="no pg_hba"):
         place.connect(replica)
     replica.destroy()

@@ -42,7 +42,7 @@ def test_a_standby_takes_over_at_the_same_address(place: Place, pair: Cluster) -
         with place.connect(pair.standbys[0]) as standby:
             assert value(standby, "SELECT pg_is_in_recovery()") is True
         caught_up(place, pair)
-    before = pair.port, pair.pool_port, pair.standby_port
+    before = pair.state.port, pair.state.pool_port, pair.standby_port
     pair.back_up()
     for answer in (43, 44):
         kill_primary(pair)
@@ -52,7 +52,7 @@ def test_a_standby_takes_over_at_the_same_address(place: Place, pair: Cluster) -
         began = time.monotonic()
         pair.start()
         assert time.monotonic() - began < 30
-        assert (pair.port, pair.pool_port, pair.standby_port) == before
+        assert (pair.state.port, pair.state.pool_port, pair.standby_port) == before
         for host in ("127.0.0.1", "127.0.0.2"):
             with place.connect(pair, host=host) as session:
                 assert value(session, "SELECT pg_is_in_recovery()") is False
@@ -80,7 +80,7 @@ def test_a_take_over_that_was_cut_off_is_ended_by_the_next_start(place: Place, p
         session.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     caught_up(place, pair)
     standby = pair.standbys[0]
-    pair._save(type(pair._state)(**{**vars(pair._state), "promoting": standby.name}))
+    pair._remember(promoting=standby.state.name)
     standby.promote()
     pair.stop()
     loaded = place.load()
@@ -88,7 +88,7 @@ def test_a_take_over_that_was_cut_off_is_ended_by_the_next_start(place: Place, p
     with place.connect(loaded) as session:
         assert value(session, "SELECT timeline_id FROM pg_control_checkpoint()") == 2
         assert value(session, "SELECT answer FROM kept") == 42
-    assert loaded._state.promoting == ""
+    assert loaded.state.promoting == ""
     caught_up(place, loaded)
 
 
@@ -96,8 +96,8 @@ def test_standbys_follow_what_the_cluster_gets(place: Place, pair: Cluster) -> N
     pair.set_standbys(2)
     pair.resize(100)
     pair.set_trusted_sources(["127.0.0.2/32"])
-    assert [node.max_connections for node in pair.standbys] == [100, 100]
-    assert {node.trusted_sources for node in pair.standbys} == {("127.0.0.2/32",)}
+    assert [node.state.max_connections for node in pair.standbys] == [100, 100]
+    assert {node.state.trusted_sources for node in pair.standbys} == {("127.0.0.2/32",)}
     for number in (0, 1):
         caught_up(place, pair, number)
     kill_primary(pair)
@@ -119,7 +119,7 @@ def test_a_replica_becomes_a_cluster_of_its_own(place: Place, cluster: Cluster) 
     # The first time it was cut off after the replica was let go.
     cluster._replicas.forget("reader")
     made = cluster.release("reader", source, folder, "another")
-    assert (made.port, made.max_connections, dict(cluster.replicas)) == (replica.port, 50, {})
+    assert (made.state.port, made.state.max_connections, dict(cluster.replicas)) == (replica.state.port, 50, {})
     made.set_pools([POOL])
     with place.connect(made) as session, place.connect_pool(made, "api") as pooled:
         session.execute("INSERT INTO kept VALUES (43)")

@@ -53,10 +53,10 @@ def test_upgraded_in_place_with_replicas_and_standbys(place: Place, old: Cluster
     with place.connect(old) as session:
         found = session.execute(FACTS).fetchone()
         assert found is not None
-    before, addresses = (*found[:1], *found[2:]), (old.port, old.pool_port, old.standby_port)
+    before, addresses = (*found[:1], *found[2:]), (old.state.port, old.state.pool_port, old.standby_port)
     for number, version in enumerate(("17", "18"), start=1002):
         old.upgrade(version)
-        assert (old.version, (old.port, old.pool_port, old.standby_port)) == (version, addresses)
+        assert (old.state.version, (old.state.port, old.state.pool_port, old.standby_port)) == (version, addresses)
         check(place, old, version, before, number)
         for node in (old.standbys[0], old.replicas["reader"]):
             with place.connect(node) as session:
@@ -92,7 +92,7 @@ def test_a_failed_upgrade_leaves_the_cluster_as_it_was(place: Place, old: Cluste
     moment = old.back_up().created_at
     with pytest.raises(UpgradeFailed, match="adminpack"):
         old.upgrade("17")
-    assert (old.version, old.running()) == ("15", True)
+    assert (old.state.version, old.running()) == ("15", True)
     assert [backup.created_at for backup in old.backups()] == [moment]
     with place.connect(old) as session:
         assert value(session, "SELECT count(*) FROM things") == 1000
@@ -123,7 +123,7 @@ def test_an_upgrade_that_was_cut_off_is_settled_by_the_next_start(
     monkeypatch.undo()
     loaded = place.load()
     loaded.start()
-    assert loaded.version == ("15" if renamed == 1 else "17")
+    assert loaded.state.version == ("15" if renamed == 1 else "17")
     with place.connect(loaded) as session:
         assert value(session, "SELECT count(*) FROM things") == 1000
     assert not (loaded.folder / "upgrade").exists()
