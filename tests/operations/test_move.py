@@ -1,5 +1,9 @@
 """A database moves between two servers while it is written to."""
 
+import json
+import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -225,3 +229,56 @@ def test_what_stands_in_the_way_is_found_before(pair: Pair) -> None:
     }
     assert "ALTER TABLE public.bare REPLICA IDENTITY FULL" in str(found.findings[0])
     assert survey.target(pair.new, pair.old) == ()
+
+
+# A run of its own, which a test kills: it cuts there and back for as long as it lives.
+CUTTER = """
+import json, sys
+from tests.operations.test_move import Pair, cutting, pair_of
+pair = pair_of(json.loads(sys.stdin.read()))
+way = cutting.serving(pair) is not pair.new
+while True:
+    with cutting.cut([pair], to_new=way):
+        pass
+    way = not way
+"""
+
+
+@pytest.mark.soak(short=3, long=30)
+def test_killed_at_random_moments(pair: Pair, rounds: int) -> None:
+    """A cut is killed at a random moment, with a writer on each side: no two sides ever take writes, the next cut goes
+    on in either direction, and no committed row is lost."""
+    chance = random.Random("cuts")  # noqa: S311
+    followed(pair)
+    with writing(pair, 2) as writers:
+        for _ in range(rounds):
+            run = subprocess.Popen(
+                (sys.executable, "-c", CUTTER), cwd=ROOT, stdin=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL
+            )
+            assert run.stdin is not None
+            run.stdin.write(json.dumps([dict(end.peer) for end in (pair.old, pair.new)]))
+            run.stdin.close()
+            time.sleep(chance.uniform(0.5, 2))
+            run.kill()
+            run.wait()
+            # Raises where both sides take writes.
+            cutting.serving(pair)
+            to_new = chance.random() < 0.5
+            with cutting.cut([pair], to_new=to_new):
+                pass
+            assert cutting.serving(pair) is (pair.new if to_new else pair.old)
+    committed = {address for writer in writers for address in writer.committed}
+    source, target = (pair.new, pair.old) if to_new else (pair.old, pair.new)
+    assert cutting.is_close_behind(source, target)
+    assert committed
+    assert committed <= addresses(pair.old)
+    assert committed <= addresses(pair.new)
+
+
+def pair_of(peers: list[dict[str, str]]) -> Pair:
+    """The pair, from the ways to its two sides."""
+    old, new = (
+        Side(cluster=name, database=DATABASE, target=Target(peer), peer=peer)
+        for name, peer in zip(("villa-db-17", "villa-db-18"), peers, strict=True)
+    )
+    return Pair(old=old, new=new)

@@ -131,3 +131,30 @@ def connected(stack: LocalStack) -> Any:
 def version(stack: LocalStack) -> int:
     with connected(stack) as connection:
         return int(connection.info.server_version // 10000)
+
+
+def test_a_cluster_made_after_the_change_grows_by_a_move(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 2026-11-30 on a new Standard cluster has no read-only nodes, and Villa asks for one in scale."""
+    monkeypatch.setenv("TRELLIS_TODAY", "2026-12-01")
+    with program_copy() as program, local_stack(parts, root=program) as stack:
+        stack.api("POST", "/_local/account", {"today": "2026-12-01", "subscriptions": True})
+        stack.up()
+        stack.configure(phase="growth")
+        stack.up()
+        with connected(stack) as connection:
+            connection.execute(INSERT, ("0" * 42, "first", "first"))
+        stack.configure(phase="scale")
+        before = len(stack.journal())
+        told = re.sub(r"\s+", " ", stack.fails("preview"))
+        assert "villa-db is asked to have read-only nodes. A Standard cluster made since 2026-11-30" in told
+        stack.configure(edition="advanced")
+        assert "villa-db would go from edition standard to advanced" in re.sub(r"\s+", " ", stack.try_up().text)
+        assert stack.changes(before) == []
+        for step in (("start",), ("cutover",), ("finish", "--yes")):
+            must(stack, *step)
+        (cluster,) = stack.api("GET", "/v2/databases")["databases"]
+        assert (cluster["name"], cluster["engine"], cluster["size"]) == ("villa-db-2", "advanced_pg", "db-s-2vcpu-4gb")
+        assert len(stack.api("GET", f"/v2/databases/{cluster['id']}/replicas")["replicas"]) == 1
+        stack.must("preview", "--expect-no-changes")
+        with connected(stack) as connection:
+            assert connection.execute("SELECT nickname FROM profiles").fetchall() == [("first",)]

@@ -76,9 +76,9 @@ class PhaseProvider(Provider):
             asked = [
                 words
                 for words, is_asked in (
-                    (f"{cluster['memory_gib']} GiB of memory", int(cluster["memory_gib"]) > most_gib),
-                    (f"{cluster['nodes']} nodes", int(cluster["nodes"]) > 1),
-                    (f"{cluster['replicas']} read-only nodes", int(cluster["replicas"]) > 0),
+                    (f"{int(cluster['memory_gib'])} GiB of memory", int(cluster["memory_gib"]) > most_gib),
+                    ("standby nodes", int(cluster["nodes"]) > 1),
+                    ("read-only nodes", int(cluster["replicas"]) > 0),
                 )
                 if is_asked
             ]
@@ -105,7 +105,8 @@ class PhaseProvider(Provider):
                 if deployed[key] != wanted[key]
             ]
             if int(wanted["memory_gib"]) < int(deployed["memory_gib"]):
-                differs.append(f"{deployed['memory_gib']} GiB of memory to {wanted['memory_gib']} GiB")
+                before, after = (int(one["memory_gib"]) for one in (deployed, wanted))
+                differs.append(f"{before} GiB of memory to {after} GiB")
             if differs:
                 failures.append(
                     dynamic.CheckFailure(
