@@ -7,6 +7,7 @@ import pulumi
 import pulumi_digitalocean as digitalocean
 
 from trellis.settings import PLANS
+from trellis.settings.catalogue import Edition
 from trellis.settings.cluster import QUIET, Maintenance
 
 from .endpoint import Endpoint, Login
@@ -21,7 +22,8 @@ class ClusterArgs:
 
     region: DigitalOcean region slug. network_id: the VPC it joins.
     name: the cluster's, which no other of the account has; by default the component's.
-    version: of PostgreSQL. plan: slug of a node's. storage_gib: a node's disk; by default the plan's.
+    version: of PostgreSQL. edition: DigitalOcean's kind of cluster; another one is another cluster.
+    plan: slug of a node's. storage_gib: a node's disk; by default the plan's.
     nodes: 1, or up to 3 with standbys that take over. databases, users: their names.
     maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
     tags: labels for bills and searches. protect: refuse to delete it and its databases.
@@ -31,6 +33,7 @@ class ClusterArgs:
     network_id: pulumi.Input[str]
     name: pulumi.Input[str] | None = None
     version: pulumi.Input[str] = "17"
+    edition: Edition = Edition.STANDARD
     plan: pulumi.Input[str] = "db-s-1vcpu-1gb"
     storage_gib: pulumi.Input[int] | None = None
     nodes: pulumi.Input[int] = 1
@@ -63,7 +66,7 @@ class Cluster(pulumi.ComponentResource):
         cluster = digitalocean.DatabaseCluster(
             name,
             name=args.name or name,
-            engine="pg",
+            engine=args.edition.engine,
             version=args.version,
             size=args.plan,
             storage_size_mib=storage_mib(args.plan, args.storage_gib),

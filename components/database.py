@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+from trellis.settings.catalogue import Edition
 from trellis.settings.cluster import QUIET, Maintenance
 from trellis.settings.resolved import DatabaseSettings, PoolSettings, physical
 from trellis.settings.system import Alerts
@@ -30,7 +31,7 @@ class PlatformArgs:
     network: the VPC it joins. version: of PostgreSQL.
     databases: each with the folder of its SQL. users: their names. pools: each with its database, user, mode and size.
     trusted_sources: IPv4 addresses and ranges outside the VPC that may connect.
-    private: whether this machine is inside it.
+    private: whether this machine is inside it. migrate: whether the files give the schema; else it comes by a move.
     alerts: who gets mails when it runs hot; by default nobody.
     files: folder of SQL -> what it holds, where it was read before. root: the folder of the program.
     tags: labels for bills and searches. protect: refuse to delete data.
@@ -42,6 +43,7 @@ class PlatformArgs:
     users: Sequence[str]
     pools: Sequence[PoolSettings] = ()
     version: str = "17"
+    migrate: bool = True
     name_suffix: str = ""
     trusted_sources: Sequence[str] = ()
     private: bool = False
@@ -54,13 +56,15 @@ class PlatformArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabasePlatformArgs(PlatformArgs):
-    """plan: slug of a node's. nodes: 1, or more with standbys. replicas: how many read-only ones beside the cluster.
+    """plan: slug of a node's. edition: DigitalOcean's kind of cluster. nodes: 1, or more with standbys.
 
+    replicas: how many read-only ones beside the cluster.
     copy: the network in another region that gets a replica too. droplets: ids of those that use the cluster.
     maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
     """
 
     plan: str = "db-s-1vcpu-1gb"
+    edition: Edition = Edition.STANDARD
     nodes: int = 1
     replicas: int = 0
     copy: Network | None = None
@@ -92,6 +96,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                 region=network.region,
                 network_id=network.id,
                 version=args.version,
+                edition=args.edition,
                 plan=args.plan,
                 nodes=args.nodes,
                 databases=[database.name for database in args.databases],
@@ -115,7 +120,14 @@ class DatabasePlatform(pulumi.ComponentResource):
         )
         guarded = [*cluster.members, trusted.firewall]
         migrations = migrated(
-            named, args.databases, cluster, args.files, args.root, private=private, after=guarded, opts=inside
+            named,
+            args.databases if args.migrate else (),
+            cluster,
+            args.files,
+            args.root,
+            private=private,
+            after=guarded,
+            opts=inside,
         )
         self._pools = {
             pool.name: Pool(
@@ -127,7 +139,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                     cluster_id=cluster.id,
                     database=cluster.databases[pool.database],
                     login=cluster.users[pool.user],
-                    after=[migrations[pool.database]],
+                    after=[migrations[pool.database]] if args.migrate else guarded,
                 ),
                 inside,
             )

@@ -23,6 +23,8 @@ class PhaseArgs:
     name_suffix: what ends the names in the account. protect: whether what holds data is protected from deletion.
     abandon: the mode or layout that is deployed, whose clusters another one may delete.
     prices: size -> US dollars a month, where they differ from the catalogue; told to the policies.
+    clusters: name -> version, edition, memory_gib, nodes and replicas; some of them change by a move alone.
+    today: the day that DigitalOcean's limits for new clusters go by, as 2026-12-31; empty knows of none.
     """
 
     phase: Phases
@@ -32,6 +34,8 @@ class PhaseArgs:
     protect: bool = True
     abandon: str = ""
     prices: Mapping[str, float] = field(default_factory=dict)
+    clusters: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
+    today: str = ""
 
 
 class Phase(dynamic.Resource, module="phase", name="Phase"):
@@ -57,4 +61,8 @@ class Phase(dynamic.Resource, module="phase", name="Phase"):
             props["abandon"] = args.abandon
         if args.prices:
             props["prices"] = dict(args.prices)
+        if args.today:
+            props["today"] = args.today
+        if args.clusters:
+            props["clusters"] = {name: dict(cluster) for name, cluster in args.clusters.items()}
         super().__init__(PhaseProvider(), name, props, opts)

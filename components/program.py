@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pulumi
@@ -10,6 +11,12 @@ from pulumi.runtime.config import CONFIG
 from trellis import settings
 from trellis.migrator import MigrationError
 from trellis.startup import collect_nothing
+
+
+def _today() -> str:
+    # Another cloud than DigitalOcean has days of its own; a test says which one it is.
+    elsewhere = "digitalocean:apiEndpoint" in CONFIG.get() or "DIGITALOCEAN_API_URL" in os.environ
+    return os.environ.get("TRELLIS_TODAY") or ("" if elsewhere else datetime.now(UTC).date().isoformat())
 
 
 def deploy(root: Path) -> None:
@@ -27,7 +34,7 @@ def deploy(root: Path) -> None:
     try:
         settings.refuse_local_shell(CONFIG.get(), os.environ, stack=stack)
         chosen = settings.load(CONFIG.get(), root, stack=stack)
-        system = System(chosen.system, SystemArgs(settings=chosen, root=root, stack=stack))
+        system = System(chosen.system, SystemArgs(settings=chosen, root=root, stack=stack, today=_today()))
     except (settings.SettingsError, MigrationError) as error:
         raise pulumi.RunError(str(error)) from None
     for name, value in system.outputs.items():

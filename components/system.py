@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SystemArgs:
-    """root: the folder of the program. stack: its name goes into tags."""
+    """root: the folder of the program. stack: its name goes into tags.
+
+    today: the day that DigitalOcean's limits for new clusters go by; empty knows of none.
+    """
 
     settings: Settings
     root: Path
     stack: str
+    today: str = ""
 
 
 class System(pulumi.ComponentResource):
@@ -62,6 +66,18 @@ class System(pulumi.ComponentResource):
                     protect=settings.protect,
                     abandon=settings.abandon,
                     prices=settings.prices,
+                    clusters={
+                        cluster.made_as: {
+                            "version": cluster.version,
+                            "edition": cluster.edition.value,
+                            "memory_gib": cluster.plan.memory_gib,
+                            "nodes": cluster.nodes,
+                            "replicas": cluster.replicas,
+                        }
+                        for cluster in settings.standing
+                        if cluster.self_hosted is None
+                    },
+                    today=args.today,
                 ),
                 inside,
             )
@@ -109,16 +125,15 @@ class System(pulumi.ComponentResource):
             for key, droplet in settings.droplets.items()
         }
         trusted = [droplet.id for droplet in droplets.values()]
-        platforms = {
-            cluster.key: _platform(
-                f"{name}-{cluster.key}",
-                cluster,
-                settings,
-                _Surroundings(network=network, copy=copy, droplets=trusted, files=files, root=args.root, tags=tags),
-                inside,
+        around = _Surroundings(network=network, copy=copy, droplets=trusted, files=files, root=args.root, tags=tags)
+        made = {
+            # The first one's component has the name that it had before there were moves.
+            cluster.made_as: _platform(
+                f"{name}-{cluster.key}{cluster.made_as.removeprefix(cluster.name)}", cluster, settings, around, inside
             )
-            for cluster in settings.clusters
+            for cluster in settings.standing
         }
+        platforms = {cluster.key: made[cluster.made_as] for cluster in settings.clusters}
         caches = {
             cache.key: Cache(
                 cache.cache.name,
@@ -191,7 +206,7 @@ class System(pulumi.ComponentResource):
                 ConnectionFilesArgs(folder=settings.connection_files, texts=_connection_texts(settings, platforms)),
                 inside,
             )
-        self.outputs = _outputs(settings, platforms, caches, apps, droplets)
+        self.outputs = _outputs(settings, platforms, made, caches, apps, droplets)
         self.register_outputs({})
 
 
@@ -211,12 +226,13 @@ def _platform(
     name: str, cluster: ClusterSettings, settings: Settings, around: _Surroundings, opts: pulumi.ResourceOptions
 ) -> "Platform":
     common = PlatformArgs(
-        cluster=cluster.name,
+        cluster=cluster.made_as,
         network=around.network,
         databases=cluster.databases,
         users=cluster.users,
         pools=cluster.pools,
         version=cluster.version,
+        migrate=not cluster.fresh,
         name_suffix=settings.name_suffix,
         trusted_sources=settings.trusted_sources,
         private=settings.migration_endpoint == "private",
@@ -230,6 +246,7 @@ def _platform(
         managed = DatabasePlatformArgs(
             **vars(common),
             plan=cluster.plan.slug,
+            edition=cluster.edition,
             nodes=cluster.nodes,
             replicas=cluster.replicas,
             copy=around.copy,
@@ -280,11 +297,13 @@ def _connection_texts(settings: Settings, platforms: Mapping[str, "Platform"]) -
 def _outputs(
     settings: Settings,
     platforms: Mapping[str, "Platform"],
+    standing: Mapping[str, "Platform"],
     caches: Mapping[str, Cache],
     apps: Mapping[str, App],
     droplets: Mapping[str, Droplet],
 ) -> Mapping[str, pulumi.Input[Any]]:
     made = {cluster.name: (cluster, platforms[cluster.key]) for cluster in settings.clusters}
+    beside = {cluster.name: standing[cluster.beside.made_as] for cluster in settings.clusters if cluster.beside}
     return {
         "system": settings.system,
         "phase": settings.phase.value,
@@ -304,7 +323,18 @@ def _outputs(
         "pooled_uris": {name: platform.pooled_uris for name, (_, platform) in made.items()},
         "replica_uris": {name: platform.replica_uris for name, (_, platform) in made.items() if platform.replica_uris},
         "ca_certificates": {name: platform.ca_certificate for name, (_, platform) in made.items()},
-        "migrations": {name: platform.reports for name, (_, platform) in made.items()},
+        # The schema of a new cluster comes from the one beside it.
+        "migrations": {name: (platform.reports or beside[name].reports) for name, (_, platform) in made.items()},
+        **(
+            {
+                "moving": {
+                    name: {"direct_uris": platform.direct_uris, "ca_certificate": platform.ca_certificate}
+                    for name, platform in beside.items()
+                }
+            }
+            if beside
+            else {}
+        ),
         "cache_uris": {key: cache.uri for key, cache in caches.items()},
         "app_urls": {name: app.url for name, app in apps.items()},
         "droplet_addresses": {name: droplet.public_address for name, droplet in droplets.items()},

@@ -213,7 +213,7 @@ def _check_database(database: Mapping[str, Any], tables: Tables) -> None:
     if cluster is None:
         raise SpecRefused(f"{where}.cluster_name", f"there is no database cluster called {name!r}.")
     title = catalogue.RUNNING[cluster.engine].title
-    if _ENGINES[engine] != cluster.engine:
+    if (engine == "PG") != cluster.postgresql:
         raise SpecRefused(f"{where}.engine", f"{engine}: {name} runs {title}.")
     if database.get("version") and database["version"] != cluster.version:
         raise SpecRefused(f"{where}.version", f"{database['version']}: {name} runs {title} {cluster.version}.")

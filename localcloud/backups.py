@@ -6,11 +6,20 @@ from datetime import UTC, datetime, timedelta
 from localcloud import servers
 from localcloud.fleet import Fleet
 from localcloud.jobs import Ticker
+from localcloud.records import Cluster
 from localcloud.state import State
 
 _log = logging.getLogger("localcloud.backups")
 
 INTERVAL = timedelta(days=1)
+
+
+def following(cluster: Cluster, last: datetime) -> datetime:
+    """When the backup after the last one is due: at the hour and minute of the cluster's settings, else a day later."""
+    at = last.replace(
+        hour=cluster.config.get("backup_hour", last.hour), minute=cluster.config.get("backup_minute", last.minute)
+    )
+    return at if at > last else at + INTERVAL
 
 
 class BackupSchedule(Ticker):
@@ -26,15 +35,15 @@ class BackupSchedule(Ticker):
 
     def _back_up_all(self) -> None:
         for cluster in self._state.read().clusters.values():
-            if cluster.engine == "pg" and cluster.status == "online" and not self.ended.is_set():
-                self._back_up(cluster.id)
+            if cluster.postgresql and cluster.status == "online" and not self.ended.is_set():
+                self._back_up(cluster)
 
-    def _back_up(self, cluster_id: str) -> None:
+    def _back_up(self, cluster: Cluster) -> None:
         try:
-            running = self._fleet.postgresql(cluster_id)
+            running = self._fleet.postgresql(cluster.id)
             found = running.backups()
-            if not found or datetime.now(UTC) - found[-1].created_at >= INTERVAL:
+            if not found or datetime.now(UTC) >= following(cluster, found[-1].created_at):
                 running.back_up()
         except (servers.ServerError, OSError) as problem:
             # Stopped, resized or deleted meanwhile. Whatever it was, it is tried again at the next look.
-            _log.warning("cluster %s was not backed up: %s", cluster_id, problem)
+            _log.warning("cluster %s was not backed up: %s", cluster.id, problem)

@@ -7,6 +7,7 @@ lists it, the largest disk as the storage scaling documentation does; the figure
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from localcloud.records import Engine
 
@@ -119,9 +120,21 @@ POSTGRESQL_VERSIONS = {
     "15": "2027-11-11T00:00:00Z",
     "16": "2028-11-09T00:00:00Z",
     "17": "2029-11-08T00:00:00Z",
+    "18": "2030-11-13T00:00:00Z",
 }
 """Majors DigitalOcean offers, with their end of life from the PostgreSQL project's versioning policy.
 Of these the local cloud can only run the ones that are installed."""
+
+ADVANCED_PLANS = ("db-s-2vcpu-4gb", "gd-2vcpu-8gb", "gd-4vcpu-16gb", "gd-8vcpu-32gb")
+"""Of PLANS, those that the OpenAPI document has for Advanced: the first in its example, the others in its options."""
+
+LIMITED_GIB = 4
+LIMITED_FROM, LIMITED_NEW_FROM = date(2026, 11, 30), date(2026, 10, 15)
+"""From when on new Standard clusters have at most this memory, no standby and no read-only nodes: for all accounts, and
+for those that never had a cluster. Source: quotations of DigitalOcean's announcement; the page was not seen."""
+
+USUAL_DAY = date(2026, 10, 14)
+"""What the rules go by until the account is given a day: the last one without limits."""
 
 VALKEY_VERSIONS: Mapping[str, str | None] = {"8": None}
 """Majors DigitalOcean offers, with their end of life, which is not announced."""
@@ -129,23 +142,38 @@ VALKEY_VERSIONS: Mapping[str, str | None] = {"8": None}
 
 @dataclass(frozen=True, kw_only=True)
 class EngineType:
-    """An engine that runs here. versions: majors on offer with their end of life; the last one is the default."""
+    """An engine that runs here. versions: majors on offer with their end of life. plans: what it runs on."""
 
     slug: Engine
     title: str
     admin: str
     versions: Mapping[str, str | None]
-
-    @property
-    def default_version(self) -> str:
-        return list(self.versions)[-1]
+    default_version: str
+    plans: Mapping[str, Plan]
 
 
 RUNNING = {
     engine.slug: engine
     for engine in (
-        EngineType(slug="pg", title="PostgreSQL", admin="doadmin", versions=POSTGRESQL_VERSIONS),
-        EngineType(slug="valkey", title="Valkey", admin="default", versions=VALKEY_VERSIONS),
+        EngineType(
+            slug="pg",
+            title="PostgreSQL",
+            admin="doadmin",
+            versions=POSTGRESQL_VERSIONS,
+            default_version="17",
+            plans=PLANS,
+        ),
+        EngineType(
+            slug="advanced_pg",
+            title="PostgreSQL Advanced",
+            admin="doadmin",
+            versions={major: POSTGRESQL_VERSIONS[major] for major in ("16", "17", "18")},
+            default_version="18",
+            plans={slug: PLANS[slug] for slug in ADVANCED_PLANS},
+        ),
+        EngineType(
+            slug="valkey", title="Valkey", admin="default", versions=VALKEY_VERSIONS, default_version="8", plans=PLANS
+        ),
     )
 }
 

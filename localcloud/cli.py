@@ -116,6 +116,8 @@ def _status(arguments: argparse.Namespace) -> int:
         # Looks at the servers, so that the records tell of those that ended just now.
         running.get("/_local/health")
     facts = describe(running, State(Layout(state=state).records).read())
+    if arguments.versions:
+        facts |= running.get("/_local/parts")
     print(json.dumps({"running": True, **facts}, indent=2) if arguments.json else render(facts))
     return 0
 
@@ -279,9 +281,9 @@ def parser() -> argparse.ArgumentParser:
 
     add("start", _start, "start in the background and wait until everything answers")
     add("stop", _stop, "stop the API and all servers; data is kept")
-    add("status", _status, "show clusters, pools, replicas, ports and Droplets").add_argument(
-        "--json", action="store_true", help="print JSON"
-    )
+    shown = add("status", _status, "show clusters, pools, replicas, ports and Droplets")
+    shown.add_argument("--json", action="store_true", help="print JSON")
+    shown.add_argument("--versions", action="store_true", help="also each server program's version and origin")
     add("reset", _reset, "stop everything and delete all data").add_argument(
         "--yes", action="store_true", help="do not ask"
     )

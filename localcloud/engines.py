@@ -49,10 +49,12 @@ def start(
     tools: servers.Tools,
     authority: servers.CertificateAuthority,
     running: Callable[[str], servers.Cluster],
+    replica: Path,
 ) -> Running:
     """The cluster's servers in `folder`, running; made there when they do not exist yet. Raises ServerError.
 
-    running: another cluster's servers by its id, for a cluster that is restored from it.
+    running: another cluster's servers by its id, for a cluster that is restored from it or was a replica of it.
+    replica: the folder it had then.
     """
     found = load(record, folder, tools, authority)
     if found is not None:
@@ -60,6 +62,8 @@ def start(
         return found
     if record.engine == "valkey":
         return servers.Valkey.create(folder, _valkey(record), tools, authority)
+    if record.promotion is not None:
+        return running(record.promotion.cluster_id).release(record.promotion.name, replica, folder, record.id)
     if record.restore is not None:
         at = datetime.fromisoformat(record.restore.at)
         return running(record.restore.cluster_id).restore(folder, _postgresql(record), at)
@@ -67,34 +71,44 @@ def start(
 
 
 def filled(record: Cluster, running: Running) -> dict[str, Any]:
-    """How the record of a cluster that was just restored changes: it keeps the users that were there then.
+    """What the servers tell the record. One that was just restored keeps the users that were there then.
 
-    They get the passwords in the record, which may be newer than the backup. Empty for every other cluster.
+    They get the passwords in the record, which may be newer than the backup.
     """
-    if record.restore is None or isinstance(running, servers.Valkey):
-        return {}
+    if isinstance(running, servers.Valkey):
+        return {"port": running.state.port}
+    found: dict[str, Any] = {
+        "port": running.state.port,
+        "pool_port": running.state.pool_port,
+        "standby_port": running.standby_port,
+    }
+    found |= {"version": running.state.version, "promotion": None}
+    if record.restore is None:
+        return found
     present = running.users()
     users = tuple(user for user in record.users if user.name in present)
     for user in users:
         running.set_password(user.name, user.password)
-    return {"users": users, "databases": running.databases(), "restore": None}
+    return found | {"users": users, "databases": running.databases(), "restore": None}
 
 
 def follow(record: Cluster, running: Running, droplets: Iterable[Droplet]) -> None:
-    """Changes running servers to what the records say: plan, settings, trusted sources. Raises ServerError."""
+    """Changes running servers to what the records say: plan, nodes, settings, trusted sources. Raises ServerError."""
     if isinstance(running, servers.Valkey):
         settings = server_settings(record)
-        if running.settings != settings:
+        if running.state.settings != settings:
             running.configure(settings)
     else:
         limit = catalogue.PLANS[record.size].max_connections
-        if running.max_connections != limit:
+        if running.state.max_connections != limit:
             running.resize(limit)
         parameters = postgresql.parameters(record)
-        if running.parameters != parameters:
+        if running.state.parameters != parameters:
             running.configure(parameters)
+        if len(running.standbys) != record.num_nodes - 1:
+            running.set_standbys(record.num_nodes - 1)
     wanted = trusted_sources(record.rules, droplets)
-    if running.trusted_sources != wanted:
+    if running.state.trusted_sources != wanted:
         running.set_trusted_sources(wanted)
 
 

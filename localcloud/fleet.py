@@ -162,11 +162,14 @@ class Fleet:
                 running = self._clusters.get(cluster_id)
                 if running is None:
                     folder = self._layout.cluster(cluster_id)
-                    running = start(record, folder, self.tools, self.authority, self._settled)
+                    before = self._layout.replica(cluster_id)
+                    running = start(record, folder, self.tools, self.authority, self._settled, before)
                     self._clusters[cluster_id] = running
                 elif not running.running():
                     running.start()
                 follow(record, running, self._state.read().droplets.values())
+                if isinstance(running, servers.Cluster):
+                    self._upgrade_and_empower(record, running)
                 changes = filled(record, running)
             except Exception as problem:
                 self._fail_cluster(record, problem)
@@ -175,11 +178,23 @@ class Fleet:
                 self._change(record, **changes)
                 return
             self._change(record, status="online", failure="", **changes)
-            _log.info("cluster %s: online on port %s", record.name, running.port)
+            _log.info("cluster %s: online on port %s", record.name, running.state.port)
             if isinstance(running, servers.Cluster):
                 for replica in self._state.read().replicas.values():
                     if replica.cluster_id == cluster_id:
                         self._settle_replica(running, replica)
+
+    def _upgrade_and_empower(self, record: Cluster, running: servers.Cluster) -> None:
+        """To the wanted version, if its data goes there; the admin user gets the rights of the account's."""
+        try:
+            if running.state.version != record.version:
+                running.upgrade(record.version)
+        except servers.UpgradeFailed:
+            _log.exception("cluster %s stays with version %s", record.name, running.state.version)
+        account = self._state.read().account
+        rights = tuple(name for name in servers.RIGHTS if getattr(account, name))
+        if running.state.rights != rights:
+            running.set_rights(rights)
 
     def _settled(self, cluster_id: str) -> servers.Cluster:
         """The servers of another cluster, which may not have been started yet."""
@@ -199,12 +214,12 @@ class Fleet:
             running = cluster.replicas.get(record.name) or cluster.create_replica(
                 record.name, self._layout.replica(record.id), plan.max_connections, record.port
             )
-            if running.max_connections != plan.max_connections:
+            if running.state.max_connections != plan.max_connections:
                 running.resize(plan.max_connections)
             if not running.running():
                 running.start()
             wanted = trusted_sources(record.rules, self._state.read().droplets.values())
-            if running.trusted_sources != wanted:
+            if running.state.trusted_sources != wanted:
                 running.set_trusted_sources(wanted)
         except Exception as problem:
             _log.exception("replica %s of cluster %s", record.name, record.cluster_id)

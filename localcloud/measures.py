@@ -64,7 +64,7 @@ class Meter:
             yield name, (), value
         if isinstance(running, servers.Valkey):
             return
-        yield "postgresql_max_connections", (), running.max_connections
+        yield "postgresql_max_connections", (), running.state.max_connections
         of: Labels
         for (row,) in running.query(_DATABASES):
             of = (("db", row["datname"]),)
@@ -75,11 +75,10 @@ class Meter:
         for name, state, count in running.query(_STATES):
             yield "postgresql_connections", (("db", name), ("state", state)), count
         for name, replica in running.replicas.items():
-            status, of = replica.status(), (("replica", name),)
-            yield "postgresql_replication_streaming", of, status.streaming
-            if status.lag_bytes is not None and status.lag_seconds is not None:
-                yield "postgresql_replication_lag_bytes", of, status.lag_bytes
-                yield "postgresql_replication_lag_seconds", of, status.lag_seconds
+            lag, of = replica.lag(), (("replica", name),)
+            yield "postgresql_replication_streaming", of, lag is not None
+            if lag is not None:
+                yield "postgresql_replication_lag_bytes", of, lag
         for pool in running.pool_statistics():
             of = (("db", str(pool["database"])), ("user", str(pool["user"])))
             for column in _POOLS:

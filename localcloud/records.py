@@ -91,7 +91,28 @@ class StorageAutoscale(Record):
 Status = Literal["creating", "online", "resizing", "migrating", "forking", "restarting"]
 """As the API has it; "restarting", while a server that ended is started again, is our own."""
 
-Engine = Literal["pg", "valkey"]
+Engine = Literal["pg", "advanced_pg", "valkey"]
+
+
+class Account(Record):
+    """What differs from one account to the next, set by `POST /_local/account`.
+
+    today: the day that the rules of editions go by (RFC 3339); empty for one before they change.
+    since: the day on which the first PostgreSQL cluster was made; empty when there was none.
+    replication, subscriptions: what `doadmin` may do; DigitalOcean does not say.
+    """
+
+    today: str = ""
+    since: str = ""
+    replication: bool = True
+    subscriptions: bool = False
+
+
+class Promotion(Record):
+    """What a new cluster was: a replica of another one, by its name."""
+
+    cluster_id: str
+    name: str
 
 
 class Restore(Record):
@@ -133,6 +154,9 @@ class Cluster(Database):
     pool_port: int
     metrics_port: int = 0
     """0 for one of a version that had no metrics."""
+    standby_port: int = 0
+    limited: bool = False
+    """Made under Standard's limits: 4 GiB at most, no standby, no read-only node."""
     users: tuple[User, ...] = ()
     databases: tuple[str, ...] = ()
     pools: tuple[Pool, ...] = ()
@@ -144,6 +168,12 @@ class Cluster(Database):
     autoscale: StorageAutoscale | None = None
     restore: Restore | None = None
     """Until the cluster is filled."""
+    promotion: Promotion | None = None
+    """The same."""
+
+    @property
+    def postgresql(self) -> bool:
+        return self.engine != "valkey"
 
     @property
     def admin(self) -> User:

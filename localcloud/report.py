@@ -7,8 +7,8 @@ from localcloud.catalogue import RUNNING
 from localcloud.daemon import Process
 from localcloud.state import Tables
 
-_CLUSTER = {"id", "name", "status", "failure", "engine", "version", "size", "region", "port", "pool_port", "databases"}
 _REPLICA = {"id", "name", "status", "failure", "size", "port"}
+_CLUSTER = _REPLICA | {"engine", "version", "num_nodes", "region", "pool_port", "databases"}
 _DROPLET = {"id", "name", "status", "failure", "image", "size", "region", "public_address", "private_address"}
 
 
@@ -46,6 +46,7 @@ def render(facts: dict[str, Any]) -> str:
     problems: list[str] = []
     for cluster in facts["clusters"]:
         what = f"{RUNNING[cluster['engine']].title} {cluster['version']}, {cluster['size']}, {cluster['region']}"
+        what += f", {cluster['num_nodes']} nodes" if cluster["num_nodes"] > 1 else ""
         rows.append(("cluster", cluster["name"], cluster["status"], str(cluster["port"] or "-"), what))
         for pool in cluster["pools"]:
             what = f"{pool['mode']}, {pool['size']} connections to {pool['db']} as {pool['user'] or 'any user'}"
@@ -69,6 +70,8 @@ def render(facts: dict[str, Any]) -> str:
     for kind in ("vpcs", "apps", "zones"):
         if facts[kind]:
             lines.append(f"{kind}: {', '.join(facts[kind])}")
+    parts = [(part["name"], part["version"], part["package"] or "-", part["path"]) for part in facts.get("parts", ())]
+    lines += _table(("part", "version", "package", "path"), parts) if parts else []
     return "\n".join([*lines, *problems])
 
 

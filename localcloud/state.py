@@ -20,7 +20,9 @@ class StateError(Exception):
 
 
 class Tables:
-    """One dictionary of records a kind, by id (tags: by name)."""
+    """One dictionary of records a kind, by id (tags: by name; the account: the one there is)."""
+
+    accounts: dict[str, records.Account]
 
     vpcs: dict[str, records.Vpc]
     clusters: dict[str, records.Cluster]
@@ -44,6 +46,14 @@ class Tables:
 
     def __init__(self) -> None:
         self.restore({name: {} for name in _ADAPTERS})
+
+    @property
+    def account(self) -> records.Account:
+        return self.accounts.get("", records.Account())
+
+    @account.setter
+    def account(self, record: records.Account) -> None:
+        self.accounts[""] = record
 
     def snapshot(self) -> dict[str, dict[str, Record]]:
         return {name: dict(table) for name, table in vars(self).items()}

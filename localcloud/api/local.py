@@ -1,8 +1,9 @@
 """/_local: the local cloud's own calls, for its command and for tests."""
 
 import re
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Any, Literal
 
 from pydantic import field_validator
 
@@ -10,7 +11,7 @@ from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.errors import Unprocessable
 from localcloud.compute import Droplet
 from localcloud.faults import Fault, FaultKind
-from localcloud.records import Cluster, Replica
+from localcloud.records import Account, Cluster, Replica
 from localcloud.spaces.addresses import ENDPOINT_TEMPLATE
 from localcloud.spaces.lifecycle import sweep
 
@@ -30,6 +31,13 @@ class _Order(Body):
         except re.error as problem:
             raise ValueError(f"not a regular expression: {problem}") from problem
         return text
+
+
+class _Account(Body):
+    today: date | Literal[""]
+    since: date | Literal[""]
+    replication: bool
+    subscriptions: bool
 
 
 def _health(call: Call) -> Reply:
@@ -52,6 +60,22 @@ def _health(call: Call) -> Reply:
             },
         }
     )
+
+
+def _parts(call: Call) -> Reply:
+    return Reply(body={"parts": [{**asdict(part), "path": str(part.path)} for part in call.cloud.fleet.tools.parts()]})
+
+
+def _get_account(call: Call) -> Reply:
+    return Reply(body={"account": call.cloud.state.read().account.model_dump()})
+
+
+def _post_account(call: Call) -> Reply:
+    with call.cloud.state.transaction() as tables:
+        tables.account = Account(**call.read(_Account, tables.account.model_dump()).model_dump(mode="json"))
+    # What `doadmin` may do is the servers' business.
+    call.cloud.fleet.settle_all()
+    return _get_account(call)
 
 
 def _journal(call: Call) -> Reply:
@@ -124,6 +148,8 @@ ENDPOINTS: Routes = {
     "/_local/endpoints": {"GET": _endpoints},
     "/_local/spaces/sweep": {"POST": _sweep},
     "/_local/health": {"GET": _health},
+    "/_local/account": {"GET": _get_account, "POST": _post_account},
+    "/_local/parts": {"GET": _parts},
     "/_local/journal": {"GET": _journal},
     "/_local/faults": {"POST": _order, "GET": _orders, "DELETE": _clear},
 }

@@ -23,18 +23,21 @@ from localcloud.servers.errors import (
     ServerError,
     StartFailed,
     ToolMissing,
+    UpgradeFailed,
 )
+from localcloud.servers.logins import RIGHTS
 from localcloud.servers.ports import choose as choose_ports
 from localcloud.servers.postgresql import POSTGRESQL_LOG
 from localcloud.servers.processes import within as processes_within
 from localcloud.servers.replica import Replica
-from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec, ReplicaStatus
-from localcloud.servers.tools import Tools
+from localcloud.servers.specs import ClusterSpec, PoolMode, PoolSpec
+from localcloud.servers.tools import Part, Tools
 from localcloud.servers.valkey import Valkey
 from localcloud.servers.valkey_files import ValkeySettings, ValkeySpec
 
 __all__ = [
     "POSTGRESQL_LOG",
+    "RIGHTS",
     "WINDOW",
     "AlreadyExists",
     "Backup",
@@ -46,15 +49,16 @@ __all__ = [
     "InvalidRequest",
     "NotFound",
     "NotRunning",
+    "Part",
     "PoolMode",
     "PoolSpec",
     "PortTaken",
     "Replica",
-    "ReplicaStatus",
     "ServerError",
     "StartFailed",
     "ToolMissing",
     "Tools",
+    "UpgradeFailed",
     "Valkey",
     "ValkeySettings",
     "ValkeySpec",

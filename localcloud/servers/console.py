@@ -2,8 +2,8 @@
 
 import select
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,12 @@ from psycopg import pq
 from psycopg.rows import dict_row
 
 from localcloud.servers.access import CONSOLE, CONSOLE_USER
+from localcloud.waiting import until
 
 Row = dict[str, Any]
+
+LOGIN_TIMEOUT = 15
+"""Seconds that a client may take to log in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +44,19 @@ class Console:
     def statistics(self) -> list[Row]:
         return [row for row in self.execute("SHOW POOLS") if row["database"] != CONSOLE]
 
-    def drop_clients(self, pool: str) -> None:
-        """End every client and server connection of a pool; new clients are welcome at once."""
-        self.execute(f'KILL "{pool}"')
-        self.execute(f'RESUME "{pool}"')
+    def shut(self, pools: Iterable[str]) -> None:
+        """Admit nobody to the pools any more, and return when nobody is on the way in."""
+        names = {name for name in pools if not self.pools()[name]["disabled"]}
+        for name in names:
+            self.execute(f'DISABLE "{name}"')
+        until(lambda: not names or not self._on_the_way(names), LOGIN_TIMEOUT + 5.0)
+
+    def end(self, clients: Iterable[Row]) -> None:
+        """End clients, one by one: PgBouncer, 1.26 too, crashes at times when a pool ends whose clients come and go."""
+        for client in clients:
+            # It may have gone by itself.
+            with suppress(psycopg.errors.ProtocolViolation):
+                self.execute(f"KILL_CLIENT {client['id']}")
 
     def pause(self, pools: Sequence[str], seconds: float) -> None:
         """Let the pools' running transactions end, `seconds` at most, and make clients wait until `resume`."""
@@ -61,6 +74,9 @@ class Console:
         for name, row in self.pools().items():
             if row["paused"]:
                 self.execute(f'RESUME "{name}"')
+
+    def _on_the_way(self, pools: set[str]) -> bool:
+        return any(row["state"] == "login" and row["database"] in pools for row in self.execute("SHOW SOCKETS"))
 
     def _connect(self) -> psycopg.Connection[Row]:
         return psycopg.connect(

@@ -21,6 +21,10 @@ class PortTaken(StartFailed):
     """A port that belongs to a cluster is in use by a process that is not one of its servers."""
 
 
+class UpgradeFailed(ServerError):
+    """A cluster could not be brought to a newer version. It runs as before."""
+
+
 class NotRunning(ServerError):
     """The operation needs the cluster's server, and it is stopped or does not answer."""
 

@@ -1,6 +1,6 @@
 """The users and databases of a cluster, managed by the platform's superuser."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -36,6 +36,20 @@ def check_name(kind: str, name: str) -> None:
         )
     if name in RESERVED_DATABASES or name in {SUPERUSER, REPLICATION_USER} or name.startswith("pg_"):
         raise InvalidRequest(f"{kind} name {name!r} is reserved. Nothing was changed.")
+
+
+RIGHTS = ("replication", "subscriptions")
+"""What an admin user may be given: the attribute REPLICATION; from PostgreSQL 16 on, CREATE SUBSCRIPTION."""
+
+
+def set_rights(server: PostgresServer, admin: str, rights: Sequence[str]) -> None:
+    user = sql.Identifier(admin)
+    with _plainly(f"user {admin!r}"), server.connect() as connection:
+        attribute = "REPLICATION" if "replication" in rights else "NOREPLICATION"
+        connection.execute(sql.SQL(f"ALTER ROLE {{}} {attribute}").format(user))
+        if connection.info.server_version >= 160000:
+            change = "GRANT {} TO {}" if "subscriptions" in rights else "REVOKE {} FROM {}"
+            connection.execute(sql.SQL(change).format(sql.Identifier("pg_create_subscription"), user))
 
 
 def create_database(server: PostgresServer, name: str, owner: str) -> None:

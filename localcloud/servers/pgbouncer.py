@@ -2,7 +2,7 @@
 
 import ipaddress
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import psycopg
 
 from localcloud.servers import ports, processes, sockets
 from localcloud.servers.access import CONSOLE_USER, admits, networks, pooler_rules
-from localcloud.servers.console import Console, Row
+from localcloud.servers.console import LOGIN_TIMEOUT, Console, Row
 from localcloud.servers.errors import NotRunning, ServerError, StartFailed
 from localcloud.servers.processes import Process
 from localcloud.servers.server import Server
@@ -100,16 +100,22 @@ class Pooler(Server):
         if not self.running():
             raise NotRunning(f"{self.label} is not running; the change takes effect when it starts.")
         seen = self.log_size()
-        self._write(settings)
         try:
+            wanted = {pool.name for pool in settings.pools}
+            gone = self.console.pools().keys() - wanted
+            self.console.shut(gone)
+            self._write(settings, gone)
             self.console.execute("RELOAD")
-            served = set(self.console.pools())
-            for pool in settings.pools:
-                if any(not _admitted(client, pool, settings) for client in self.console.clients()):
-                    self.console.drop_clients(pool.name)
+            for name, row in self.console.pools().items():
+                if name in gone:
+                    self.console.execute(f'RECONNECT "{name}"')
+                elif row["disabled"]:
+                    self.console.execute(f'ENABLE "{name}"')
+            self.console.end(client for client in self.console.clients() if not _admitted(client, settings))
+            served = {name for name, row in self.console.pools().items() if not row["disabled"]}
         except psycopg.Error as error:
             raise ServerError(f"{self.label} does not follow its console: {error}\n{self._tail(seen)}") from error
-        if served != {pool.name for pool in settings.pools}:
+        if served != wanted:
             raise ServerError(f"{self.label} did not take the new pools. The end of {self.log}:\n{self._tail(seen)}")
 
     def pause(self, pools: Sequence[str], seconds: float) -> None:
@@ -126,14 +132,15 @@ class Pooler(Server):
         except psycopg.Error as error:
             raise ServerError(f"{self.label} does not follow its console: {error}") from error
 
-    def _write(self, settings: PoolerSettings) -> None:
+    def _write(self, settings: PoolerSettings, gone: Iterable[str] = ()) -> None:
+        """gone: pools that a running PgBouncer keeps, with nobody in them, until it starts the next time."""
         users = {**settings.verifiers, CONSOLE_USER: self.console_password}
         self.account.write(self.home / "users.txt", "".join(f'"{user}" "{secret}"\n' for user, secret in users.items()))
         self.account.write(self.home / "hba.conf", pooler_rules(settings.trusted_sources, settings.pools))
         # Last: the other files are read when this one is.
-        self.account.write(self.home / "pgbouncer.ini", self._configuration(settings))
+        self.account.write(self.home / "pgbouncer.ini", self._configuration(settings, gone))
 
-    def _configuration(self, settings: PoolerSettings) -> str:
+    def _configuration(self, settings: PoolerSettings, gone: Iterable[str]) -> str:
         options: dict[str, str | int] = {
             "listen_addr": ",".join(dict.fromkeys(self.hosts)),
             "listen_port": self.port,
@@ -150,6 +157,7 @@ class Pooler(Server):
             "client_tls_protocols": "secure",
             "max_client_conn": MAX_CLIENTS,
             "listen_backlog": 1024,
+            "client_login_timeout": LOGIN_TIMEOUT,
             "server_idle_timeout": 300,
             # After a restart of the server clients should not wait the default 15 seconds.
             "server_login_retry": 1,
@@ -158,7 +166,8 @@ class Pooler(Server):
             "log_disconnections": 0,
             "log_stats": 0,
         }
-        lines = ["[databases]", *(self._pool(pool) for pool in settings.pools), "", "[pgbouncer]"]
+        shut = (PoolSpec(name=name, database="postgres", user=None, mode="session", size=1) for name in gone)
+        lines = ["[databases]", *(self._pool(pool) for pool in (*settings.pools, *shut)), "", "[pgbouncer]"]
         lines += [f"{name} = {value}" for name, value in options.items()]
         return "".join(f"{line}\n" for line in lines)
 
@@ -174,9 +183,8 @@ class Pooler(Server):
         return processes.tail(self.log, seen)
 
 
-def _admitted(client: Row, pool: PoolSpec, settings: PoolerSettings) -> bool:
-    if client["database"] != pool.name:
-        return True
-    if pool.user is not None and client["user"] != pool.user:
+def _admitted(client: Row, settings: PoolerSettings) -> bool:
+    pool = next((pool for pool in settings.pools if pool.name == client["database"]), None)
+    if pool is None or pool.user not in (None, client["user"]):
         return False
     return admits(networks(settings.trusted_sources), ipaddress.ip_address(client["addr"]))

@@ -102,6 +102,22 @@ class PostgresServer(Server):
     def sockets(self) -> Path:
         return sockets.socket_folder(self.folder)
 
+    def version(self) -> str:
+        """The major version whose data this is; empty where there is none."""
+        file = self.data / "PG_VERSION"
+        return file.read_text(encoding="ascii").strip() if file.exists() else ""
+
+    def promote(self, settings: NodeSettings) -> None:
+        """Make a standby a primary of its own, on disk, and leave it stopped. One that is promoted is only stopped."""
+        if (self.data / "standby.signal").exists():
+            self.start(settings)
+            with self.connect() as connection:
+                connection.execute("SELECT pg_promote(true, 60)")
+                in_recovery = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+            if in_recovery != (False,):
+                raise StartFailed(f"{self.label} does not become a primary. Its log: {self.log}")
+        self.stop()
+
     def configure(self, settings: NodeSettings) -> None:
         """Write the configuration files; a running server must be reloaded or restarted to follow them."""
         lines = [f"{name} = {_literal(value)}" for name, value in self._parameters(settings).items()]
@@ -207,9 +223,9 @@ class PostgresServer(Server):
             "shared_preload_libraries": ",".join(preload),
             "cluster_name": self.name,
             # Replication; the limits must be the same on a primary and its standbys.
-            "wal_level": "replica",
-            "max_wal_senders": 10,
-            "max_replication_slots": 10,
+            "wal_level": "logical",
+            "max_wal_senders": 20,
+            "max_replication_slots": 20,
             "max_slot_wal_keep_size": "1GB",
             "hot_standby": True,
             # Many servers share one machine.

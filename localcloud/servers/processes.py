@@ -106,7 +106,8 @@ def spawn(
         child = subprocess.Popen(
             list(command),
             cwd=folder,
-            env=clean_environment(environment),
+            # Not the caller's, whose client certificates are none of a server's that connects to another one.
+            env=clean_environment(environment) | {"HOME": str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,

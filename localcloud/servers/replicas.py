@@ -1,5 +1,6 @@
 """The replicas of one cluster."""
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,12 +11,15 @@ from localcloud.servers.folders import remove
 from localcloud.servers.nodes import Nodes
 from localcloud.servers.postgresql import PostgresServer
 from localcloud.servers.replica import Replica
-from localcloud.servers.replication import copy_primary, drop_slots_except
+from localcloud.servers.replication import copy_primary, keep_slots
 from localcloud.servers.state import REPLICA_FILE, ReplicaState, load, save
 from localcloud.waiting import until
 
 STREAM_PATIENCE = 120.0
 """Seconds a new replica may take from accepting readers to streaming."""
+
+FOLLOW_PATIENCE = 15.0
+"""Seconds a replica may take to stream from a primary that took over; one that is ahead of it never does."""
 
 
 class Replicas:
@@ -39,7 +43,7 @@ class Replicas:
         self._lock = lock
         self._remember = remember
         self._replicas = {
-            name: self._replica(folder, load(ReplicaState, folder / REPLICA_FILE)) for name, folder in folders.items()
+            name: self.node(folder, load(ReplicaState, folder / REPLICA_FILE)) for name, folder in folders.items()
         }
 
     def __iter__(self) -> Iterator[Replica]:
@@ -53,47 +57,68 @@ class Replicas:
 
         After an error nothing is left.
         """
-        program = self._nodes.tools.basebackup(self._nodes.version)
         account = self._nodes.account
         remove(folder)
-        self.drop_stale_slots()
         account.private_folder(folder)
         try:
             account.check_reach(folder / "data")
-            replica = self._replica(folder, state)
-            server = self._nodes.replica(folder, state.name, state.port)
-            self._nodes.certify(server)
-            copy_primary(self._primary, server, state.name, program, self._nodes.secrets.replication)
+            replica = self.node(folder, state)
+            self._nodes.certify(replica.server)
+            keep_slots(self._primary, [*self._replicas, state.name])
+            self._fill(replica)
             save(state, folder / REPLICA_FILE, account)
-            replica.start()
-            _await_stream(replica)
             self._set({**self._replicas, state.name: replica})
         except BaseException:
             remove(folder)
-            self.drop_stale_slots()
+            self.keep_slots()
             raise
         return replica
+
+    def start(self, replica: Replica) -> None:
+        """Start it, or fill it anew where its data is gone or is of another version than the running primary's."""
+        if replica.server.version() == self._primary.version():
+            replica.start()
+        else:
+            self._fill(replica)
+
+    def follow(self) -> None:
+        """After another node became primary: fill those anew that cannot stream from it."""
+        for replica in self:
+            if not _streams(replica, FOLLOW_PATIENCE):
+                self._fill(replica)
+
+    def _fill(self, replica: Replica) -> None:
+        """Copy the running primary into it, start it, return when it streams."""
+        program = self._nodes.tools.client("pg_basebackup", self._nodes.version)
+        replica.stop()
+        processes.stop_within(replica.server.data)
+        shutil.rmtree(replica.server.data, ignore_errors=True)
+        copy_primary(self._primary, replica.server, replica.state.name, program, self._nodes.secrets.replication)
+        replica.start()
+        _await_stream(replica)
 
     def choose_port(self) -> int:
         return ports.choose(self._nodes.hosts)[0]
 
-    def drop_stale_slots(self) -> None:
-        """Drop the slots that creations and removals cut short have left on the running primary."""
-        drop_slots_except(self._primary, list(self._replicas))
+    def keep_slots(self) -> None:
+        """Give the running primary the slots it needs, and none that creations and removals cut short have left."""
+        keep_slots(self._primary, list(self._replicas))
 
-    def _replica(self, folder: Path, state: ReplicaState) -> Replica:
+    def node(self, folder: Path, state: ReplicaState) -> Replica:
+        """The node in `folder`, whether it is one of the cluster's or not."""
         return Replica(
             state=state,
             server=self._nodes.replica(folder, state.name, state.port),
             primary=self._primary,
             lock=self._lock,
-            forget=self._forget,
+            forget=self.forget,
         )
 
-    def _forget(self, name: str) -> None:
+    def forget(self, name: str) -> None:
+        """No longer one of the cluster's, whatever becomes of its folder."""
         self._set({other: replica for other, replica in self._replicas.items() if other != name})
         if self._primary.running():
-            self.drop_stale_slots()
+            self.keep_slots()
 
     def _set(self, replicas: dict[str, Replica]) -> None:
         self._remember({name: replica.folder for name, replica in replicas.items()})
@@ -101,8 +126,12 @@ class Replicas:
 
 
 def _await_stream(replica: Replica) -> None:
-    if not until(lambda: replica.status().streaming, STREAM_PATIENCE):
+    if not _streams(replica, STREAM_PATIENCE):
         raise StartFailed(
-            f"Replica {replica.name!r} started but does not stream from its primary. The end of {replica.log}:\n"
-            f"{processes.tail(replica.log)}"
+            f"{replica.server.label} started but does not stream from its primary. The end of {replica.server.log}:\n"
+            f"{processes.tail(replica.server.log)}"
         )
+
+
+def _streams(replica: Replica, patience: float) -> bool:
+    return until(lambda: replica.lag() is not None, patience)

@@ -35,8 +35,6 @@ def copy_primary(primary: PostgresServer, server: PostgresServer, replica: str, 
     """Fill a replica's data directory from the running primary, over a slot of its own. Raises StartFailed."""
     account = server.account
     source = upstream(primary, server.folder, replica)
-    with primary.connect() as connection:
-        connection.execute("SELECT pg_create_physical_replication_slot(%s, true)", [source.slot])
     run_basebackup(
         primary,
         server.folder,
@@ -71,13 +69,13 @@ def run_basebackup(primary: PostgresServer, folder: Path, program: Path, passwor
         raise StartFailed(f"{primary.label} could not be copied to {folder}.\n{result.stderr.strip()}")
 
 
-def drop_slots_except(primary: PostgresServer, replicas: Sequence[str]) -> None:
-    """Drop the slots of replicas that are no more, so that the primary does not keep WAL for them."""
+def keep_slots(primary: PostgresServer, replicas: Sequence[str]) -> None:
+    """Make the slots that are missing, and drop those of replicas that are no more: the primary keeps WAL for them."""
     kept = [slot_name(replica) for replica in replicas]
     try:
         with primary.connect() as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+                "SELECT pg_terminate_backend(active_pid, 30000) FROM pg_replication_slots"
                 " WHERE slot_name LIKE 'replica\\_%%' AND slot_name <> ALL(%s) AND active_pid IS NOT NULL",
                 [kept],
             )
@@ -86,5 +84,10 @@ def drop_slots_except(primary: PostgresServer, replicas: Sequence[str]) -> None:
                 " WHERE slot_name LIKE 'replica\\_%%' AND slot_name <> ALL(%s)",
                 [kept],
             )
+            connection.execute(
+                "SELECT pg_create_physical_replication_slot(name, true) FROM unnest(%s::text[]) AS name"
+                " WHERE name NOT IN (SELECT slot_name FROM pg_replication_slots)",
+                [kept],
+            )
     except psycopg.Error as error:
-        raise ServerError(f"{primary.label} keeps the replication slot of a replica that is gone: {error}") from error
+        raise ServerError(f"{primary.label}: the slots of its replicas cannot be set: {error}") from error

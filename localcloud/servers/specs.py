@@ -45,17 +45,3 @@ class PoolSpec:
     user: str | None
     mode: PoolMode
     size: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplicaStatus:
-    """How a replica follows its primary.
-
-    streaming: a WAL receiver is connected and streams.
-    lag_bytes: WAL the primary wrote that the replica has not replayed; None when it is not streaming.
-    lag_seconds: time between a flush on the primary and its replay; 0.0 when caught up, None when not streaming.
-    """
-
-    streaming: bool
-    lag_bytes: int | None
-    lag_seconds: float | None

@@ -26,6 +26,8 @@ class ClusterState:
 
     replicas: folder by name, relative to the cluster's own.
     parameters: settings of the primary that the user chose.
+    rights: what the admin user was given, of `logins.RIGHTS`.
+    promoting: the standby whose data is about to become the primary's.
     """
 
     id: str
@@ -41,6 +43,8 @@ class ClusterState:
     pools: tuple[PoolSpec, ...] = ()
     replicas: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
+    promoting: str = ""
+    rights: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, spec: ClusterSpec, port: int, pool_port: int) -> "ClusterState":

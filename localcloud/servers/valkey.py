@@ -6,18 +6,18 @@ The program is valkey-server, or the redis-server it was made from: both take th
 import contextlib
 import secrets
 import signal
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from localcloud.servers import folders, ports, processes, sockets
 from localcloud.servers.access import networks
 from localcloud.servers.certificates import CertificateAuthority
 from localcloud.servers.errors import AlreadyExists, InvalidRequest, NotRunning, ServerError
+from localcloud.servers.managed import Managed
 from localcloud.servers.resp import Refused, Session
 from localcloud.servers.server import Server
-from localcloud.servers.state import load, save
+from localcloud.servers.state import load
 from localcloud.servers.tools import Tools
 from localcloud.servers.valkey_files import (
     ADMIN_USER,
@@ -76,19 +76,14 @@ class ValkeyServer(Server):
         return session
 
 
-class Valkey:
-    """The server of one cluster. Safe to call from several threads.
+class Valkey(Managed[ValkeyState]):
+    """The server of one cluster. Use `create` or `load` to get one."""
 
-    Every method may raise ServerError; the subclasses (`localcloud.servers.errors`) say which kind. Use `create` or
-    `load` to get one.
-    """
+    FILE = STATE_FILE
 
     def __init__(self, folder: Path, state: ValkeyState, tools: Tools) -> None:
-        self.folder = folder
-        self._state = state
+        super().__init__(folder, state, tools.owner())
         self._tools = tools
-        self._account = tools.owner()
-        self._lock = threading.RLock()
         self._server = ValkeyServer(
             folder=folder,
             label=f"Valkey of cluster {state.id}",
@@ -97,11 +92,6 @@ class Valkey:
             account=self._account,
             platform_password=state.platform_password,
         )
-
-    @classmethod
-    def exists(cls, folder: Path) -> bool:
-        """Whether a completely created server lives in `folder`."""
-        return (folder / STATE_FILE).exists()
 
     @classmethod
     def create(cls, folder: Path, spec: ValkeySpec, tools: Tools, authority: CertificateAuthority) -> "Valkey":
@@ -134,7 +124,7 @@ class Valkey:
             )
             made = cls(folder, state, tools)
             made.start()
-            made._save(state)
+            made._remember()
         except BaseException:
             folders.remove(folder)
             raise
@@ -147,24 +137,8 @@ class Valkey:
         return cls(folder, load(ValkeyState, folder / STATE_FILE), tools)
 
     @property
-    def port(self) -> int:
-        """The TLS port, the same on the public and the private host; kept for the server's whole life."""
-        return self._state.port
-
-    @property
-    def settings(self) -> ValkeySettings:
-        return self._state.settings
-
-    @property
-    def trusted_sources(self) -> tuple[str, ...]:
-        return self._state.trusted_sources
-
-    def ended(self) -> tuple[str, ...]:
-        """What of the cluster does not run. Takes no lock."""
-        return () if self._server.running() else (self._server.label,)
-
-    def running(self) -> bool:
-        return not self.ended()
+    def servers(self) -> tuple[Server, ...]:
+        return (self._server,)
 
     def start(self) -> None:
         """Start, or adopt what already runs here. Idempotent. Raises PortTaken, StartFailed."""
@@ -173,12 +147,12 @@ class Valkey:
             self._write_files()
             if self.running():
                 with contextlib.suppress(ServerError):
-                    self._apply(self.settings)
+                    self._apply(self.state.settings)
                     self._load_users()
                     return
                 self.stop()
             processes.stop_within(self._server.home)
-            if not self.settings.persistent:
+            if not self.state.settings.persistent:
                 # Older data must not come back.
                 (self._server.home / "dump.rdb").unlink(missing_ok=True)
             self._server.launch(str(self._tools.valkey_server()), str(self.folder / CONFIGURATION))
@@ -203,11 +177,11 @@ class Valkey:
         """
         with self._lock:
             if not self.running():
-                self._save(replace(self._state, settings=settings))
+                self._remember(settings=settings)
                 return
-            before = self.settings.lines()
+            before = self.state.settings.lines()
             self._apply(settings)
-            self._save(replace(self._state, settings=settings))
+            self._remember(settings=settings)
             self._write_files()
             if any(before.get(name) != settings.lines().get(name) for name in RESTART_NEEDED):
                 self.stop()
@@ -218,7 +192,7 @@ class Valkey:
         if name != ADMIN_USER:
             raise InvalidRequest(f"User {name!r}: a Valkey has the user {ADMIN_USER!r} only. Nothing was changed.")
         with self._lock:
-            self._save(replace(self._state, password_hash=hashed(password)))
+            self._remember(password_hash=hashed(password))
             self._refresh_users()
 
     def set_trusted_sources(self, sources: Sequence[str]) -> None:
@@ -229,12 +203,8 @@ class Valkey:
         """
         networks(sources)
         with self._lock:
-            self._save(replace(self._state, trusted_sources=tuple(sources)))
+            self._remember(trusted_sources=tuple(sources))
             self._refresh_users()
-
-    def _save(self, state: ValkeyState) -> None:
-        save(state, self.folder / STATE_FILE, self._account)
-        self._state = state
 
     def _execute(self, *commands: Sequence[str]) -> None:
         try:
@@ -258,8 +228,8 @@ class Valkey:
 
     def _load_users(self) -> None:
         self._execute(["ACL", "LOAD"])
-        if not self._state.open:
+        if not self.state.open:
             self._execute(["CLIENT", "KILL", "USER", ADMIN_USER])
 
     def _write_files(self) -> None:
-        write_files(self.folder, self._state, self._account)
+        write_files(self.folder, self.state, self._account)

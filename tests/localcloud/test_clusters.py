@@ -50,7 +50,7 @@ def test_a_new_cluster_is_creating_then_online_and_really_runs(
     ("change", "complaint"),
     [
         ({"engine": "oracle"}, "there is no such engine"),
-        ({"version": "12"}, "Allowed: 13, 14, 15, 16, 17"),
+        ({"version": "12"}, "Allowed: 13, 14, 15, 16, 17, 18"),
         ({"version": "13"}, "not installed for this local cloud"),
         ({"size": "db-s-1vcpu-3gb"}, "Allowed: db-s-1vcpu-1gb"),
         ({"region": "nyc9"}, "Allowed: nyc1"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -82,6 +83,20 @@ def test_everything_survives_stop_and_start(fresh: LocalCloud) -> None:
     assert (found["name"], found["replicas"][0]["name"]) == ("lasting", "reader")
     password = cluster["connection"]["password"]
     assert password not in fresh.command("status", "--json").stdout
+
+
+def test_every_part_is_told_with_its_version_and_origin(cloud: LocalCloud) -> None:
+    told = json.loads(cloud.command("status", "--json", "--versions").stdout)["parts"]
+    found = {part["name"]: part for part in told}
+    assert {"PostgreSQL 15", "PostgreSQL 17", "PostgreSQL 18", "PgBouncer", "Valkey"} <= found.keys()
+    for name, part in found.items():
+        said = subprocess.run([part["path"], "--version"], capture_output=True, text=True, check=True).stdout
+        assert re.search(rf"\b{re.escape(part['version'])}\b", said.replace("v=", ""))
+        package = name.lower().replace(" ", "-").replace("valkey", "valkey-server")
+        assert part["package"].startswith(f"{package} ")
+        assert part["version"] in part["package"]
+    shown = cloud.command("status", "--versions").stdout
+    assert all(part["package"] in shown and part["path"] in shown for part in told)
 
 
 def test_a_killed_process_loses_nothing(fresh: LocalCloud) -> None:

@@ -105,7 +105,6 @@ def test_a_replica_streams_has_its_own_port_trusted_sources_and_size(
     taken = cloud.call("POST", f"{path}/replicas", body | {"size": "db-s-2vcpu-4gb"})
     assert (taken.status, "not available" in taken.message) == (422, True)
     assert cloud.call("POST", f"{path}/replicas", {"name": "tiny", "size": "db-s-1vcpu-1gb"}).status == 422
-    assert cloud.call("PUT", f"{path}/replicas/reader/promote").status == 501
     cloud.delete(f"{path}/replicas/reader")
     assert cloud.call("GET", f"{path}/replicas/reader").status == 404
     with pytest.raises(psycopg.OperationalError):

@@ -18,7 +18,7 @@ FILE = [
     ),
     pytest.param(
         ('version: "17"', 'version: "12"'),
-        "systems/shop.yaml:8, clusters.main.version: '12' is no PostgreSQL version. Allowed: 13, 14, 15, 16, 17.",
+        "systems/shop.yaml:8, clusters.main.version: '12' is no PostgreSQL version. Allowed: 13, 14, 15, 16, 17, 18.",
         id="version",
     ),
     pytest.param(

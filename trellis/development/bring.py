@@ -38,6 +38,13 @@ SERVERS = debian.Programs(
     kept=(*_SERVER_FILES, "usr/sbin/pgbouncer", "usr/bin/valkey-server", "usr/bin/valkey-check-rdb"),
 )
 SERVER_15 = debian.Programs(title="PostgreSQL 15", suite="bookworm", packages=("postgresql-15",), kept=_SERVER_FILES)
+# The suite after trixie, by the name that it keeps when it is released: unlike sid it goes on having this version.
+SERVER_18 = debian.Programs(
+    title="PostgreSQL 18",
+    suite="forky",
+    packages=("postgresql-18", "postgresql-18-cron", "postgresql-18-timescaledb"),
+    kept=_SERVER_FILES,
+)
 LINTER = debian.Programs(title="ShellCheck", suite="trixie", packages=("shellcheck",), kept=("usr/bin/shellcheck",))
 GO = debian.Programs(
     title="Go 1.24",
@@ -61,7 +68,7 @@ def _python(version: str, suite: str) -> debian.Programs:
 # The oldest Python that is promised and the newest one.
 PYTHONS: Mapping[str, debian.Programs] = {"3.11": _python("3.11", "bookworm"), "3.13": _python("3.13", "trixie")}
 # PostgreSQL's major version -> the packages with its server.
-POSTGRESQL: Mapping[str, debian.Programs] = {"15": SERVER_15, "17": SERVERS}
+POSTGRESQL: Mapping[str, debian.Programs] = {"15": SERVER_15, "17": SERVERS, "18": SERVER_18}
 # Versions that no suite of Debian has -> release and SHA-256 of Maven Central's archive. Only for systems that ask.
 MAVEN: Mapping[str, tuple[str, str]] = {
     "16": ("16.15.0", "653abc065c682b85d3da50168fb95dc524bd85426cdec9ce3695a550ef431df2"),

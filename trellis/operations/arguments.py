@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Group = argparse._ActionsContainer
 
 DEFAULT_STACK = "dev"
+MOVES = ("plan", "start", "status", "verify", "cutover", "rollback", "finish")
 
 
 class Formatter(argparse.HelpFormatter):
@@ -196,6 +197,15 @@ def _up(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _move(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=MOVES, metavar="ACTION")
+    command.add_argument("clusters", nargs="*", metavar="CLUSTER", help="names in the system file (default: all)")
+    _recover(command)
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    _json(command)
+    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+
+
 def _recover(command: argparse.ArgumentParser) -> None:
     add_stack(command)
     command.add_argument(
@@ -359,6 +369,19 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "on with a Droplet; a config that has to be committed then makes the exit code 1. A cluster that exists is\n"
         "never left. Needs the credentials that `pulumi up` needs.",
         _up,
+    ),
+    "move": (
+        "move a stack's clusters to new ones while they are in use",
+        "Moves what cannot change in place: to another version, edition or smaller plan. The files say what is\n"
+        "wanted; each step can be killed anywhere and run again.\n\n"
+        "  plan      what would move, and what stands in the way\n"
+        "  start     deploy a second cluster beside the first; copy it, and follow\n"
+        "  status    who takes writes, and how far the other is behind\n"
+        "  verify    compare every row of both, as of one moment\n"
+        "  cutover   deploy the apps to the new cluster, and let it take the writes\n"
+        "  rollback  the same the other way; nothing is lost\n"
+        "  finish    end the streams and delete the cluster that is not used",
+        _move,
     ),
     "recover": (
         "finish what a killed `pulumi up` left open",

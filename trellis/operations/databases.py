@@ -72,7 +72,7 @@ def standing(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[
     """The stack's databases that are deployed, and the SQL of those that are not yet. Otherwise as `opened`."""
     _refuse_url_options(options)
     engine = Engine(options.stack, options.config_file)
-    loaded = _settings(engine, options)
+    loaded = settings_of(engine, options)
     known = chosen(_sources(loaded, options), options.databases)
     outputs = engine.outputs()
     if (mode := outputs.get("mode", loaded.mode)) != loaded.mode:
@@ -93,7 +93,7 @@ def sources(options: Namespace) -> Sequence[Sources]:
     if options.folder is not None:
         return [_local(options, "database")]
     _refuse_url_options(options)
-    loaded = _settings(Engine(options.stack, options.config_file), options)
+    loaded = settings_of(Engine(options.stack, options.config_file), options)
     return chosen(_sources(loaded, options), options.databases)
 
 
@@ -173,7 +173,8 @@ def _sources(loaded: "Settings", options: Namespace) -> Sequence[Sources]:
     ]
 
 
-def _settings(engine: Engine, options: Namespace) -> "Settings":
+def settings_of(engine: Engine, options: Namespace) -> "Settings":
+    """What the stack's files ask for. Raises OperationError."""
     # Pulumi says what is wrong with the stack before the files are read.
     config = engine.configuration()
     from trellis import settings

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -38,6 +38,17 @@ class Engine:
     def set_config(self, key: str, value: str) -> None:
         """Writes one plain value into the stack's config file."""
         self._run("config", "set", key, value, *self._config_file)
+
+    def set_path(self, path: str, value: str | int | None) -> None:
+        """Writes one plain value below a key of the stack's config file, such as a:b.c; None takes it out."""
+        how = ("rm", "--path", path) if value is None else ("set", "--path", path, str(value))
+        self._run("config", *how, *self._config_file)
+
+    def unprotect(self, names: Collection[str]) -> None:
+        """Lets resources of these names be deleted."""
+        for resource in self.state().get("resources") or ():
+            if resource.get("protect") and resource["urn"].rpartition("::")[2] in names:
+                self._run("state", "unprotect", resource["urn"], "--yes")
 
     def configuration(self) -> dict[str, str]:
         """The stack's config, the project's defaults included: every key with its namespace, every value as text.

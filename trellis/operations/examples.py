@@ -74,6 +74,12 @@ examples:
 examples:
   trellis up --stack dev
   trellis up --stack prod -- --refresh         with options of `pulumi up`""",
+    "move": """\
+examples:
+  trellis move plan --stack prod               what would move
+  trellis move start --stack prod              a second cluster follows
+  trellis move cutover --stack prod            it takes over
+  trellis move finish --stack prod             the old one goes""",
     "recover": """\
 example:
   trellis recover --stack prod""",

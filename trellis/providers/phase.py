@@ -52,7 +52,70 @@ class PhaseProvider(Provider):
                     "another stack.",
                 )
             )
+        # The state keeps an input that is not compared: a stack of before records its clusters without a change.
+        deployed = _olds.get("clusters") or {}
+        news = self._dated(bool(_olds) and not deployed, deployed, news)
+        failures += [*self._moves(deployed, news.get("clusters") or {}), *self._limits(news.get("clusters") or {})]
         return dynamic.CheckResult(news, failures)
+
+    def _dated(self, from_before: bool, olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
+        """The inputs with the day that each cluster was first asked for, as far as the program names days."""
+        today = news.get("today") or ""
+        dated = {
+            name: {**cluster, "since": olds[name].get("since", "") if name in olds else "" if from_before else today}
+            for name, cluster in (news.get("clusters") or {}).items()
+        }
+        kept = {key: value for key, value in news.items() if key not in ("today", "clusters")}
+        return {**kept, **({"clusters": dated} if dated else {})}
+
+    def _limits(self, news: dict[str, Any]) -> list[dynamic.CheckFailure]:
+        """What a Standard cluster cannot have that was made since DigitalOcean limited them."""
+        limited, most_gib = "2026-11-30", 4
+        failures = []
+        for name, cluster in news.items():
+            asked = [
+                words
+                for words, is_asked in (
+                    (f"{int(cluster['memory_gib'])} GiB of memory", int(cluster["memory_gib"]) > most_gib),
+                    ("standby nodes", int(cluster["nodes"]) > 1),
+                    ("read-only nodes", int(cluster["replicas"]) > 0),
+                )
+                if is_asked
+            ]
+            if cluster["since"] >= limited and cluster["edition"] == "standard" and asked:
+                failures.append(
+                    dynamic.CheckFailure(
+                        "clusters",
+                        f"{name} is asked to have {' and '.join(asked)}. A Standard cluster made since {limited} has "
+                        f"at most {most_gib} GiB, one node and no read-only nodes; {name} is of {cluster['since']}. "
+                        "Nothing was changed. Either ask for less in this phase, or set trellis:edition to advanced, "
+                        "which a cluster that stands becomes by `trellis move`.",
+                    )
+                )
+        return failures
+
+    def _moves(self, olds: dict[str, Any], news: dict[str, Any]) -> list[dynamic.CheckFailure]:
+        """What a cluster cannot become where it stands, or only without a way back."""
+        failures = []
+        for name in olds.keys() & news.keys():
+            deployed, wanted = olds[name], news[name]
+            differs = [
+                f"{key} {deployed[key]} to {wanted[key]}"
+                for key in ("version", "edition")
+                if deployed[key] != wanted[key]
+            ]
+            if int(wanted["memory_gib"]) < int(deployed["memory_gib"]):
+                before, after = (int(one["memory_gib"]) for one in (deployed, wanted))
+                differs.append(f"{before} GiB of memory to {after} GiB")
+            if differs:
+                failures.append(
+                    dynamic.CheckFailure(
+                        "clusters",
+                        f"{name} would go from {' and from '.join(differs)}. That is a move to another cluster, with a "
+                        "way back: `trellis move plan` tells what it takes. Nothing was changed.",
+                    )
+                )
+        return failures
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         return dynamic.CreateResult("phase", self.facts(props))

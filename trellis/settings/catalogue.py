@@ -33,6 +33,23 @@ class Phase(StrEnum):
         return list(Phase).index(self)
 
 
+class Edition(StrEnum):
+    """DigitalOcean's two kinds of managed PostgreSQL. A cluster cannot change from one to the other: it moves."""
+
+    STANDARD = "standard"
+    ADVANCED = "advanced"
+
+    @property
+    def engine(self) -> str:
+        """What the API calls it."""
+        return "pg" if self is Edition.STANDARD else "advanced_pg"
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The major versions that it has, oldest first."""
+        return POSTGRESQL_VERSIONS if self is Edition.STANDARD else ("16", "17", "18")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """One node size of a managed cluster.
@@ -97,7 +114,7 @@ PLANS: Mapping[str, Plan] = {
 
 REGIONS: frozenset[str] = frozenset("ams3 atl1 blr1 fra1 lon1 nyc1 nyc2 nyc3 ric1 sfo2 sfo3 sgp1 syd1 tor1".split())
 
-POSTGRESQL_VERSIONS: tuple[str, ...] = ("13", "14", "15", "16", "17")
+POSTGRESQL_VERSIONS: tuple[str, ...] = ("13", "14", "15", "16", "17", "18")
 # Before 15 every login may create in the schema public, and so offer the administrator functions and operators of its
 # own. DigitalOcean guards its clusters against that; a server of one's own has nobody who does.
 SELF_HOSTED_VERSIONS: tuple[str, ...] = ("15", "16", "17")

@@ -14,6 +14,7 @@ from trellis.settings.catalogue import (
     PLANS,
     POSTGRESQL_VERSIONS,
     VALKEY_VERSIONS,
+    Edition,
     Phase,
 )
 from trellis.settings.model import Hour, Identifier, Misfit, Model, PlanSlug, PoolName, Slug, one_of, unknown
@@ -43,9 +44,13 @@ class Nodes(Model):
 
 
 class Size(Nodes):
-    """What one phase buys for one cluster: nodes of a plan, and read-only replicas beside them."""
+    """What one phase buys for one cluster: nodes of a plan, and read-only replicas beside them.
+
+    edition: DigitalOcean's kind of cluster; by default the stack's, else Standard.
+    """
 
     replicas: int = Field(default=0, ge=0, le=5)
+    edition: Edition | None = None
 
 
 class Headroom(Model):
@@ -147,6 +152,16 @@ class Cluster(Model):
     def size(self, phase: Phase) -> Size:
         """What `phase` buys here: the cluster's own word, else the catalogue's plan with one node."""
         return self.phases.get(phase) or Size(plan=PHASE_PLANS[phase])
+
+    @model_validator(mode="after")
+    def _offered(self) -> Self:
+        for phase, size in self.phases.items():
+            if size.edition and self.version not in size.edition.versions:
+                raise Misfit(
+                    ("phases", phase, "edition"),
+                    f"{size.edition} has no PostgreSQL {self.version}. It has {', '.join(size.edition.versions)}",
+                )
+        return self
 
     @model_validator(mode="after")
     def _grows(self) -> Self:

@@ -12,7 +12,7 @@ from trellis.settings import names
 from trellis.settings.catalogue import WIDEST_TRUSTED_PREFIX, Phase
 from trellis.settings.errors import SettingsError
 from trellis.settings.explain import explain
-from trellis.settings.resolve import resolve
+from trellis.settings.resolve import laid_out, resolve
 from trellis.settings.resolved import Settings
 from trellis.settings.source import Location, Source, read, shown
 from trellis.settings.stack import Copy, Environment, StackConfig
@@ -129,9 +129,22 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
         found.append(
             ("seedData", f"{system.name} has no test data. Put SQL into migrations/{system.name}/<database>.seeds/.")
         )
+    found += [(f"moves.{key}", complaint) for key in chosen.moves for complaint in _no_move(key, chosen, system)]
     if chosen.copy_to:
         found += [("copyTo", complaint) for complaint in _no_copy(chosen.copy_to, chosen, system)]
     return found
+
+
+def _no_move(key: str, chosen: StackConfig, system: System) -> list[str]:
+    known = [
+        made for file_key, cluster in system.clusters.items() for made, _ in laid_out(file_key, cluster, chosen.layout)
+    ]
+    complaints = []
+    if key not in known:
+        complaints.append(f"{system.name} has no such cluster. Known: {', '.join(known)}.")
+    if chosen.mode is Mode.SELF_HOSTED:
+        complaints.append("a self-hosted cluster is not moved so. Take the key out.")
+    return complaints
 
 
 def _how_many(network: IPv4Network) -> str:

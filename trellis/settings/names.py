@@ -34,13 +34,13 @@ def misfits(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _limited(settings: Settings) -> Iterator[tuple[str, str, int]]:
-    for cluster in settings.clusters:
-        yield "cluster", cluster.name, _CLUSTER
+    for cluster in settings.standing:
+        yield "cluster", cluster.made_as, _CLUSTER
         if settings.mode is Mode.SELF_HOSTED:
-            yield "volume", f"{cluster.name}-data", _VOLUME
+            yield "volume", f"{cluster.made_as}-data", _VOLUME
         else:
             # It may come with a later phase, when the suffix can no longer be changed.
-            yield "read replica", f"{cluster.name}-replica-1", _CLUSTER
+            yield "read replica", f"{cluster.made_as}-replica-1", _CLUSTER
     for cache in settings.caches:
         yield "cache", cache.cache.name, _CLUSTER
     for app in settings.apps:

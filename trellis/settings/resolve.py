@@ -1,6 +1,7 @@
 """Works out every figure of a system at one phase."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from trellis.settings.budget import ConnectionBudget, divide
@@ -9,6 +10,7 @@ from trellis.settings.catalogue import (
     PLANS,
     RECOVERY_DAYS,
     VOLUME_GIB_MONTHLY_USD,
+    Edition,
     Phase,
     Plan,
     monthly_usd,
@@ -26,7 +28,7 @@ from trellis.settings.resolved import (
     Settings,
 )
 from trellis.settings.source import Source
-from trellis.settings.stack import Environment, Layout, Protect, StackConfig
+from trellis.settings.stack import Environment, Layout, Protect, StackConfig, Standing
 from trellis.settings.system import Mode, System
 
 
@@ -56,7 +58,7 @@ def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> 
         clusters=tuple(
             _cluster(made_key, made, key, system, chosen, source, root)
             for key, cluster in system.clusters.items()
-            for made_key, made in _laid_out(key, cluster, chosen.layout)
+            for made_key, made in laid_out(key, cluster, chosen.layout)
         ),
         caches=tuple(_caches(system, chosen)),
         apps=tuple(_apps(system, chosen, dns)),
@@ -76,7 +78,7 @@ def _own_key(key: str, database: str) -> str:
     return f"{key}-{database.replace('_', '-')}"
 
 
-def _laid_out(key: str, cluster: Cluster, layout: Layout) -> Iterator[tuple[str, Cluster]]:
+def laid_out(key: str, cluster: Cluster, layout: Layout) -> Iterator[tuple[str, Cluster]]:
     """The clusters that one of the system file becomes: itself, or one for each of its databases."""
     if layout is Layout.SHARED or len(cluster.databases) == 1:
         yield key, cluster
@@ -100,9 +102,55 @@ def _laid_out(key: str, cluster: Cluster, layout: Layout) -> Iterator[tuple[str,
 def _cluster(
     made_key: str, cluster: Cluster, key: str, system: System, chosen: StackConfig, source: Source, root: Path
 ) -> ClusterSettings:
+    """The cluster that applications use, with the one beside it where it moves."""
     managed = chosen.mode is Mode.MANAGED
     size = cluster.size(chosen.phase) if managed else Size(plan=cluster.size(chosen.phase).plan)
+    wanted = _stands(made_key, cluster, size, key, system, chosen, source, root)
+    move = chosen.moves.get(made_key)
+    if move is None:
+        return wanted
+    wanted = replace(wanted, made_as=_made_as(cluster.name, move.wanted))
+    if move.old is None:
+        return wanted
+    before = move.old
+    old = replace(
+        _stands(
+            made_key,
+            cluster.model_copy(update={"version": before.version, "phases": {chosen.phase: _size_of(before)}}),
+            _size_of(before),
+            key,
+            system,
+            chosen,
+            source,
+            root,
+        ),
+        made_as=_made_as(cluster.name, before.generation),
+    )
+    new = replace(wanted, fresh=True)
+    return replace(new, beside=old) if move.serving == move.wanted else replace(old, beside=new)
+
+
+def _size_of(before: Standing) -> Size:
+    return Size(plan=before.plan, nodes=before.nodes, replicas=before.replicas, edition=before.edition)
+
+
+def _made_as(name: str, generation: int) -> str:
+    return name if generation == 1 else f"{name}-{generation}"
+
+
+def _stands(
+    made_key: str,
+    cluster: Cluster,
+    size: Size,
+    key: str,
+    system: System,
+    chosen: StackConfig,
+    source: Source,
+    root: Path,
+) -> ClusterSettings:
+    managed = chosen.mode is Mode.MANAGED
     plan = _plan(cluster, chosen.phase, chosen.mode)
+    edition = size.edition or chosen.edition or Edition.STANDARD
     _recoverable(cluster, key, chosen.mode, source)
     budget = _budget(cluster, key, plan, chosen, source)
     nodes = size.nodes + size.replicas + (1 if chosen.copy_to else 0)
@@ -110,7 +158,8 @@ def _cluster(
     return ClusterSettings(
         key=made_key,
         name=cluster.name,
-        engine=cluster.engine,
+        made_as=cluster.name,
+        edition=edition,
         version=cluster.version,
         plan=plan,
         nodes=size.nodes,

@@ -1,12 +1,12 @@
 """What the program builds: a system at one phase in one place, with every figure worked out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from trellis.settings.app import App, Droplet
 from trellis.settings.budget import ConnectionBudget
-from trellis.settings.catalogue import SPACES_MONTHLY_USD, Phase, Plan, monthly_usd
+from trellis.settings.catalogue import SPACES_MONTHLY_USD, Edition, Phase, Plan, monthly_usd
 from trellis.settings.cluster import Cache, Maintenance, PoolMode, SelfHosted
 from trellis.settings.stack import Copy, Layout
 from trellis.settings.system import Alerts, Mode
@@ -43,7 +43,10 @@ class ClusterSettings:
     """A cluster at one phase.
 
     key: its name in the system file, with the database behind it where each has a cluster of its own.
-    name: its name in every stack; `Settings.physical` gives the one at DigitalOcean.
+    name: its name in every stack. made_as: the same with the number of moves behind it; `Settings.physical` gives the
+    one at DigitalOcean.
+    beside: the one that it moves to or has come from, while both stand. fresh: whether it is the new one of the two,
+    whose schema comes from the other.
     plan: of a node; in the mode self-hosted the figures of the Droplet and its volume.
     self_hosted: how the team runs it, in that mode.
     monthly_usd: nodes, replicas and copies together, US dollars a month.
@@ -51,7 +54,8 @@ class ClusterSettings:
 
     key: str
     name: str
-    engine: str
+    made_as: str
+    edition: Edition
     version: str
     plan: Plan
     nodes: int
@@ -63,6 +67,8 @@ class ClusterSettings:
     maintenance: Maintenance
     self_hosted: SelfHosted | None
     monthly_usd: float
+    beside: "ClusterSettings | None" = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +155,14 @@ class Settings:
         return physical(name, self.name_suffix)
 
     @property
+    def standing(self) -> Iterator[ClusterSettings]:
+        """Every cluster that is there: of one that moves both."""
+        for cluster in self.clusters:
+            yield cluster
+            if cluster.beside:
+                yield cluster.beside
+
+    @property
     def monthly_usd(self) -> float:
         """Clusters, caches, Droplets, dumps and apps, US dollars a month."""
         dumps = any(cluster.self_hosted for cluster in self.clusters)
@@ -158,7 +172,7 @@ class Settings:
         )
         return sum(
             (
-                *(cluster.monthly_usd for cluster in self.clusters),
+                *(cluster.monthly_usd for cluster in self.standing),
                 *(cache.monthly_usd for cache in self.caches),
                 *(monthly_usd(size, self.prices, number) or 0 for size, number in sizes),
                 SPACES_MONTHLY_USD if dumps else 0,

@@ -4,13 +4,32 @@ import re
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from trellis.settings.catalogue import DROPLETS, MAX_TRUSTED_SOURCES, PLANS, Phase
-from trellis.settings.model import AppName, Hostname, ImageTag, Model, NameSuffix, PrivateRange, Region, Slug
+from trellis.settings.catalogue import (
+    DROPLETS,
+    MAX_NODES,
+    MAX_TRUSTED_SOURCES,
+    PLANS,
+    POSTGRESQL_VERSIONS,
+    Edition,
+    Phase,
+)
+from trellis.settings.model import (
+    AppName,
+    Hostname,
+    ImageTag,
+    Model,
+    NameSuffix,
+    PlanSlug,
+    PrivateRange,
+    Region,
+    Slug,
+    one_of,
+)
 from trellis.settings.system import Mode
 
 
@@ -89,6 +108,36 @@ class Copy(Camel):
     ip_range: PrivateRange
 
 
+class Standing(Camel):
+    """A cluster that stands beside the one that takes its place, as it was deployed. generation: its number."""
+
+    generation: int = Field(ge=1)
+    version: Annotated[str, BeforeValidator(str), one_of("PostgreSQL version", POSTGRESQL_VERSIONS)]
+    plan: PlanSlug
+    nodes: int = Field(default=1, ge=1, le=MAX_NODES)
+    replicas: int = Field(default=0, ge=0, le=5)
+    edition: Edition = Edition.STANDARD
+
+
+class Move(Camel):
+    """Which cluster of a system file's is which; `trellis move` writes it.
+
+    wanted: the number of the one that the file describes. serving: of the one that applications use. old: the other,
+    while both stand.
+    """
+
+    wanted: int = Field(ge=1)
+    serving: int = Field(ge=1)
+    old: Standing | None = None
+
+    @model_validator(mode="after")
+    def _numbers(self) -> Self:
+        numbers = {self.wanted} | ({self.old.generation} if self.old else set())
+        if self.serving not in numbers or (self.old and self.old.generation == self.wanted):
+            raise ValueError("these numbers do not fit together. Take back what was changed by hand")
+        return self
+
+
 class StackConfig(Camel):
     """The keys under `trellis:` of a stack file. Pulumi.yaml declares and describes the same keys."""
 
@@ -101,6 +150,8 @@ class StackConfig(Camel):
     abandon: Annotated[
         Literal[Mode.MANAGED, Mode.SELF_HOSTED, Layout.SHARED, Layout.PER_DATABASE] | None, EmptyIsNone
     ] = None
+    edition: Annotated[Edition | None, EmptyIsNone] = None
+    moves: dict[str, Move] = {}
     name_suffix: NameSuffix = ""
     region: Annotated[Region | None, EmptyIsNone] = None
     ip_range: Annotated[PrivateRange | None, EmptyIsNone] = None

@@ -7,7 +7,7 @@ from localcloud import catalogue, servers
 from localcloud.api.call import Body, Call, Reply, Routes
 from localcloud.api.databases.lookup import find_cluster, require_engine, require_online
 from localcloud.api.errors import PreconditionFailed, Unprocessable
-from localcloud.backups import INTERVAL
+from localcloud.backups import following
 from localcloud.catalogue import EngineType
 from localcloud.records import Cluster, Restore
 
@@ -22,9 +22,10 @@ class RestoreBody(Body):
 
 
 def _list(call: Call) -> Reply:
-    found = _backups(call, find_cluster(call.cloud.state.read(), call.param("id")))
-    following = found[-1].created_at + INTERVAL
-    schedule = {"backup_hour": following.hour, "backup_minute": following.minute, "backup_interval_hours": 24}
+    cluster = find_cluster(call.cloud.state.read(), call.param("id"))
+    found = _backups(call, cluster)
+    due = following(cluster, found[-1].created_at)
+    schedule = {"backup_hour": due.hour, "backup_minute": due.minute, "backup_interval_hours": 24}
     return Reply(body={"backups": [_show(backup) for backup in found], "scheduled_backup_time": schedule})
 
 

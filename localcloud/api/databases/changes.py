@@ -7,7 +7,7 @@ from localcloud import catalogue
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases import checks
 from localcloud.api.databases.lookup import find_cluster, require_online
-from localcloud.api.errors import NotFound, NotImplementedHere, Unprocessable
+from localcloud.api.errors import NotFound, Unprocessable
 from localcloud.catalogue import Plan
 from localcloud.records import Cluster, Replica
 from localcloud.state import Tables
@@ -42,14 +42,15 @@ def _resize(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
         item = _cluster_or_replica(tables, id)
         require_online(item)
-        plan = checks.plan(body.size)
+        cluster = item if isinstance(item, Cluster) else find_cluster(tables, item.cluster_id)
+        plan = checks.plan(body.size, catalogue.RUNNING[cluster.engine])
         changes: dict[str, Any] = {
             "size": plan.slug,
             "storage_size_mib": _grown_storage(item, plan, body.storage_size_mib),
             "status": "resizing",
         }
         if isinstance(item, Cluster):
-            changes["num_nodes"] = checks.nodes(body.num_nodes, plan)
+            changes["num_nodes"] = checks.nodes(body.num_nodes, plan, item.limited)
             tables.clusters[id] = item.model_copy(update=changes)
         else:
             if body.num_nodes != 1:
@@ -102,15 +103,15 @@ def _install_update(call: Call) -> Reply:
 
 def _upgrade(call: Call) -> Reply:
     body = call.read(_Upgrade)
-    cluster = find_cluster(call.cloud.state.read(), call.param("id"))
-    require_online(cluster)
-    offered = catalogue.RUNNING[cluster.engine].versions
-    if body.version not in offered:
-        allowed = ", ".join(offered)
-        raise Unprocessable(f"version {body.version}: not offered. Allowed: {allowed}.")
-    if int(body.version) <= int(cluster.version):
-        raise Unprocessable(f"version {body.version}: not newer than {cluster.version}, which {cluster.name} runs.")
-    raise NotImplementedHere(f"major upgrades (PUT {call.path} from {cluster.version} to {body.version})")
+    with call.cloud.state.transaction() as tables:
+        cluster = find_cluster(tables, call.param("id"))
+        require_online(cluster)
+        version = checks.version(call, catalogue.RUNNING[cluster.engine], body.version)
+        if int(version) <= int(cluster.version):
+            raise Unprocessable(f"version {version}: not newer than {cluster.version}, which {cluster.name} runs.")
+        tables.clusters[cluster.id] = cluster.model_copy(update={"version": version, "status": "migrating"})
+    call.cloud.fleet.settle(cluster.id)
+    return NO_CONTENT
 
 
 def _cluster_or_replica(tables: Tables, id: str) -> Cluster | Replica:

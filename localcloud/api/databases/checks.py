@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from datetime import date
 
 from localcloud import catalogue, servers
 from localcloud.api.call import Call
 from localcloud.api.errors import NotImplementedHere, Unprocessable
 from localcloud.catalogue import EngineType, Plan
 from localcloud.networks import PRIVATE_HOST, PUBLIC_HOST, check_region, default_vpc
-from localcloud.records import Vpc
+from localcloud.records import Cluster, Vpc, now
 from localcloud.state import Tables
 
 _CLUSTER_NAME = re.compile(r"^[a-z][a-z0-9-]{1,61}[a-z0-9]$")
@@ -36,7 +37,7 @@ def version(call: Call, of: EngineType, asked: str) -> str:
         where = f" Installed in {call.cloud.options.postgresql}: {', '.join(installed) or 'none'}."
         raise Unprocessable(
             f"version {major}: not installed for this local cloud."
-            + (where if of.slug == "pg" else " Start it with --valkey PATH, or with valkey-server on PATH.")
+            + (where if of.slug != "valkey" else " Start it with --valkey PATH, or with valkey-server on PATH.")
         )
     return major
 
@@ -49,13 +50,51 @@ def installed_versions(call: Call, of: EngineType) -> list[str]:
     return [major for major in of.versions if major in tools.majors()]
 
 
-def plan(slug: str) -> Plan:
+def today(tables: Tables) -> date:
+    """The day that the rules of editions go by."""
+    return date.fromisoformat(tables.account.today) if tables.account.today else catalogue.USUAL_DAY
+
+
+def moment(tables: Tables) -> str:
+    """Now, as the account's records have it: at this time of the account's day, where it has one."""
+    return f"{tables.account.today}{now()[10:]}" if tables.account.today else now()
+
+
+def limited(tables: Tables, of: EngineType) -> bool:
+    """Whether a cluster of this engine that is made now falls under Standard's limits."""
+    since = tables.account.since
+    known = bool(since) and date.fromisoformat(since) < catalogue.LIMITED_NEW_FROM
+    return of.slug == "pg" and today(tables) >= (catalogue.LIMITED_FROM if known else catalogue.LIMITED_NEW_FROM)
+
+
+def most_nodes(of: Plan, limits: bool) -> int:
+    """0: a cluster under Standard's limits has no such plan."""
+    if limits:
+        return int(of.memory_gib <= catalogue.LIMITED_GIB)
+    return of.max_nodes
+
+
+def within_limits(cluster: Cluster, what: str) -> None:
+    """Raises Unprocessable for a cluster under Standard's limits, which has no `what`."""
+    if cluster.limited:
+        raise Unprocessable(_limit(what))
+
+
+def _limit(what: str) -> str:
+    return (
+        f"{what}: a Standard cluster of PostgreSQL that is made from {catalogue.LIMITED_FROM} on, by a new account from"
+        f" {catalogue.LIMITED_NEW_FROM} on, has at most {catalogue.LIMITED_GIB} GiB, no standby and no read-only nodes."
+        ' Order one of the engine "advanced_pg".'
+    )
+
+
+def plan(slug: str, of: EngineType) -> Plan:
     """Raises Unprocessable."""
     try:
-        return catalogue.PLANS[slug]
+        return of.plans[slug]
     except KeyError:
-        allowed = ", ".join(catalogue.PLANS)
-        raise Unprocessable(f"size {slug}: there is no such plan. Allowed: {allowed}.") from None
+        allowed = ", ".join(of.plans)
+        raise Unprocessable(f"size {slug}: there is no such plan of {of.title}. Allowed: {allowed}.") from None
 
 
 def region(slug: str) -> str:
@@ -73,8 +112,10 @@ def ports(tables: Tables) -> tuple[int, int]:
     return servers.choose_ports((PUBLIC_HOST, PRIVATE_HOST), taken)
 
 
-def nodes(number: int, of: Plan) -> int:
-    """Raises Unprocessable: 1 to 3 nodes, and only one on a 1 GiB plan."""
+def nodes(number: int, of: Plan, limits: bool) -> int:
+    """Raises Unprocessable: 1 to 3 nodes, and only one on a 1 GiB plan. limits: whether Standard's hold."""
+    if limits and not 1 <= number <= most_nodes(of, limits):
+        raise Unprocessable(_limit(f"size {of.slug}, num_nodes {number}"))
     if not 1 <= number <= of.max_nodes:
         allowed = "1 (a 1 GiB plan has no standby)" if of.max_nodes == 1 else f"1 to {of.max_nodes}"
         raise Unprocessable(f"num_nodes {number}: not possible with the plan {of.slug}. Allowed: {allowed}.")

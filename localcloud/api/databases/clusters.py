@@ -8,7 +8,7 @@ from localcloud.api.databases import backups, checks, firewall, view
 from localcloud.api.databases.lookup import find_cluster
 from localcloud.api.errors import Conflict, Unprocessable
 from localcloud.api.paging import page
-from localcloud.records import Cluster, MaintenanceWindow, StorageAutoscale, User, now
+from localcloud.records import Cluster, MaintenanceWindow, StorageAutoscale, User
 from localcloud.vault import generate_password
 
 _FIRST_WINDOW = MaintenanceWindow(day="monday", hour="03:00:00")
@@ -39,7 +39,7 @@ def _create(call: Call) -> Reply:
     body = call.read(_Create)
     engine = checks.engine(body.engine)
     version = checks.version(call, engine, body.version or "")
-    plan = checks.plan(body.size)
+    plan = checks.plan(body.size, engine)
     storage = checks.storage(body.storage_size_mib, plan)
     users = [User(name=engine.admin, password=generate_password(), role="primary")]
     restore = None
@@ -57,6 +57,7 @@ def _create(call: Call) -> Reply:
         port, pool_port = checks.ports(tables)
         if len(tables.clusters) >= catalogue.MAX_CLUSTERS:
             raise Unprocessable(f"The account has {catalogue.MAX_CLUSTERS} database clusters, the most it may have.")
+        limited = checks.limited(tables, engine)
         cluster = Cluster(
             id=cluster_id,
             name=checks.name(tables, body.name),
@@ -64,24 +65,27 @@ def _create(call: Call) -> Reply:
             version=version,
             size=plan.slug,
             region=region,
-            num_nodes=checks.nodes(body.num_nodes, plan),
+            num_nodes=checks.nodes(body.num_nodes, plan, limited),
+            limited=limited,
             storage_size_mib=storage,
             private_network_uuid=checks.network(tables, body.private_network_uuid or "", region).id,
             project_id=checks.project(tables, body.project_id or ""),
             status="creating" if restore is None else "forking",
-            created_at=now(),
+            created_at=checks.moment(tables),
             port=port,
             pool_port=pool_port,
             metrics_port=checks.ports(tables)[0],
             tags=checks.tags(body.tags),
             rules=firewall.to_rules(body.rules or (), ()),
             users=tuple(users),
-            databases=(view.DEFAULT_DATABASE,) if engine.slug == "pg" else (),
+            databases=(view.DEFAULT_DATABASE,) if engine.slug != "valkey" else (),
             restore=restore,
             maintenance=_FIRST_WINDOW,
             autoscale=autoscale,
         )
         tables.clusters[cluster.id] = cluster
+        if cluster.postgresql and not tables.account.since:
+            tables.account = tables.account.model_copy(update={"since": checks.today(tables).isoformat()})
     if call.fault != "stuck":
         call.cloud.fleet.settle(cluster.id)
     return Reply(status=201, body={"database": view.cluster(cluster)})

@@ -57,7 +57,7 @@ def _delete(call: Call) -> Reply:
 def _names(call: Call) -> tuple[str, ...]:
     """What the server has, databases made by SQL included; what the record says while there is no server to ask."""
     cluster = find_cluster(call.cloud.state.read(), call.param("id"))
-    if cluster.engine == "pg" and cluster.status == "online":
+    if cluster.postgresql and cluster.status == "online":
         with suppress(servers.NotRunning):
             return call.cloud.fleet.postgresql(cluster.id).databases()
     return cluster.databases

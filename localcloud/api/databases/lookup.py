@@ -43,7 +43,7 @@ def require_online(item: Cluster | Replica) -> None:
 
 def require_engine(engine: Engine, cluster: Cluster, what: str) -> None:
     """Raises Unprocessable for a cluster of another engine, which has no such `what`: "Connection pools"."""
-    if cluster.engine != engine:
+    if (cluster.engine == "valkey") != (engine == "valkey"):
         title = catalogue.RUNNING[cluster.engine].title
         raise Unprocessable(f"{what} are not supported for {title} clusters, and {cluster.name} is one.")
 

@@ -108,3 +108,4 @@ RULES = {
     ),
 }
 """Rules by engine. Source: DigitalOcean's OpenAPI document."""
+RULES["advanced_pg"] = RULES["pg"]

@@ -7,9 +7,9 @@ from localcloud import catalogue
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases import checks, view
 from localcloud.api.databases.lookup import find_cluster, find_replica, replicas_of, require_engine, require_online
-from localcloud.api.errors import Conflict, NotImplementedHere, Unprocessable
+from localcloud.api.errors import Conflict, Unprocessable
 from localcloud.api.paging import page
-from localcloud.records import Replica, now
+from localcloud.records import Promotion, Replica, now
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{1,61}[a-z0-9]$")
 MAX_REPLICAS = 2
@@ -31,6 +31,7 @@ def _create(call: Call) -> Reply:
         cluster = find_cluster(tables, call.param("id"))
         require_engine("pg", cluster, "Read-only replicas")
         require_online(cluster)
+        checks.within_limits(cluster, "Read-only nodes")
         others = replicas_of(tables, cluster.id)
         if not _NAME.match(body.name):
             raise Unprocessable(f"name {body.name!r}: allowed are 3 to 63 lower-case letters, digits and dashes.")
@@ -38,7 +39,7 @@ def _create(call: Call) -> Reply:
             raise Unprocessable(f"replica name is not available: {cluster.name} has a replica {body.name}.")
         if len(others) >= MAX_REPLICAS:
             raise Unprocessable(f"{cluster.name} has {MAX_REPLICAS} replicas, the most it may have.")
-        plan = checks.plan(body.size or cluster.size)
+        plan = checks.plan(body.size or cluster.size, catalogue.RUNNING[cluster.engine])
         if plan.storage_mib < catalogue.PLANS[cluster.size].storage_mib:
             raise Unprocessable(f"size {plan.slug}: smaller than {cluster.size}, the plan of the primary.")
         region = checks.region(body.region or cluster.region)
@@ -93,9 +94,25 @@ def _delete(call: Call) -> Reply:
 
 
 def _promote(call: Call) -> Reply:
-    tables = call.cloud.state.read()
-    find_replica(tables, find_cluster(tables, call.param("id")).id, call.param("name"))
-    raise NotImplementedHere(f"the promotion of replicas (PUT {call.path})")
+    """The replica's id is the new cluster's from now on, and its name too."""
+    with call.cloud.state.transaction() as tables:
+        cluster = find_cluster(tables, call.param("id"))
+        replica = find_replica(tables, cluster.id, call.param("name"))
+        require_online(cluster)
+        require_online(replica)
+        if len(tables.clusters) >= catalogue.MAX_CLUSTERS:
+            raise Unprocessable(f"The account has {catalogue.MAX_CLUSTERS} database clusters, the most it may have.")
+        checks.name(tables, replica.name)
+        kept = replica.model_dump(exclude={"cluster_id", "rules", "status", "created_at"})
+        alone = {"pools": (), "pool_port": 0, "num_nodes": 1, "standby_port": 0, "rules": replica.rules}
+        alone["metrics_port"] = checks.ports(tables)[0]
+        promotion = Promotion(cluster_id=cluster.id, name=replica.name)
+        tables.clusters[replica.id] = cluster.model_copy(
+            update=kept | alone | {"status": "forking", "created_at": checks.moment(tables), "promotion": promotion}
+        )
+        del tables.replicas[replica.id]
+    call.cloud.fleet.settle(replica.id)
+    return NO_CONTENT
 
 
 ENDPOINTS: Routes = {

@@ -64,6 +64,9 @@ def cluster(record: Cluster) -> dict[str, Any]:
     }
     if record.metrics_port:
         shown["metrics_endpoints"] = [{"host": PUBLIC_HOST, "port": record.metrics_port}]
+    if record.standby_port:
+        for way, host in (("standby_connection", PUBLIC_HOST), ("standby_private_connection", PRIVATE_HOST)):
+            shown[way] = connection(host, record.standby_port, DEFAULT_DATABASE, record.admin)
     if end_of_life := catalogue.RUNNING[record.engine].versions[record.version]:
         shown["version_end_of_life"] = end_of_life
     if record.autoscale is not None:

@@ -1,12 +1,10 @@
-"""The random provider: values made once and kept until their keepers change."""
+"""The random provider: passwords made once and kept until their keepers change."""
 
 from __future__ import annotations
 
-import base64
 import secrets
 import string
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from localcloud.providers.context import Context
@@ -26,26 +24,6 @@ CLASSES = {
     "numeric": ("minNumeric", string.digits),
     "special": ("minSpecial", SPECIAL),
 }
-KEEPERS = Property(name="keepers", kind=Kind.MAP, of=Kind.STRING, replace=True)
-
-
-def _kept(_context: Context, state: State) -> Mapping[str, Any]:
-    """There is nothing to read: a value is what the state says it is."""
-    return state
-
-
-def _made(make: Callable[[Plan], tuple[str, State]]) -> Callable[[Context, Plan], tuple[str, Mapping[str, Any]]]:
-    return lambda _context, plan: make(plan)
-
-
-def _no_request(_context: Context, _state: State) -> None:
-    return None
-
-
-def _results(_context: Context, _plan: Plan, state: State, answer: Mapping[str, Any]) -> None:
-    state.update(answer)
-    if "numeric" in state:
-        state["number"] = state["numeric"]
 
 
 def characters(plan: Plan) -> str:
@@ -81,121 +59,45 @@ def _verify(inputs: State) -> dict[str, str]:
     return {}
 
 
-def _password(plan: Plan) -> tuple[str, State]:
+def _create(_context: Context, plan: Plan) -> tuple[str, Mapping[str, Any]]:
     result = characters(plan)
     return "none", {"result": result, "bcryptHash": bcrypt_hash(result)}
 
 
-def _string(plan: Plan) -> tuple[str, State]:
-    result = characters(plan)
-    return result, {"result": result}
+def _settle(_context: Context, _plan: Plan, state: State, answer: Mapping[str, Any]) -> None:
+    state.update(answer)
+    state["number"] = state["numeric"]
 
 
-def _identifier(plan: Plan) -> tuple[str, State]:
-    raw = secrets.token_bytes(int(plan.get("byteLength")))
-    url = base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    return url, id_forms(raw, plan.get("prefix"))
-
-
-def id_forms(raw: bytes, prefix: str) -> State:
-    """The spellings of an identifier's bytes, each after the prefix."""
-    return {
-        "b64Url": prefix + base64.urlsafe_b64encode(raw).decode().rstrip("="),
-        "b64Std": prefix + base64.b64encode(raw).decode(),
-        "hex": prefix + raw.hex(),
-        "dec": prefix + str(int.from_bytes(raw, "big")),
-    }
-
-
-def _uuid(_plan: Plan) -> tuple[str, State]:
-    result = str(uuid.uuid4())
-    return result, {"result": result}
-
-
-def _adopt_characters(identity: str) -> State:
-    classes = dict.fromkeys(CLASSES, True)
+def _adopt(identity: str) -> State:
+    classes = dict.fromkeys(("number", *CLASSES), True)
     least = {name: 0 for name, _ in CLASSES.values()}
-    return {"id": identity, "result": identity, "length": len(identity), "number": True, **classes, **least}
+    made = {"result": identity, "bcryptHash": bcrypt_hash(identity)}
+    return {"id": "none", "length": len(identity), **made, **classes, **least}
 
 
-def _adopt_password(identity: str) -> State:
-    return {**_adopt_characters(identity), "id": "none", "bcryptHash": bcrypt_hash(identity)}
-
-
-def _adopt_identifier(identity: str) -> State:
-    prefix, comma, url = identity.rpartition(",")
-    raw = base64.urlsafe_b64decode(url + "=" * (-len(url) % 4))
-    forms = id_forms(raw, prefix)
-    return {"id": url, "byteLength": len(raw), **forms, **({"prefix": prefix} if comma else {})}
-
-
-def _characters_properties() -> tuple[Property, ...]:
-    return (
-        KEEPERS,
+PASSWORD = ResourceType(
+    token="random:index/randomPassword:RandomPassword",  # noqa: S106
+    noun="random password",
+    properties=(
+        Property(name="keepers", kind=Kind.MAP, of=Kind.STRING, replace=True),
         integer("length", Mode.REQUIRED, replace=True),
         *(boolean(name, replace=True, default=True) for name in CLASSES),
         # An older name of `numeric`: here an output only.
         boolean("number", Mode.COMPUTED),
         *(integer(name, replace=True, default=0) for name, _ in CLASSES.values()),
         text("overrideSpecial", replace=True),
-    )
-
-
-def _random(name: str, noun: str, make: Callable[[Plan], tuple[str, State]], **more: Any) -> ResourceType:
-    return ResourceType(
-        token=f"random:index/{name[0].lower()}{name[1:]}:{name}",
-        noun=noun,
-        create=_made(make),
-        settle=_results,
-        read=_kept,
-        delete=_no_request,
-        received=False,
-        **more,
-    )
-
-
-PACKAGE = Package(
-    name="random",
-    version=VERSION,
-    resources=(
-        _random(
-            "RandomPassword",
-            "random password",
-            _password,
-            properties=(
-                *_characters_properties(),
-                text("result", Mode.COMPUTED, secret=True),
-                text("bcryptHash", Mode.COMPUTED, secret=True),
-            ),
-            verify=_verify,
-            adopt=_adopt_password,
-        ),
-        _random(
-            "RandomString",
-            "random string",
-            _string,
-            properties=(*_characters_properties(), text("result", Mode.COMPUTED)),
-            verify=_verify,
-            adopt=_adopt_characters,
-        ),
-        _random(
-            "RandomId",
-            "random identifier",
-            _identifier,
-            properties=(
-                KEEPERS,
-                integer("byteLength", Mode.REQUIRED, replace=True, within=(1, 65536)),
-                text("prefix", replace=True),
-                *(text(name, Mode.COMPUTED) for name in ("b64Url", "b64Std", "hex", "dec")),
-            ),
-            adopt=_adopt_identifier,
-        ),
-        _random(
-            "RandomUuid",
-            "random UUID",
-            _uuid,
-            properties=(KEEPERS, text("result", Mode.COMPUTED)),
-            adopt=lambda identity: {"id": identity, "result": identity},
-        ),
+        text("result", Mode.COMPUTED, secret=True),
+        text("bcryptHash", Mode.COMPUTED, secret=True),
     ),
+    verify=_verify,
+    create=_create,
+    settle=_settle,
+    adopt=_adopt,
+    # There is nothing to read and to delete: a value is what the state says it is.
+    read=lambda _context, state: state,
+    delete=lambda _context, _state: None,
+    received=False,
 )
+
+PACKAGE = Package(name="random", version=VERSION, resources=(PASSWORD,))

@@ -45,11 +45,11 @@ class Place:
 
     def connect(self, node: Cluster | Replica, **options: Any) -> Session:
         """A direct session, the admin user's in defaultdb unless `options` say otherwise."""
-        return self._connect(node.port, options)
+        return self._connect(node.state.port, options)
 
     def connect_pool(self, cluster: Cluster, pool: str, **options: Any) -> Session:
         """A session through the pooler; transaction pools cannot keep prepared statements."""
-        return self._connect(cluster.pool_port, {"dbname": pool, "prepare_threshold": None, **options})
+        return self._connect(cluster.state.pool_port, {"dbname": pool, "prepare_threshold": None, **options})
 
     def _connect(self, port: int, options: dict[str, Any]) -> Session:
         defaults: dict[str, Any] = {

@@ -13,7 +13,7 @@ NEW_PASSWORD = "password of the copy"
 
 
 def restore(place: Place, cluster: Cluster, at: datetime, name: str = "restored") -> Cluster:
-    order = spec(id=name, version=cluster.version, admin_password=NEW_PASSWORD)
+    order = spec(id=name, version=cluster.state.version, admin_password=NEW_PASSWORD)
     return cluster.restore(place.folder / name, order, at)
 
 

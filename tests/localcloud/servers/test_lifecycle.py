@@ -44,7 +44,7 @@ def test_data_users_and_pools_survive_stop_and_start(cluster: Cluster, place: Pl
     _write(place, cluster, 1)
     cluster.create_user("app", "pw")
     cluster.set_pools([POOL])
-    ports = (cluster.port, cluster.pool_port)
+    ports = (cluster.state.port, cluster.state.pool_port)
     cluster.stop()
     cluster.stop()
     assert not cluster.running()
@@ -56,8 +56,8 @@ def test_data_users_and_pools_survive_stop_and_start(cluster: Cluster, place: Pl
     again.start()
     again.start()
     assert again.running()
-    assert (again.port, again.pool_port) == ports
-    assert again.version == "17"
+    assert (again.state.port, again.state.pool_port) == ports
+    assert again.state.version == "17"
     assert _rows(place, again) == [1]
     with place.connect(again, user="app", password="pw") as session:
         assert value(session, "SELECT 1") == 1
@@ -76,7 +76,7 @@ def test_starting_what_runs_disturbs_nobody(cluster: Cluster, place: Place) -> N
 def test_resize_keeps_data_and_raises_the_limit(cluster: Cluster, place: Place) -> None:
     _write(place, cluster, 1)
     cluster.resize(50)
-    assert cluster.max_connections == place.load().max_connections == 50
+    assert cluster.state.max_connections == place.load().state.max_connections == 50
     assert _rows(place, cluster) == [1]
     with place.connect(cluster) as session:
         assert value(session, "SHOW max_connections") == "50"
@@ -192,7 +192,7 @@ def test_a_version_that_is_not_installed(place: Place) -> None:
 def test_a_taken_port_is_named_and_nothing_is_left_half_started(cluster: Cluster, place: Place, which: str) -> None:
     _write(place, cluster, 1)
     cluster.stop()
-    port = getattr(cluster, which)
+    port = getattr(cluster.state, which)
     with socket.create_server(("127.0.0.2", port)):
         with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.2 is taken.*data is untouched"):
             cluster.start()

@@ -14,7 +14,7 @@ def test_they_hold_at_once_and_after_a_restart_until_they_are_taken_back(cluster
     cluster.stop()
     loaded = place.load()
     loaded.start()
-    assert loaded.parameters == {"work_mem": "9MB", "timezone": "Europe/Berlin"}
+    assert loaded.state.parameters == {"work_mem": "9MB", "timezone": "Europe/Berlin"}
     with place.connect(loaded) as session:
         assert (value(session, "SHOW work_mem"), value(session, "SHOW timezone")) == ("9MB", "Europe/Berlin")
         loaded.configure({})
@@ -26,6 +26,6 @@ def test_what_the_server_cannot_take_changes_nothing(cluster: Cluster, place: Pl
     for wrong in ({"timezone": "Mars/Olympus"}, {"work_mem": "much"}, {"no_such_setting": "1"}):
         with pytest.raises(InvalidRequest, match=f"keeps its old settings. {next(iter(wrong))}"):
             cluster.configure({"work_mem": "11MB"} | wrong)
-    assert cluster.parameters == {"work_mem": "9MB"}
+    assert cluster.state.parameters == {"work_mem": "9MB"}
     with place.connect(cluster) as session:
         assert value(session, "SHOW work_mem") == "9MB"

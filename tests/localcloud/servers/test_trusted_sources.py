@@ -19,7 +19,7 @@ def guarded(shared: Cluster) -> Iterator[Cluster]:
 
 
 def test_everyone_is_admitted_until_a_source_is_trusted(guarded: Cluster, shared_place: Place) -> None:
-    assert guarded.trusted_sources == ()
+    assert guarded.state.trusted_sources == ()
     with shared_place.connect(guarded) as session:
         assert value(session, "SELECT 1") == 1
 
@@ -38,7 +38,7 @@ def test_a_client_that_is_not_on_the_list_is_refused(guarded: Cluster, shared_pl
 @pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.1/32", "127.0.0.0/8", "127.0.0.77/24"])
 def test_a_client_on_the_list_is_admitted(guarded: Cluster, shared_place: Place, source: str) -> None:
     guarded.set_trusted_sources(["10.0.0.0/16", source])
-    assert guarded.trusted_sources == ("10.0.0.0/16", source)
+    assert guarded.state.trusted_sources == ("10.0.0.0/16", source)
     with shared_place.connect(guarded) as session:
         assert value(session, "SELECT 1") == 1
     with shared_place.connect_pool(guarded, POOL.name) as session:
@@ -70,7 +70,7 @@ def test_they_hold_after_a_restart(guarded: Cluster, shared_place: Place) -> Non
     guarded.set_trusted_sources(["10.0.0.0/16"])
     guarded.stop()
     again = shared_place.load()
-    assert again.trusted_sources == ("10.0.0.0/16",)
+    assert again.state.trusted_sources == ("10.0.0.0/16",)
     again.start()
     with pytest.raises(psycopg.OperationalError, match="no pg_hba"):
         shared_place.connect(again)
@@ -91,6 +91,6 @@ def test_what_is_no_address_changes_nothing(guarded: Cluster, shared_place: Plac
     guarded.set_trusted_sources(["127.0.0.1"])
     with pytest.raises(InvalidRequest, match="Nothing was changed"):
         guarded.set_trusted_sources(["127.0.0.1", source])
-    assert guarded.trusted_sources == ("127.0.0.1",)
+    assert guarded.state.trusted_sources == ("127.0.0.1",)
     with shared_place.connect(guarded) as session:
         assert value(session, "SELECT 1") == 1

@@ -27,7 +27,7 @@ def connect(
 ) -> Session:
     """A client's session, the server's certificate and name verified."""
     context = ssl.create_default_context(cafile=str(trust or place.ca_file))
-    plain = socket.create_connection((host, valkey.port), timeout=60)
+    plain = socket.create_connection((host, valkey.state.port), timeout=60)
     session = Session(context.wrap_socket(plain, server_hostname=host))
     try:
         session.execute("AUTH", "default", password)
@@ -60,7 +60,7 @@ def test_clients_connect_with_tls_on_both_hosts(shared: Valkey, shared_place: Pl
 
 
 def test_without_tls_there_is_no_way_in(shared: Valkey) -> None:
-    plain = socket.create_connection(("127.0.0.1", shared.port), timeout=60)
+    plain = socket.create_connection(("127.0.0.1", shared.state.port), timeout=60)
     with Session(plain) as client, pytest.raises(OSError, match=r"closed|reset"):
         client.execute("PING")
 
@@ -115,12 +115,12 @@ def test_a_full_server_refuses_writes_until_it_may_evict(valkey: Valkey, place: 
 def test_data_survives_a_stop_when_snapshots_are_kept(valkey: Valkey, place: Place) -> None:
     with connect(place, valkey) as client:
         client.execute("SET", "kept", "yes")
-    port = valkey.port
+    port = valkey.state.port
     valkey.stop()
     assert not valkey.running()
     again = Valkey.load(valkey.folder, place.tools)
     again.start()
-    assert again.port == port
+    assert again.state.port == port
     with connect(place, again) as client:
         assert client.execute("GET", "kept") == "yes"
 
@@ -153,7 +153,7 @@ def test_a_setting_that_needs_a_restart_gets_one_and_data_stays(valkey: Valkey, 
 def test_a_refused_setting_changes_nothing(valkey: Valkey) -> None:
     with pytest.raises(InvalidRequest, match="maxmemory-policy"):
         valkey.configure(ValkeySettings(max_memory_mib=32, directives={"maxmemory-policy": "keep-the-nice-ones"}))
-    assert valkey.settings == SETTINGS
+    assert valkey.state.settings == SETTINGS
 
 
 def test_sources_that_leave_this_machine_out_close_the_server(valkey: Valkey, place: Place) -> None:

@@ -30,6 +30,9 @@ _PATIENCE: Mapping[str, int] = {
 # A password shorter than this is part of ordinary words, and taking it out of them would give it away.
 _SHORTEST_SECRET = 4
 
+# What a move puts into a database for its time; no stream carries a changed schema.
+MOVE = "trellis_move"
+
 # Objects that belong to an extension do not make a schema used: a managed server may come with some.
 _IN_USE = """
 EXISTS (SELECT FROM pg_catalog.pg_class o WHERE o.relnamespace = n.oid AND o.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
@@ -135,7 +138,7 @@ class Facts(NamedTuple):
     """What the first round trip learns.
 
     search_path: of the session as the server gave it. time, lsn: the moment before the run, to restore to; lsn is the
-    write-ahead log's position, None where the server does not tell it.
+    write-ahead log's position, None where the server does not tell it. moving: whether the database is being moved.
     """
 
     backend_pid: int
@@ -151,6 +154,7 @@ class Facts(NamedTuple):
     has_schema: bool
     has_table: bool
     in_use: bool
+    moving: bool
 
 
 class Session:
@@ -240,7 +244,8 @@ def _look_around(connection: Connection, target: Target) -> Facts:
             current_setting('standard_conforming_strings') = 'on', pg_is_in_recovery(), clock_timestamp(),
             CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn()::text END,
             n.oid IS NOT NULL, n.oid IS NOT NULL AND to_regclass({table}) IS NOT NULL,
-            CASE WHEN to_regclass({table}) IS NULL THEN coalesce({_IN_USE}, false) ELSE true END
+            CASE WHEN to_regclass({table}) IS NULL THEN coalesce({_IN_USE}, false) ELSE true END,
+            to_regnamespace('{MOVE}') IS NOT NULL
         FROM (SELECT 1) one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = {literal(target.schema)}"""  # noqa: S608
     row = connection.execute(query.encode()).fetchone()
     if row is None:

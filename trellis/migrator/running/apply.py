@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trellis.migrator.connecting import Session, Target, acquire, create_history, readable_errors
+from trellis.migrator.errors import MigrationError
 from trellis.migrator.history import HistoryRow, Plan, plan
 from trellis.migrator.options import DEFAULTS, Options
 from trellis.migrator.sql import MigrationFile, discover
@@ -61,6 +62,12 @@ class _Run:
         history = session.read_history() if session.facts.has_table else ()
         found = self._plan(history)
         initial = found.current_version
+        if found.pending and session.facts.moving:
+            raise MigrationError(
+                f"{session.target.name} is being moved to another cluster, and its schema has to stay as it is until "
+                "`trellis move finish`. Take the new files out until then.",
+                state="Nothing was changed.",
+            )
         if found.pending or not session.facts.has_table:
             acquire(session.connection, session.table, self._options)
             created = None if session.facts.has_table else create_history(session, self._options.baseline_version)

@@ -1,0 +1,284 @@
+"""A database moves between two servers while it is written to."""
+
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.migrator.servers import PASSWORD, PostgreSQL, server_folder
+from tools import ROOT
+from trellis.migrator import Target, migrate
+from trellis.operations.errors import OperationError
+from trellis.operations.move import copying, cutting, fences, streams, survey
+from trellis.operations.move.sides import Pair, Side
+
+ADMIN = "doadmin"
+APP = "villa_app"
+DATABASE = "villa"
+SETTINGS = {"wal_level": "logical", "max_worker_processes": "16"}
+INSERT = "INSERT INTO public.profiles (address, nickname, nickname_normalized) VALUES (%s, %s, %s)"
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, PostgreSQL]]:
+    """PostgreSQL 17 and 18, each with an administrator who is no superuser."""
+    with ExitStack() as opened:
+        made = {}
+        for version in ("17", "18"):
+            server = PostgreSQL(opened.enter_context(server_folder()), version)
+            server.start(SETTINGS)
+            opened.callback(server.stop)
+            with server.connect() as connection:
+                connection.execute(
+                    f"CREATE ROLE {ADMIN} LOGIN CREATEROLE CREATEDB REPLICATION PASSWORD '{PASSWORD}';"
+                    f"GRANT pg_create_subscription TO {ADMIN};"
+                    f"CREATE ROLE {APP} LOGIN PASSWORD '{PASSWORD}'"
+                )
+            made[version] = server
+        yield made
+
+
+@pytest.fixture
+def pair(servers: dict[str, PostgreSQL]) -> Iterator[Pair]:
+    """Villa with its schema on 17, and an empty database on 18."""
+    for server in servers.values():
+        with server.connect() as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE} OWNER {ADMIN}")
+    old, new = (side(server, f"villa-db-{version}") for version, server in servers.items())
+    migrate(old.target, ROOT / "migrations" / "villa" / "villa", {"app_role": APP})
+    yield (made := Pair(old=old, new=new))
+    with old.connect() as here:
+        streams.unpublish(here)
+    for source, target in ((old, new), (new, old)):
+        streams.unsubscribe(made, source, target)
+    for server in servers.values():
+        with server.connect() as connection:
+            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+
+
+def side(server: PostgreSQL, cluster: str) -> Side:
+    parameters = server.parameters(DATABASE, ADMIN)
+    peer = {key: str(value) for key, value in parameters.items()}
+    return Side(cluster=cluster, database=DATABASE, target=Target(parameters), peer=peer)
+
+
+def followed(pair: Pair) -> None:
+    """The new side has everything and follows; the old one follows the new one."""
+    copying.copy_schema(pair)
+    for end, closed in ((pair.old, False), (pair.new, True)):
+        with end.connect() as connection:
+            fences.set_up(connection, closed=closed)
+            streams.publish(connection)
+    streams.subscribe(pair, pair.old, pair.new, copy=True)
+    streams.subscribe(pair, pair.new, pair.old, copy=False)
+    until = time.monotonic() + 120
+    while (progress := streams.progress(pair, pair.old, pair.new)) is None or progress.is_copying:
+        assert time.monotonic() < until, progress
+        time.sleep(0.1)
+
+
+class Writer(threading.Thread):
+    """Writes one row a transaction as the application, on whichever side takes it; `committed` has what was told so."""
+
+    def __init__(self, pair: Pair, number: int) -> None:
+        super().__init__(daemon=True)
+        self.committed: list[str] = []
+        self.refused = 0
+        self._sides = (pair.old, pair.new)
+        self._number = number
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        at, made = 0, 0
+        connection = self._connect(at)
+        while not self._ended.is_set():
+            address = f"{self._number:02}{made:040}"
+            try:
+                connection.execute(INSERT, (address, f"w{self._number}-{made}", f"w{self._number}-{made}"))
+                self.committed.append(address)
+                made += 1
+            except psycopg.errors.ReadOnlySqlTransaction:
+                self.refused += 1
+                connection.close()
+                at = 1 - at
+                connection = self._connect(at)
+        connection.close()
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join(60)
+
+    def _connect(self, at: int) -> psycopg.Connection[Any]:
+        parameters = dict(self._sides[at].peer) | {"user": APP}
+        return psycopg.connect("", autocommit=True, **parameters)  # type: ignore[arg-type]
+
+
+@contextmanager
+def writing(pair: Pair, writers: int = 4) -> Iterator[list[Writer]]:
+    started = [Writer(pair, number) for number in range(writers)]
+    for writer in started:
+        writer.start()
+    try:
+        yield started
+    finally:
+        for writer in started:
+            writer.end()
+
+
+def addresses(end: Side) -> set[str]:
+    with end.connect() as connection:
+        return {address for (address,) in connection.execute("SELECT address FROM public.profiles").fetchall()}
+
+
+def test_there_and_back_under_writes_loses_nothing(pair: Pair) -> None:
+    with writing(pair) as writers:
+        followed(pair)
+        assert copying.differences(pair) == []
+        for to_new in (True, False, True):
+            time.sleep(0.5)
+            with cutting.cut([pair], to_new=to_new) as done:
+                (snapshots,) = done.snapshots
+                differences, tables, rows = snapshots.differences()
+            assert not differences, [str(one) for one in differences]
+            assert tables > 2
+            assert rows > 0
+            assert cutting.serving(pair) is (pair.new if to_new else pair.old)
+        time.sleep(0.5)
+    committed = {address for writer in writers for address in writer.committed}
+    assert len(committed) > 100
+    assert committed <= addresses(pair.new)
+    # What was written on the new side is on the old one too: the way back stays open.
+    assert cutting.is_close_behind(pair.new, pair.old)
+    assert committed <= addresses(pair.old)
+
+
+def test_no_two_sides_take_writes(pair: Pair) -> None:
+    followed(pair)
+    with pair.old.connect() as old, pair.new.connect() as new:
+        row = ("0" * 42, "a", "a")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="is being moved"):
+            new.execute(INSERT, row)
+        # A transaction that began, and read, before the cut.
+        old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        old.execute("SELECT count(*) FROM public.profiles")
+        with cutting.cut([pair], to_new=True):
+            pass
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            old.execute(INSERT, row)
+        new.execute(INSERT, row)
+
+
+def test_a_writer_that_does_not_end_stops_the_cut_and_nothing_else(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed(pair)
+    monkeypatch.setattr(fences, "_PATIENCE", 2.0)
+    with pair.old.connect() as writer:
+        writer.execute("BEGIN")
+        writer.execute(INSERT, ("0" * 42, "a", "a"))
+        held_by = f"still takes writes.*{writer.info.backend_pid} \\({ADMIN}\\)"
+        with pytest.raises(OperationError, match=held_by), cutting.cut([pair], to_new=True):
+            pass
+        writer.execute("COMMIT")
+        writer.execute(INSERT, ("1" * 42, "b", "b"))
+    assert cutting.serving(pair) is pair.old
+
+
+def test_a_cut_that_was_stopped_goes_on_or_back(pair: Pair) -> None:
+    followed(pair)
+    for to_new in (False, True):
+        with pair.old.connect() as connection:
+            fences.close(pair.old, connection)
+        assert cutting.serving(pair) is None
+        with cutting.cut([pair], to_new=to_new) as done:
+            assert done.pause > 0
+        assert cutting.serving(pair) is (pair.new if to_new else pair.old)
+    with cutting.cut([pair], to_new=True) as again:
+        assert not again.snapshots
+
+
+def test_what_differs_is_named(pair: Pair) -> None:
+    followed(pair)
+    with pair.new.connect() as new:
+        fences.open_(new)
+        new.execute(INSERT, ("0" * 42, "a", "a"))
+        with pytest.raises(OperationError, match="both take writes"):
+            cutting.serving(pair)
+
+
+def test_what_stands_in_the_way_is_found_before(pair: Pair) -> None:
+    with pair.old.connect() as old:
+        old.execute(
+            "CREATE TABLE public.bare (a int); CREATE UNLOGGED TABLE public.cached (a int PRIMARY KEY);"
+            "CREATE TABLE public.forced (a int PRIMARY KEY); ALTER TABLE public.forced ENABLE ROW LEVEL SECURITY,"
+            " FORCE ROW LEVEL SECURITY; SELECT lo_create(0)"
+        )
+    found = survey.source(pair.old)
+    assert found.way_back
+    assert {finding.where.partition(", ")[2]: finding.blocks for finding in found.findings} == {
+        "public.bare": True,
+        "public.cached": False,
+        "large objects": True,
+        "public.forced": True,
+    }
+    assert "ALTER TABLE public.bare REPLICA IDENTITY FULL" in str(found.findings[0])
+    assert survey.target(pair.new, pair.old) == ()
+
+
+# A run of its own, which a test kills: it cuts there and back for as long as it lives.
+CUTTER = """
+import json, sys
+from tests.operations.test_move import Pair, cutting, pair_of
+pair = pair_of(json.loads(sys.stdin.read()))
+way = cutting.serving(pair) is not pair.new
+while True:
+    with cutting.cut([pair], to_new=way):
+        pass
+    way = not way
+"""
+
+
+@pytest.mark.soak(short=3, long=30)
+def test_killed_at_random_moments(pair: Pair, rounds: int) -> None:
+    """A cut is killed at a random moment, with a writer on each side: no two sides ever take writes, the next cut goes
+    on in either direction, and no committed row is lost."""
+    chance = random.Random("cuts")  # noqa: S311
+    followed(pair)
+    with writing(pair, 2) as writers:
+        for _ in range(rounds):
+            run = subprocess.Popen(
+                (sys.executable, "-c", CUTTER), cwd=ROOT, stdin=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL
+            )
+            assert run.stdin is not None
+            run.stdin.write(json.dumps([dict(end.peer) for end in (pair.old, pair.new)]))
+            run.stdin.close()
+            time.sleep(chance.uniform(0.5, 2))
+            run.kill()
+            run.wait()
+            # Raises where both sides take writes.
+            cutting.serving(pair)
+            to_new = chance.random() < 0.5
+            with cutting.cut([pair], to_new=to_new):
+                pass
+            assert cutting.serving(pair) is (pair.new if to_new else pair.old)
+    committed = {address for writer in writers for address in writer.committed}
+    source, target = (pair.new, pair.old) if to_new else (pair.old, pair.new)
+    assert cutting.is_close_behind(source, target)
+    assert committed
+    assert committed <= addresses(pair.old)
+    assert committed <= addresses(pair.new)
+
+
+def pair_of(peers: list[dict[str, str]]) -> Pair:
+    """The pair, from the ways to its two sides."""
+    old, new = (
+        Side(cluster=name, database=DATABASE, target=Target(peer), peer=peer)
+        for name, peer in zip(("villa-db-17", "villa-db-18"), peers, strict=True)
+    )
+    return Pair(old=old, new=new)

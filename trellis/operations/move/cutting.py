@@ -1,0 +1,114 @@
+"""The cut: one side is closed, the last change arrives on the other, and that one is opened."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from trellis.operations.errors import OperationError
+from trellis.operations.move import fences
+from trellis.operations.move.comparing import Snapshots, carry_sequences
+from trellis.operations.move.sides import Connection, Pair, Side
+
+# How long the last change may be under way, in seconds: a stream that was up to date has it within milliseconds.
+_ARRIVAL = 60.0
+# How far behind a stream may be when the cut begins, in seconds.
+CLOSE_BEHIND = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """A cut that was made. pause: seconds in which no side took writes. snapshots: of each pair, at that moment."""
+
+    pause: float
+    snapshots: Sequence[Snapshots]
+
+
+def serving(pair: Pair) -> Side | None:
+    """The side that takes writes; None where a cut was stopped between the two.
+
+    Raises OperationError where both do: somebody took a fence away by hand.
+    """
+    open_sides = []
+    for side in (pair.old, pair.new):
+        with side.connect() as connection:
+            if fences.is_open(connection):
+                open_sides.append(side)
+    if len(open_sides) > 1:
+        raise OperationError(
+            f"{pair.old.name} and {pair.new.name} both take writes: a fence was taken away by hand. Nothing was "
+            "changed. Decide which one is right before anything else is written."
+        )
+    return open_sides[0] if open_sides else None
+
+
+def is_close_behind(source: Side, target: Side) -> bool:
+    """Whether the target has within seconds what is committed on the source by now."""
+    with source.connect() as here, target.connect() as there:
+        return fences.arrives(there, fences.mark(here), CLOSE_BEHIND)
+
+
+@contextmanager
+def cut(pairs: Sequence[Pair], *, to_new: bool) -> Iterator[Cut]:
+    """Makes every pair's other side the one that is written to. Snapshots of both sides are open meanwhile.
+
+    Stopped anywhere, at most one side takes writes, and it can be made again in either direction. Raises OperationError
+    where a writer does not end or the last change does not arrive; the sides take writes where they did before then.
+    """
+    with ExitStack() as opened:
+        ends = [_End.of(pair, to_new, opened) for pair in pairs]
+        # What is open already is where an earlier run came to.
+        left = [end for end in ends if not fences.is_open(end.there)]
+        started = time.monotonic()
+        closed = [end for end in left if fences.is_open(end.here)]
+        try:
+            for end, token in [(end, fences.close(end.source, end.here)) for end in left]:
+                _await(end, token, _ARRIVAL)
+                carry_sequences(end.here, end.there)
+        except BaseException:
+            for end in closed:
+                fences.open_(end.here)
+            raise
+        snapshots = [opened.enter_context(Snapshots.taken(end.pair)) for end in left]
+        for end in left:
+            fences.open_(end.there)
+        yield Cut(pause=time.monotonic() - started, snapshots=snapshots)
+
+
+@contextmanager
+def held_still(pair: Pair, *, old_serves: bool) -> Iterator[Snapshots]:
+    """Snapshots of both sides as of one moment, for which writers wait a blink. Raises OperationError as `cut` does."""
+    with ExitStack() as opened:
+        end = _End.of(pair, old_serves, opened)
+        token = fences.close(end.source, end.here)
+        try:
+            _await(end, token, CLOSE_BEHIND)
+            snapshots = opened.enter_context(Snapshots.taken(pair))
+        finally:
+            fences.open_(end.here)
+        yield snapshots
+
+
+@dataclass(frozen=True, kw_only=True)
+class _End:
+    """Both ends of a stream, with a session at each."""
+
+    pair: Pair
+    source: Side
+    target: Side
+    here: Connection
+    there: Connection
+
+    @classmethod
+    def of(cls, pair: Pair, forward: bool, opened: ExitStack) -> "_End":
+        source, target = (pair.old, pair.new) if forward else (pair.new, pair.old)
+        here, there = (opened.enter_context(side.connect()) for side in (source, target))
+        return cls(pair=pair, source=source, target=target, here=here, there=there)
+
+
+def _await(end: _End, token: str, seconds: float) -> None:
+    if not fences.arrives(end.there, token, seconds):
+        raise OperationError(
+            f"The last change of {end.source.name} has not reached {end.target.name} within {seconds:.0f} s; writes go "
+            "on where they did. Is a server overloaded, or the stream broken? `trellis move status` tells."
+        )

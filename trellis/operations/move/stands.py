@@ -1,0 +1,188 @@
+"""What of a stack is to move: its clusters as they are deployed, beside what its files ask for."""
+
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from trellis.operations.databases import settings_of
+from trellis.operations.engine import Engine
+from trellis.operations.errors import OperationError
+from trellis.operations.move.sides import Pair, Side
+from trellis.policies.kinds import CLUSTER, REPLICA
+
+if TYPE_CHECKING:
+    from trellis.settings import ClusterSettings, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stands:
+    """A cluster that moves, or is to. differs: what is deployed and what is asked for, in words; empty once both stand.
+
+    deployed: the old one as `trellis:moves` records it. generation: the new one's number.
+    """
+
+    settings: "ClusterSettings"
+    differs: tuple[str, ...]
+    deployed: Mapping[str, str | int]
+    generation: int
+
+    @property
+    def both_stand(self) -> bool:
+        """Whether the new one was asked for already."""
+        return self.settings.beside is not None
+
+    @property
+    def new_serves(self) -> bool:
+        """Whether applications use the new one."""
+        return self.settings.fresh
+
+    @property
+    def what(self) -> str:
+        """The move in words."""
+        old, new = self.ends
+        return f"{old.name}: {_in_words(old)} → {_in_words(new)}"
+
+    def number(self, *, new: bool) -> int:
+        """The number of the new or the old cluster."""
+        made = self.ends[1 if new else 0]
+        return _number(made)
+
+    @property
+    def beside(self) -> "ClusterSettings":
+        """The one that applications do not use. Raises OperationError where only one stands."""
+        if self.settings.beside is None:
+            raise OperationError(f"{self.settings.name} has not begun to move. Run `trellis move start`.")
+        return self.settings.beside
+
+    @property
+    def ends(self) -> "tuple[ClusterSettings, ClusterSettings]":
+        """The old and the new one."""
+        return (self.beside, self.settings) if self.new_serves else (self.settings, self.beside)
+
+
+def _number(cluster: "ClusterSettings") -> int:
+    return int(cluster.made_as.removeprefix(cluster.name).lstrip("-") or 1)
+
+
+def _in_words(cluster: "ClusterSettings") -> str:
+    standbys = f", {cluster.nodes} nodes" if cluster.nodes > 1 else ""
+    return f"{cluster.made_as} ({cluster.edition} {cluster.version}, {cluster.plan.slug}{standbys})"
+
+
+class Stack:
+    """A stack's files, state and outputs."""
+
+    def __init__(self, options: Namespace) -> None:
+        self.options = options
+        self.engine = Engine(options.stack, options.config_file)
+        self.settings: Settings = settings_of(self.engine, options)
+
+    def moving(self) -> Iterator[Stands]:
+        """The clusters that move, and those that have to. Raises OperationError where none is deployed."""
+        state = self.engine.state(secrets=True)
+        for cluster in self.settings.clusters:
+            if cluster.beside:
+                yield Stands(settings=cluster, differs=(), deployed={}, generation=0)
+            elif found := self._differing(cluster, state.get("resources") or ()):
+                yield found
+
+    def _differing(self, cluster: "ClusterSettings", resources: Any) -> Stands | None:
+        from trellis.settings.catalogue import PLANS, Edition
+
+        made = _resource(resources, CLUSTER, cluster.made_as)
+        if made is None:
+            raise OperationError(f"{cluster.made_as} is not deployed: there is nothing to move. `trellis up` makes it.")
+        inputs = made["inputs"]
+        edition = next((one for one in Edition if one.engine == inputs["engine"]), Edition.STANDARD)
+        plan = PLANS.get(str(inputs["size"]))
+        differs = [
+            f"{what} {before} → {after}"
+            for what, before, after in (
+                ("PostgreSQL", str(inputs["version"]), cluster.version),
+                ("edition", edition.value, cluster.edition.value),
+                ("region", str(inputs["region"]), self.settings.region),
+            )
+            if before != after
+        ]
+        if plan and plan.memory_gib > cluster.plan.memory_gib:
+            differs.append(f"plan {plan.slug} → {cluster.plan.slug}")
+        if not differs:
+            return None
+        if str(inputs["region"]) != self.settings.region:
+            raise OperationError(
+                f"{cluster.made_as} is in {inputs['region']}, and trellis:region is {self.settings.region}. A move to "
+                "another region takes the network and the apps along: deploy a stack of its own there, and move with "
+                "--from."
+            )
+        generation = _number(cluster)
+        replicas = sum(one["type"] == REPLICA and one["inputs"].get("clusterId") == made["id"] for one in resources)
+        return Stands(
+            settings=cluster,
+            differs=tuple(differs),
+            generation=generation + 1,
+            deployed={
+                "generation": generation,
+                "version": str(inputs["version"]),
+                "plan": str(inputs["size"]),
+                "nodes": int(inputs.get("nodeCount", 1)),
+                "replicas": replicas - (1 if self.settings.copy else 0),
+                "edition": edition.value,
+            },
+        )
+
+    def config_of(self, key: str, values: Mapping[str, str | int | None]) -> None:
+        """Writes what `trellis:moves` says of a cluster; None takes a key out."""
+        for name, value in values.items():
+            self.engine.set_path(f"trellis:moves.{key}.{name}", value)
+        self.settings = settings_of(self.engine, self.options)
+
+    @contextmanager
+    def sources(self, stands: Stands) -> Iterator[tuple[Side, ...]]:
+        """The databases of a cluster that is to move."""
+        with self._sides() as side:
+            yield tuple(side(stands.settings, database.name) for database in stands.settings.databases)
+
+    @contextmanager
+    def pairs(self, stands: Stands) -> Iterator[tuple[Pair, ...]]:
+        """The databases of a cluster that stands twice."""
+        old, new = stands.ends
+        with self._sides() as side:
+            yield tuple(Pair(old=side(old, database.name), new=side(new, database.name)) for database in new.databases)
+
+    @contextmanager
+    def _sides(self) -> "Iterator[Callable[[ClusterSettings, str], Side]]":
+        """Finds the way to a cluster's database. Certificates lie in a folder of their own meanwhile."""
+        from psycopg.conninfo import conninfo_to_dict
+
+        from trellis.migrator import Target
+
+        outputs, resources = self.engine.outputs(), self.engine.state(secrets=True).get("resources") or ()
+        with TemporaryDirectory(prefix="trellis-") as folder:
+
+            def side(cluster: "ClusterSettings", database: str) -> Side:
+                serves = any(cluster is one for one in self.settings.clusters)
+                beside = outputs.get("moving", {}).get(cluster.name, {})
+                uris = outputs["direct_uris"].get(cluster.name) if serves else beside.get("direct_uris")
+                made = _resource(resources, CLUSTER, cluster.made_as)
+                if made is None or not uris:
+                    raise OperationError(f"{cluster.made_as} is not deployed yet. Run `trellis move start`.")
+                authority = Path(folder, f"{cluster.made_as}.crt")
+                authority.write_text(
+                    str(outputs["ca_certificates"][cluster.name] if serves else beside["ca_certificate"])
+                )
+                parameters = conninfo_to_dict(str(uris[database]), sslrootcert=str(authority))
+                peer = {key: str(value) for key, value in parameters.items() if key != "sslrootcert"}
+                # The other server has no copy of the authority's certificate.
+                private = {"host": str(made["outputs"]["privateHost"]), "sslmode": "require"}
+                return Side(cluster=cluster.made_as, database=database, target=Target(parameters), peer=peer | private)
+
+            yield side
+
+
+def _resource(resources: Any, kind: str, name: str) -> Any:
+    named = (one for one in resources if one["type"] == kind and one["urn"].endswith(f"::{name}"))
+    return next((one for one in named if not one.get("delete")), None)

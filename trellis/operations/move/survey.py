@@ -1,0 +1,210 @@
+"""What stands in the way of a move, found before anything is made."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trellis.operations.move import fences
+from trellis.operations.move.sides import Connection, Side
+from trellis.operations.move.streams import FIRST_WITH_ORIGIN
+
+# A stream of a subscriber before this needs a superuser.
+_FIRST_FOR_OTHERS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What was found. blocks: whether the move cannot begin with it. do: how it is mended, or what to expect."""
+
+    where: str
+    what: str
+    do: str
+    blocks: bool
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}. {self.do}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A database that is to move. size: bytes on disk. way_back: whether what is written after the cut can be kept."""
+
+    name: str
+    version: str
+    tables: int
+    size: int
+    connections: int
+    findings: tuple[Finding, ...]
+    way_back: bool
+
+
+def source(side: Side) -> Survey:
+    """Looks at a database that is to move. Raises OperationError where it cannot be reached."""
+    with side.connect() as connection:
+        names = fences.tables(connection)
+        ((size, connections),) = connection.execute(
+            "SELECT pg_catalog.pg_database_size(pg_catalog.current_database()), (SELECT count(*) FROM"
+            " pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()"
+            " AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend')"
+        ).fetchall()
+        return Survey(
+            name=side.name,
+            version=connection.info.parameter_status("server_version") or "",
+            tables=len(names),
+            size=size,
+            connections=connections,
+            findings=tuple(_rows(side.name, connection)) + tuple(_server(side.name, connection)),
+            way_back=connection.info.server_version // 10000 >= FIRST_WITH_ORIGIN,
+        )
+
+
+def way_back(side: Side) -> bool:
+    """Whether this server can follow another one while that follows it."""
+    with side.connect() as connection:
+        return connection.info.server_version // 10000 >= FIRST_WITH_ORIGIN
+
+
+def target(side: Side, old: Side) -> tuple[Finding, ...]:
+    """Looks at the database that it moves to."""
+    with side.connect() as connection, old.connect() as here:
+        return tuple(_follower(side.name, connection)) + tuple(_extensions(side.name, here, connection))
+
+
+# What no stream carries, or only under a condition: a query for names, what is wrong with them, what to do.
+_OBSTACLES = (
+    (
+        f"SELECT t.nspname || '.' || t.relname FROM ({fences.TABLES}) t JOIN pg_catalog.pg_class c USING (oid)"  # noqa: S608
+        " WHERE c.relkind = 'r' AND c.relreplident <> 'f' AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i"
+        " WHERE i.indrelid = t.oid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident"
+        " ELSE false END)",
+        "no primary key, so an UPDATE or DELETE cannot be sent",
+        "Give it one, or: ALTER TABLE {name} REPLICA IDENTITY FULL",
+        True,
+    ),
+    (
+        "SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+        " ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relpersistence = 'u' AND n.nspname !~ '^pg_'",
+        "an unlogged table, whose rows are not sent",
+        "Its rows stay behind: ALTER TABLE {name} SET LOGGED, where they matter",
+        False,
+    ),
+    (
+        "SELECT 'large objects' WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)",
+        "are not sent",
+        "Move what is in them into a column of type bytea first, and remove them with lo_unlink",
+        True,
+    ),
+    (
+        f"SELECT t.nspname || '.' || t.relname FROM ({fences.TABLES}) t JOIN pg_catalog.pg_class c USING (oid)"  # noqa: S608
+        " WHERE NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')",
+        "belongs to another role, and only its owner can put the fence on it",
+        "ALTER TABLE {name} OWNER TO the administrator, or grant its owner to the administrator",
+        True,
+    ),
+    (
+        f"SELECT t.nspname || '.' || t.relname FROM ({fences.TABLES}) t JOIN pg_catalog.pg_class c USING (oid)"  # noqa: S608
+        " WHERE c.relrowsecurity AND c.relforcerowsecurity",
+        "FORCE ROW LEVEL SECURITY holds the stream too",
+        "For the time of the move: ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY",
+        True,
+    ),
+    (
+        "SELECT c.oid::pg_catalog.regclass || ', ' || g.tgname FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c"
+        " ON c.oid = g.tgrelid WHERE NOT g.tgisinternal AND g.tgenabled IN ('A', 'R')",
+        "a trigger that also fires for what the stream brings",
+        "Its work would be done twice: ALTER TABLE … ENABLE TRIGGER, which fires for the application alone",
+        True,
+    ),
+    (
+        "SELECT 'hypertables' WHERE EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'timescaledb')"
+        " AND EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = '_timescaledb_internal' AND c.relkind = 'r' AND c.relname ~ '^_hyper_')",
+        "of TimescaleDB cannot be streamed table by table",
+        "Dump and restore this database behind a stop of its writers",
+        True,
+    ),
+    (
+        "SELECT 'prepared transaction ' || gid FROM pg_catalog.pg_prepared_xacts"
+        " WHERE database = pg_catalog.current_database()",
+        "holds its locks for ever",
+        "Commit it or roll it back",
+        True,
+    ),
+    (
+        "SELECT 'a transaction of ' || usename || ', process ' || pid FROM pg_catalog.pg_stat_activity"
+        " WHERE datname = pg_catalog.current_database() AND xact_start < now() - interval '5 minutes'"
+        " AND backend_type = 'client backend'",
+        "has been open for more than five minutes",
+        "The copy begins, and the cut is made, when it has ended",
+        False,
+    ),
+)
+
+
+def _rows(name: str, connection: Connection) -> Iterator[Finding]:
+    for query, what, do, blocks in _OBSTACLES:
+        for (found,) in connection.execute(query.encode()).fetchall():
+            yield Finding(where=f"{name}, {found}", what=what, do=f"{do.format(name=found)}.", blocks=blocks)
+
+
+def _server(name: str, connection: Connection) -> Iterator[Finding]:
+    ((level, slots, senders, replicates),) = connection.execute(
+        "SELECT current_setting('wal_level'), current_setting('max_replication_slots')::int - (SELECT count(*) FROM"
+        " pg_catalog.pg_replication_slots), current_setting('max_wal_senders')::int - (SELECT count(*) FROM"
+        " pg_catalog.pg_stat_replication), (SELECT rolreplication OR rolsuper FROM pg_catalog.pg_roles WHERE rolname ="
+        " current_user)"
+    ).fetchall()
+    if level != "logical":
+        yield Finding(
+            where=name,
+            what=f"wal_level is {level}",
+            do="Set it to logical and restart the server; a managed cluster has it so, or its support sets it.",
+            blocks=True,
+        )
+    if min(slots, senders) < 2:
+        yield Finding(
+            where=name,
+            what=f"{slots} replication slots and {senders} senders are free, and a copy takes two at least",
+            do="Raise max_replication_slots and max_wal_senders, or drop slots that nobody reads.",
+            blocks=True,
+        )
+    if not replicates:
+        yield Finding(
+            where=name,
+            what="the administrator may not replicate",
+            do="ALTER ROLE … REPLICATION; at DigitalOcean the user's setting pg_allow_replication.",
+            blocks=True,
+        )
+
+
+def _follower(name: str, connection: Connection) -> Iterator[Finding]:
+    version = connection.info.server_version // 10000
+    if version < _FIRST_FOR_OTHERS:
+        ((may,),) = connection.execute("SELECT current_setting('is_superuser') = 'on'").fetchall()
+        what = f"PostgreSQL {version} lets only a superuser follow another server"
+    else:
+        ((may,),) = connection.execute("SELECT pg_catalog.pg_has_role('pg_create_subscription', 'USAGE')").fetchall()
+        what = "the administrator may not follow another server"
+    if not may:
+        yield Finding(where=name, what=what, do="GRANT pg_create_subscription to it, or move by dump.", blocks=True)
+
+
+def _extensions(name: str, old: Connection, new: Connection) -> Iterator[Finding]:
+    used = old.execute("SELECT extname, extversion FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql'").fetchall()
+    there: dict[str, str] = dict(
+        new.execute("SELECT name, default_version FROM pg_catalog.pg_available_extensions").fetchall()
+    )
+    for extension, version in used:
+        if extension not in there:
+            yield Finding(
+                where=name,
+                what=f"the extension {extension} is not on offer there",
+                do="Do without it before the move, or choose another version.",
+                blocks=True,
+            )
+        elif there[extension] != version:
+            yield Finding(
+                where=name,
+                what=f"{extension} is {version} on the old cluster and {there[extension]} on the new one",
+                do="Read its release notes.",
+                blocks=False,
+            )
