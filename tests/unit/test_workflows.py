@@ -19,10 +19,12 @@ PINNED = re.compile(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
 def jobs() -> Iterator[Any]:
-    """Every job of every workflow, named."""
+    """Every job of every workflow, named, and what takes turns with it."""
     for path in WORKFLOWS:
-        for name, job in yaml.safe_load(path.read_text())["jobs"].items():
-            yield pytest.param(job, id=f"{path.stem}-{name}")
+        workflow = yaml.safe_load(path.read_text())
+        for name, job in workflow["jobs"].items():
+            turns = workflow.get("concurrency") or job.get("concurrency")
+            yield pytest.param(job, turns, id=f"{path.stem}-{name}")
 
 
 def test_github_would_take_them() -> None:
@@ -48,13 +50,13 @@ def test_actions_are_pinned_and_rights_are_least(path: Any) -> None:
     assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
 
 
-@pytest.mark.parametrize("job", list(jobs()))
-def test_a_job(job: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("job", "turns"), list(jobs()))
+def test_a_job(job: dict[str, Any], turns: dict[str, Any] | None) -> None:
     assert job["timeout-minutes"]
     text = yaml.safe_dump(job)
     secrets = set(re.findall(r"secrets\.(\w+)", text))
     # Credentials belong to an environment, and a job that has them takes turns.
-    assert not secrets or ("environment" in job and "matrix.stack" in job["concurrency"]["group"])
+    assert not secrets or ("matrix.stack" in job["environment"] and turns)
     assert set(job.get("permissions", {})) <= {"contents", "pull-requests", "id-token"}
     # An expression inside a script is filled in before the shell reads it, so whoever names a branch writes the script.
     assert [step["run"] for step in job["steps"] if "${{" in step.get("run", "")] == []
@@ -66,7 +68,7 @@ def test_a_job(job: dict[str, Any]) -> None:
 def test_a_deployment_waits_for_its_environment_and_is_never_cancelled() -> None:
     deploy = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["jobs"]["deploy"]
     assert deploy["environment"] == "${{ matrix.stack }}"
-    assert deploy["concurrency"]["cancel-in-progress"] is False
+    assert deploy["concurrency"] == {"group": "deploy-${{ matrix.stack }}", "cancel-in-progress": False}
 
 
 @pytest.mark.parametrize(
