@@ -124,6 +124,17 @@ def bring(versions: Collection[str] = tuple(POSTGRESQL), *, droplets: bool = Tru
     )
 
 
+def bring_postgresql(versions: Collection[str]) -> Path:
+    """Makes the servers of these major versions that are missing; the folder of versions. Raises Failure.
+
+    A version that is nowhere to be had is left out.
+    """
+    cache = cache_folder()
+    folder, parts, links = _postgresql(cache, versions)
+    _complete(cache, parts, links)
+    return folder
+
+
 def shellcheck() -> Path:
     """ShellCheck, for the tests only. Raises Failure when it cannot be brought."""
     return _program(LINTER, "usr/bin/shellcheck")

@@ -213,7 +213,9 @@ def _new(command: argparse.ArgumentParser) -> None:
 
 
 def _dev(command: argparse.ArgumentParser) -> None:
-    command.add_argument("action", choices=("up", "preview", "down", "clean", "parts", "plugins"), metavar="ACTION")
+    command.add_argument(
+        "action", choices=tuple("up preview down clean parts postgresql plugins".split()), metavar="ACTION"
+    )
     command.add_argument("kind", nargs="?", choices=("official", "bundled"), help="of plugins, to switch to")
     add_stack(command)
 
@@ -377,12 +379,13 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
     "dev": (
         "run a stack on the local cloud",
         "Runs a stack on the local cloud of this machine, as `make` does:\n\n"
-        "  up       bring what is missing, start the local cloud, deploy the stack\n"
-        "  preview  show what up would change\n"
-        "  down     destroy the stack; stop the local cloud when no other uses it\n"
-        "  clean    stop the local cloud and delete its data\n"
-        "  parts    bring Pulumi and the servers; show where each is\n"
-        "  plugins  show the plugins for clouds; switch to official or bundled",
+        "  up          bring what is missing, start the local cloud, deploy the stack\n"
+        "  preview     show what up would change\n"
+        "  down        destroy the stack; stop the local cloud when no other uses it\n"
+        "  clean       stop the local cloud and delete its data\n"
+        "  parts       bring Pulumi and the servers; show where each is\n"
+        "  postgresql  bring what `check` runs the stack's migrations on, wherever the stack is\n"
+        "  plugins     show the plugins for clouds; switch to official or bundled",
         _dev,
     ),
 }
