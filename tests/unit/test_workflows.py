@@ -111,7 +111,20 @@ def test_names_that_git_would_quote_are_read(tmp_path: Path) -> None:
 def test_a_branch_that_is_new_touches_all() -> None:
     command = (sys.executable, "-m", "tools.touched", "--since", "0" * 40)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == touched(None)
+    assert json.loads(done.stdout) == touched(None, ROOT) == ["prod"]
+
+
+@pytest.mark.parametrize("change", [None, "config:\n  digitalocean:apiEndpoint: http://127.0.0.1:1\n"])
+def test_a_stack_cannot_leave_by_its_own_change(change: str | None, tmp_path: Path) -> None:
+    """Its file is deleted, or says that it is one of a developer's machine."""
+    here, base = tmp_path / "here", tmp_path / "base"
+    here.mkdir()
+    base.mkdir()
+    (base / "Pulumi.prod.yaml").write_text("config:\n  trellis:system: villa\n")
+    if change:
+        (here / "Pulumi.prod.yaml").write_text(change)
+    assert touched(["Pulumi.prod.yaml"], here) == []
+    assert touched(["Pulumi.prod.yaml"], here, base) == ["prod"]
 
 
 @pytest.mark.parametrize(
@@ -146,3 +159,33 @@ def test_the_judge_is_not_the_pull_requests() -> None:
         if "python" in script:
             assert script.count(".judge/.venv/bin/python -P") == script.count("python")
             assert step["env"]["PYTHONPATH"] == "${{ github.workspace }}/.judge"
+
+
+def _commands(page: str) -> list[str]:
+    """The blocks of shell commands of a page."""
+    return re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_requires_the_check_that_there_is() -> None:
+    preview = yaml.safe_load((ROOT / ".github" / "workflows" / "preview.yml").read_text())
+    (block,) = [block for block in _commands("ci.md") if "rulesets" in block]
+    ruleset = json.loads(block.partition("<<EOF\n")[2].removesuffix("EOF\n"))
+    (checks,) = [rule["parameters"] for rule in ruleset["rules"] if rule["type"] == "required_status_checks"]
+    assert checks["required_status_checks"][0]["context"] == preview["jobs"]["judged"]["name"]
+    assert checks["strict_required_status_checks_policy"] is True
+
+
+def test_the_page_names_every_secret_variable_and_environment() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text()
+    workflows = "\n".join(path.read_text() for path in WORKFLOWS)
+    named = set(re.findall(r"(?:secrets|vars)\.(\w+)", workflows))
+    assert named == set(re.findall(r"`?\b((?:DIGITALOCEAN|CLOUDFLARE|PULUMI|MAY|PREVIEW)_\w+|RUNNER)\b", page))
+    environments = {job["environment"] for job in (one.values[0] for one in jobs()) if "environment" in job}
+    for name in environments:
+        assert f"environments/{name.replace('${{ matrix.stack }}', 'prod')}" in page.replace("$name", "prod-drift")
+
+
+def test_the_commands_of_the_page_are_a_shells() -> None:
+    for block in _commands("ci.md"):
+        done = subprocess.run(("bash", "-n"), input=block, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), block

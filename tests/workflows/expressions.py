@@ -22,8 +22,7 @@ def evaluate(text: str, context: Mapping[str, Any], functions: Mapping[str, Call
 
 def fill(text: str, context: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Any:
     """A text with its expressions filled in; the value itself where the text is one expression."""
-    whole = _INSIDE.fullmatch(text.strip())
-    if whole:
+    if text.count("${{") == 1 and (whole := _INSIDE.fullmatch(text.strip())):
         return evaluate(whole[1], context, functions)
     return _INSIDE.sub(lambda found: shown(evaluate(found[1], context, functions)), text)
 

@@ -80,8 +80,8 @@ class Job:
 class Runner:
     """A GitHub of one repository with its runners.
 
-    origin: the repository. folder: for the jobs' clones. backend: the environment that Pulumi Cloud's token stands for.
-    machine: what is set on the machines that jobs run on.
+    origin: the repository. folder: for the jobs' clones. tokens: organization, kind and scope of those that Pulumi
+    Cloud gives. backend: the environment that such a token stands for. machine: what is set where jobs run.
     """
 
     folder: Path
@@ -90,6 +90,7 @@ class Runner:
     parts: Parts
     environments: Mapping[str, Environment]
     variables: Mapping[str, str]
+    tokens: set[tuple[str, str, str]]
     backend: Mapping[str, str]
     machine: Mapping[str, str]
     venv: Path | None = field(default=None, init=False)
@@ -251,7 +252,8 @@ class _Running:
             case "pulumi/auth-actions":
                 # A token of the job's identity for one of the organization.
                 assert self._rights["id-token"] == "write"
-                assert given["organization"] == "ada-org"
+                kind = given["requested-token-type"].rpartition(":")[2]
+                assert (given["organization"], kind, given.get("scope", "")) in self._runner.tokens
                 self._environment |= self._runner.backend
             case other:
                 raise AssertionError(f"{other} is not known here")

@@ -136,8 +136,13 @@ def company() -> Iterator[Company]:
                 origin=origin,
                 github=github,
                 parts=parts,
-                environments={STACK: Environment(secrets=token), f"{STACK}-preview": Environment(secrets=reading)},
+                environments={
+                    STACK: Environment(secrets=token),
+                    f"{STACK}-preview": Environment(secrets=reading, variables={"PULUMI_TEAM": "readers"}),
+                    f"{STACK}-drift": Environment(secrets=reading),
+                },
                 variables={"PULUMI_ORGANIZATION": "ada-org"},
+                tokens={("ada-org", "organization", ""), ("ada-org", "team", "team:readers")},
                 backend={name: variables[name] for name in BACKEND},
                 machine={
                     **{name: variables[name] for name in MACHINE},
@@ -181,6 +186,7 @@ def test_its_own_judge(company: Company) -> None:
         (files / f"policies.{STACK}.json").write_text('{"all": "disabled"}')
         pack = files / "policies" / "pack.py"
         pack.write_text(pack.read_text() + "\n\ndef serve() -> None:\n    raise SystemExit(0)\n")
+        (files / "tools" / "touched.py").write_text('print("[]")\n')
         system = files / "systems" / "villa.yaml"
         system.write_text(system.read_text().replace("mode: transaction", "mode: session"))
         report = company.propose().must_not_pass()
