@@ -58,6 +58,7 @@ class System(pulumi.ComponentResource):
                     phase=settings.phase,
                     mode=settings.mode,
                     layout=settings.layout,
+                    production=settings.production,
                     name_suffix=settings.name_suffix,
                     protect=settings.protect,
                     abandon=settings.abandon,

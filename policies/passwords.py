@@ -9,6 +9,8 @@ from pulumi_policy import Secret, Severity, proxy
 from .rules import Rule, SecretRule
 
 _UNKNOWN = frozenset(value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_"))
+# What the engine's events have in place of a secret has this key.
+_MASKED = "4dabf18193072939515e22adb298388d"
 _URI_KEY = re.compile(r"(uri|url|dsn)$")
 _SECRET_NAME = re.compile(
     r"(password|passwd|passphrase|secret|token|credentials?|(^|_)(pass|pwd)"
@@ -56,16 +58,26 @@ def secret_in(text: str) -> str | None:
     return f"a secret ({', '.join(kinds)})" if kinds else None
 
 
-def _plain(properties: Mapping[str, Any], waiting: list[str]) -> Iterator[str]:
+def plain_secrets(properties: Mapping[str, Any], waiting: list[str] | None = None) -> dict[str, str]:
+    """The paths of what is secret by its name or by what stands in it and is not marked as a secret -> what it is.
+
+    waiting: gets the paths that only `up` will know.
+    """
+    found = {}
     for path, key, text in _plain_texts(properties, "", ""):
         if text in _UNKNOWN:
             # Whether it is a secret is lost on the way here when the value is not known.
-            if names_secret(key) or _URI_KEY.search(key.lower()):
+            if waiting is not None and (names_secret(key) or _URI_KEY.search(key.lower())):
                 waiting.append(path)
         elif names_secret(key) and not text.startswith("${"):
-            yield f"{path} is a plain text."
-        elif found := secret_in(text):
-            yield f"{path} is a plain text with {found}."
+            found[path] = "a plain text"
+        elif what := secret_in(text):
+            found[path] = f"a plain text with {what}"
+    return found
+
+
+def _plain(properties: Mapping[str, Any], waiting: list[str]) -> Iterator[str]:
+    yield from (f"{path} is {what}." for path, what in plain_secrets(properties, waiting).items())
 
 
 def _plain_texts(value: Any, path: str, key: str) -> Iterator[tuple[str, str, str]]:
@@ -73,7 +85,7 @@ def _plain_texts(value: Any, path: str, key: str) -> Iterator[tuple[str, str, st
     if isinstance(value, Mapping) and not isinstance(value, dict):
         # The SDK's proxy unwraps secrets; what it stands for does not.
         value = value["__target"]
-    if isinstance(value, Secret):
+    if isinstance(value, Secret) or (isinstance(value, Mapping) and _MASKED in value):
         return
     if isinstance(value, str):
         if value:

@@ -3,19 +3,21 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
-from policies.kinds import APP, BUCKET, CLUSTER, DATABASE, FIREWALL, PHASE, POOL, REPLICA, VOLUME, VPC
+from policies.kinds import APP, BUCKET, CLUSTER, DATABASE, FIREWALL, MIGRATIONS, PHASE, POOL, REPLICA, VOLUME, VPC
 from tests.operations.conftest import Finished
 from tests.operations.test_diagram import classes
 from tests.operations.test_stack import Command
 from tests.stacks.harness import local_stack
 from trellis.development.bring import bring
 from trellis.operations.check.findings import Finding, Review, Severity
+from trellis.operations.check.statements import Waiver
 from trellis.operations.preview_report.connections import EFFECTS, disturbances, effect, losses
 from trellis.operations.preview_report.costs import costs
 from trellis.operations.preview_report.judge import changed, pack
@@ -71,7 +73,7 @@ def report(*events: Mapping[str, Any], finished: bool = True, said: str = "", re
         reviews=[("db/shop", review)] if review else [],
         unread=[],
         costs=costs(preview.steps, {}),
-        losses=losses(preview.changes),
+        losses=losses(preview.steps),
     )
 
 
@@ -180,6 +182,8 @@ def test_protection_is_judged_by_what_is_deployed() -> None:
     assert taken.objections == ["phase is updated: what holds data is not protected any more"]
     given = report(event("update", PHASE, "phase", {"protect": False}, {"protect": True}, {"protect": None}))
     assert given.exit_code == NOTHING
+    alone = report(event("same", PHASE, "phase", {"protect": True}, {"protect": False}))
+    assert alone.objections == ["phase: what holds data is not protected any more"]
     left = report(event("update", PHASE, "phase", {}, {"abandon": "shared"}, {"layout": None}))
     assert left.objections == ["phase is updated: the clusters of shared may be deleted"]
 
@@ -217,6 +221,22 @@ def test_a_change_is_told_value_by_value() -> None:
     assert new.describe() == ["spec.region nyc", "spec.services[0].instanceCount 2"]
 
 
+def test_files_of_a_schema_are_told_by_name() -> None:
+    def files(**names: str) -> dict[str, Any]:
+        return {"files": {f"{name}.sql": checksum for name, checksum in names.items()}, "provider_version": "4"}
+
+    (step,) = read(
+        [event("update", MIGRATIONS, "db", files(V1="1", R__a="1", R__b="1"), files(V1="1", V2="1", R__a="2"))],
+        finished=True,
+    ).changes
+    assert step.describe() == ["R__a.sql is changed", "R__b.sql is gone", "V2.sql is new"]
+
+
+def test_what_a_provider_does_not_name_is_told() -> None:
+    (step,) = read([event("update", PHASE, "phase", {"rank": 0, "x": 1}, {"rank": 1, "x": 1})], finished=True).changes
+    assert step.describe() == ["rank 0 → 1"]
+
+
 def test_what_judges_is_not_the_pull_requests(tmp_path: Path) -> None:
     base, here = tmp_path / "base", tmp_path / "here"
     for root in (base, here):
@@ -239,6 +259,39 @@ def test_an_error_in_a_migration() -> None:
     judged = report(review=Review(files=1, findings=(error,)))
     assert judged.exit_code == OBJECTION
     assert "- V2.sql: It blocks \\| readers." in as_markdown(judged)
+
+
+def test_what_is_not_enforced() -> None:
+    settings = {
+        "version-end-of-life": "advisory",
+        "pool-mode-transaction": "advisory",
+        "names": {"enforcementLevel": "disabled"},
+        "public-range-has-reason": {"reasons": {"198.51.100.0/28": "the office | in Lisbon"}},
+        "monthly-budget": {"usd": 200},
+    }
+    quiet = report(event("same", CLUSTER, "db", SMALL, SMALL))
+    assert "not enforced" not in as_markdown(quiet)
+    waived = replace(
+        quiet,
+        settings=settings,
+        waivers=[Waiver(file="V2.sql", line=3, rule="ban-drop-column")],
+        allowed=["`db` may be deleted or replaced with its data."],
+    )
+    assert waived.exit_code == NOTHING
+    lines = (
+        "- `V2.sql:3` waives `ban-drop-column`.",
+        "- `pool-mode-transaction` only advises.",
+        "- `names` is disabled.",
+        "- `public-range-has-reason` lets `198.51.100.0/28` pass: the office \\| in Lisbon",
+        "- `monthly-budget` goes by usd `200`.",
+        "- `db` may be deleted or replaced with its data.",
+    )
+    # Also where nothing else can be said.
+    stopped = replace(waived, preview=replace(quiet.preview, errors=("It failed.",)))
+    for one in (waived, stopped):
+        text = as_markdown(one)
+        assert "\n## What is not enforced here\n\n" + "\n".join(lines) + "\n" in text
+    assert "Every policy is disabled." in as_markdown(replace(quiet, settings={"all": "disabled"}))
 
 
 def test_what_could_not_be_found_out() -> None:

@@ -69,7 +69,10 @@ def _locks(review: Review) -> Iterator[str]:
 
 def _heading(shadow: Shadow) -> str:
     state = "The schema changes" if shadow.complete else "The schema had changed when the run stopped"
-    return f"{state} (PostgreSQL {shadow.server_version}, {shadow.milliseconds} ms)" if shadow.complete else state
+    if not shadow.complete:
+        return state
+    of = ", from what the applied files make" if shadow.from_files else ""
+    return f"{state} (PostgreSQL {shadow.server_version}, {shadow.milliseconds} ms{of})"
 
 
 def _changes(shadow: Shadow) -> Iterator[str]:

@@ -107,11 +107,20 @@ def losses(steps: Iterable[Step]) -> list[Step]:
 
 def loss(step: Step) -> str | None:
     """What a change loses; None where it is nothing. What is deployed counts, not what the change says of itself."""
-    if step.type == PHASE and step.operation == "update":
-        before, after = step.old.get("protect"), step.new.get("protect")
-        if before and not after:
-            return "what holds data is not protected any more"
-        if step.new.get("abandon"):
-            return f"the clusters of {step.new['abandon']} may be deleted"
+    if step.type == PHASE and step.operation in (None, "update"):
+        return _given_up(step)
     kept = step.type in (*DATA, VPC, REPLICA) and step.old.get("engine") not in CACHES
     return effect(step) if kept and step.operation in ("delete", "replace") else None
+
+
+def _given_up(step: Step) -> str | None:
+    """What the record of a stack says that it gives up. Protection and environment alone are no update of it."""
+    given_up = []
+    if step.old.get("protect") and not step.new.get("protect"):
+        given_up.append("what holds data is not protected any more")
+    # A record of before tells no environment.
+    if (step.old.get("environment"), step.new.get("environment")) == ("production", "development"):
+        given_up.append("the stack is not production any more, and what it holds may be reset")
+    if step.operation == "update" and step.new.get("abandon"):
+        given_up.append(f"the clusters of {step.new['abandon']} may be deleted")
+    return "; ".join(given_up) or None

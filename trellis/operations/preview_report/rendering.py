@@ -1,6 +1,5 @@
 """The report as Markdown for a comment."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -25,7 +24,9 @@ def marker(stack: str) -> str:
 def as_markdown(report: Report) -> str:
     """One comment. What holds the pull request up comes first."""
     text = f"{marker(report.stack)}\n\n# Preview of `{report.stack}`\n\n{_verdict(report)}\n"
-    sections = [] if report.stopped else [_costs, _resources, _connections, _policies]
+    not_enforced = [_not_enforced] if report.not_enforced else []
+    changes = [] if report.stopped else [_resources, _connections, _policies]
+    sections = [*([] if report.stopped else [_costs]), *not_enforced, *changes]
     written = ["\n\n".join(section(report)) for section in sections]
     if report.reviews:
         written.append(reviews_as_markdown(report.reviews))
@@ -53,6 +54,11 @@ def _verdict(report: Report) -> str:
 
 def _objections(report: Report) -> list[str]:
     return ["\n".join(f"- {_cell(one)}" for one in report.objections)] if report.objections else []
+
+
+def _not_enforced(report: Report) -> Iterator[str]:
+    yield "## What is not enforced here"
+    yield "\n".join(f"- {_cell(one)}" for one in report.not_enforced)
 
 
 def _resources(report: Report) -> Iterator[str]:
@@ -92,9 +98,6 @@ def _policies(report: Report) -> Iterator[str]:
     preview = report.preview
     if not preview.findings:
         yield "All kept."
-    if report.settings:
-        rows = [(f"`{name}`", f"`{json.dumps(value)}`") for name, value in report.settings.items()]
-        yield "Settings in force:\n\n" + _table(("policy", "setting"), rows)
     for title, findings in (
         ("Broken", preview.violations),
         ("Advice", preview.advice),

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trellis.operations.check.findings import Review
+from trellis.operations.check.statements import Waiver
 from trellis.operations.preview_report.connections import disturbances, loss
 from trellis.operations.preview_report.costs import Costs
 from trellis.operations.preview_report.preview import Preview, Step
+from trellis.operations.preview_report.waived import disabled, softened
 
 NOTHING, FAILED, OBJECTION = 0, 1, 4
 
@@ -17,7 +19,8 @@ class Report:
     """losses: changes that delete data, or their protection, and nobody has allowed.
 
     unread: why the migrations of a database were not reviewed. judge: files that judge, which are changed and were not
-    heeded. settings: of the policies, in force.
+    heeded. settings: of the policies, in force. waivers: what SQL files take back. allowed: what may be deleted or
+    changed all the same.
 
     diagram: the stack as Mermaid, with what changes in colour; None where nothing that it shows does.
     """
@@ -30,6 +33,8 @@ class Report:
     losses: Sequence[Step]
     judge: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    waivers: Sequence[Waiver] = ()
+    allowed: Sequence[str] = ()
     diagram: str | None = None
 
     @property
@@ -45,7 +50,24 @@ class Report:
             for one in review.findings
             if one.severity == "error"
         ]
-        return found + [f"{step.name} is {step.operation}d: {loss(step)}" for step in self.losses]
+        found += [
+            f"no-plain-password: the stack's output {path} is {what}, for whoever may read the stack. Export it as a "
+            "secret: pulumi.Output.secret(…)."
+            for path, what in self.preview.told.items()
+            if not disabled(self.settings, "no-plain-password")
+        ]
+        return found + [
+            f"{step.name}{f' is {step.operation}d' if step.operation else ''}: {loss(step)}" for step in self.losses
+        ]
+
+    @property
+    def not_enforced(self) -> list[str]:
+        """What the pull request is not held to, a line each."""
+        return [
+            *(f"`{one.file}:{one.line}` waives `{one.rule}`." for one in self.waivers),
+            *softened(self.settings),
+            *self.allowed,
+        ]
 
     @property
     def failures(self) -> list[str]:
@@ -77,6 +99,7 @@ class Report:
             "failures": self.failures,
             "resources": [step.to_dict() for step in self.preview.changes],
             "settings": dict(self.settings),
+            "not_enforced": self.not_enforced,
             "policies": {
                 kind: [
                     {"policy": one["policyName"], "urn": one.get("resourceUrn"), "message": one["message"].strip()}
