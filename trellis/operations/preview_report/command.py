@@ -25,6 +25,7 @@ from trellis.operations.preview_report.report import Report
 from trellis.operations.preview_report.waived import touched
 from trellis.operations.project import project
 from trellis.operations.terminal import say, tell
+from trellis.policies.prices import told
 from trellis.settings import SettingsError, load
 
 
@@ -41,7 +42,8 @@ def run(options: Namespace) -> int:
     tell("Pending migrations ...")
     reviews, unread = _reviews(options, previewed)
     # As the policies have it: what the stack tells, and the pack's settings before it.
-    prices = {**json.loads(config.get("trellis:prices") or "{}"), **settings.get("stack", {}).get("prices", {})}
+    own = json.loads(config.get("trellis:prices") or "{}")
+    prices = {**told(own), **settings.get("stack", {}).get("prices", {})}
     report = Report(
         stack=options.stack,
         preview=previewed,
@@ -57,6 +59,7 @@ def run(options: Namespace) -> int:
         settings=settings,
         waivers=_waivers(options, reviews),
         allowed=[
+            *(f"`trellis:prices` tells ${usd:g} a month for `{size}`." for size, usd in own.items()),
             *(f"`{name}` may be deleted or replaced with its data." for name in options.may_delete),
             *(f"`{name}` may change, and judges what is merged after it." for name in options.may_change),
         ],
