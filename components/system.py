@@ -302,6 +302,7 @@ def _outputs(
         },
         "monthly_cost_usd": settings.monthly_usd,
         "direct_uris": {name: platform.direct_uris for name, (_, platform) in made.items()},
+        "review_uris": {name: platform.review_uris for name, (_, platform) in made.items()},
         "pooled_uris": {name: platform.pooled_uris for name, (_, platform) in made.items()},
         "replica_uris": {name: platform.replica_uris for name, (_, platform) in made.items() if platform.replica_uris},
         "ca_certificates": {name: platform.ca_certificate for name, (_, platform) in made.items()},
