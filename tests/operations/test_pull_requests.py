@@ -87,8 +87,9 @@ def test_its_own_judge(branch: PullRequest) -> None:
         values = branch.values(OBJECTION, "--no-shadow", "--base", str(base))
         assert values["settings"] == {"monthly-budget": {"usd": 1000}}
         told, broken = values["objections"]
-        assert told.startswith("policies.dev.json is changed, and judges what is merged after it.")
-        assert broken.startswith("pool-mode-transaction: ")
+        assert told.startswith("policies.dev.json: It is changed, and judges what is merged after it.")
+        assert broken.startswith("systems/villa.yaml:19: villa-pool has the mode session. Set mode to transaction")
+        assert broken.endswith("[pool-mode-transaction]")
         # Somebody with the right has looked at it.
         allowed = branch.values(OBJECTION, "--no-shadow", "--base", str(base), "--may-change", "policies.dev.json")
         assert [one for one in allowed["objections"] if "policies.dev.json" in one] == []
@@ -164,6 +165,8 @@ def test_a_database_that_is_dropped(branch: PullRequest) -> None:
     branch.edit("systems/villa.yaml", "name: villa-db\n", "name: villa-main\n")
     values = branch.values(OBJECTION, "--no-shadow")
     assert [one for one in values["objections"] if "the cluster and its data are deleted" in one]
+    assert [one["changes"] for one in values["resources"] if one["operation"] == "delete"] == [[]] * 10
+    assert not [one for one in values["connections"] if "not known" in one["effect"]]
 
 
 def test_protection_and_environment(branch: PullRequest) -> None:
@@ -174,7 +177,7 @@ def test_protection_and_environment(branch: PullRequest) -> None:
     assert told.startswith("villa-phase: the stack is not production any more")
     branch.stack.configure(environment="production", protect="never")
     (told,) = branch.values(OBJECTION, "--no-shadow")["objections"]
-    assert told == "villa-phase: what holds data is not protected any more"
+    assert told.startswith("villa-phase: what holds data is not protected any more.")
     branch.values(NOTHING, "--no-shadow", "--may-delete", "villa-phase")
     # What the program refuses by itself is told as it says it.
     branch.stack.configure(environment="production", layout="per-database")
@@ -189,7 +192,7 @@ def test_values_that_change(branch: PullRequest) -> None:
     branch.edit("systems/villa.yaml", "image: {repository: villa-api}", 'image: {repository: villa-api, tag: "2"}')
     done = branch.report("--no-shadow")
     assert done.code == NOTHING, done.out + done.err
-    assert "| `villa-db-trusted-sources` | rules[198.51.100.7].type (not set) → ip_addr |" in done.out
+    assert "| `villa-db-trusted-sources` | rules[198.51.100.7] is new |" in done.out
     assert "spec.services[villa-api].image.tag latest → 2" in done.out
 
 
@@ -201,8 +204,8 @@ def test_an_output_that_tells_a_secret(branch: PullRequest) -> None:
     )
     values = branch.values(OBJECTION, "--no-shadow")
     assert [one.partition(", for")[0] for one in values["objections"]] == [
-        "no-plain-password: the stack's output api_key is a plain text",
-        "no-plain-password: the stack's output uris.here[0] is a plain text with a password in a URI",
+        "The stack's output api_key is a plain text",
+        "The stack's output uris.here[0] is a plain text with a password in a URI",
     ]
 
 

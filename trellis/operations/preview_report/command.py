@@ -19,6 +19,7 @@ from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.preview_report import judge
 from trellis.operations.preview_report.connections import losses
 from trellis.operations.preview_report.costs import costs
+from trellis.operations.preview_report.places import Places
 from trellis.operations.preview_report.preview import Preview, preview
 from trellis.operations.preview_report.rendering import as_markdown
 from trellis.operations.preview_report.report import Report
@@ -63,6 +64,7 @@ def run(options: Namespace) -> int:
             *(f"`{name}` may be deleted or replaced with its data." for name in options.may_delete),
             *(f"`{name}` may change, and judges what is merged after it." for name in options.may_change),
         ],
+        places=Places(project(), options.stack, config.get("trellis:system", "")),
         diagram=_diagram(options.stack, config, previewed),
     )
     text = json.dumps(report.to_dict()) + "\n" if options.json else as_markdown(report)

@@ -13,6 +13,7 @@ from trellis.policies.kinds import (
     DATABASE,
     FIREWALL,
     MIGRATIONS,
+    MONITOR_ALERT,
     NFS,
     PHASE,
     POOL,
@@ -77,6 +78,7 @@ EFFECTS = (
     _row(APP, "delete", "", "away"),
     _row(VPC, "replace", "", "everything in it moves; private hosts change"),
     _row(VPC, "delete", "", "private hosts are gone"),
+    *(_row(MONITOR_ALERT, operation, "", _NONE) for operation in ("update", "replace", "delete")),
     _row(MIGRATIONS, "create", "", "the pending migrations below run"),
     _row(MIGRATIONS, "update", "", "the pending migrations below run"),
 )

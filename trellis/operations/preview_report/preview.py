@@ -8,7 +8,7 @@ from typing import Any
 
 from trellis.operations.engine import Engine
 from trellis.policies.fields import UNKNOWN, of_inputs
-from trellis.policies.kinds import MIGRATIONS
+from trellis.policies.kinds import FIREWALL, MIGRATIONS
 from trellis.policies.passwords import plain_secrets, secret_in
 
 POSTPONED = "postponed-to-up"
@@ -63,17 +63,24 @@ class Step:
     def describe(self) -> list[str]:
         """What changes, a line each value; the name alone of what is secret, or set by the engine."""
         old, new = dict(_values(self.old)), dict(_values(self.new))
-        if self.operation == "create":
-            return [f"{_path(path)} {_shown(value)}" for path, value in new.items() if path[-1] in TOLD]
+        if self.operation == "delete":
+            return []
         different = [path for path in {**old, **new} if old.get(path) != new.get(path)]
         if self.type == MIGRATIONS:
-            return [_file(path[1], path in old, path in new) for path in different if path[0] == "files"]
+            return [_item(path[1], path in old, path in new) for path in different if path[0] == "files"]
+        if self.operation == "create":
+            return [f"{_path(path)} {_shown(value)}" for path, value in new.items() if path[-1] in TOLD]
         lines = []
         # A provider of Python names nothing.
         for name in self.changed or dict.fromkeys(path[0].partition("[")[0] for path in different):
             inside = [path for path in different if path[0].partition("[")[0] == name]
-            lines += [f"{_path(path)} {_shown(old.get(path))} → {_shown(new.get(path))}" for path in inside] or [name]
+            lines += [self._change(path, old, new) for path in inside] or [name]
         return lines
+
+    def _change(self, path: tuple[str, ...], old: Mapping[Any, Any], new: Mapping[Any, Any]) -> str:
+        if self.type == FIREWALL and path[-1] == "type" and not (path in old and path in new):
+            return _item(_path(path[:-1]), path in old, path in new)
+        return f"{_path(path)} {_shown(old.get(path))} → {_shown(new.get(path))}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as values for JSON."""
@@ -151,8 +158,8 @@ def _name_of(item: Any, number: int) -> str:
     return item if isinstance(item, str) else str(number)
 
 
-def _file(script: str, before: bool, after: bool) -> str:
-    return f"{script} {'is changed' if before and after else 'is new' if after else 'is gone'}"
+def _item(name: str, before: bool, after: bool) -> str:
+    return f"{name} {'is changed' if before and after else 'is new' if after else 'is gone'}"
 
 
 def _path(path: tuple[str, ...]) -> str:

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from trellis.operations.check.rendering import as_markdown as reviews_as_markdown
 from trellis.operations.preview_report.connections import disturbances
 from trellis.operations.preview_report.preview import Step
-from trellis.operations.preview_report.report import Report
+from trellis.operations.preview_report.report import Objection, Report
 
 # GitHub takes comments of 65,536 characters.
 LONGEST = 65_000
@@ -29,7 +30,7 @@ def as_markdown(report: Report) -> str:
     sections = [*([] if report.stopped else [_costs]), *not_enforced, *changes]
     written = ["\n\n".join(section(report)) for section in sections]
     if report.reviews:
-        written.append(reviews_as_markdown(report.reviews))
+        written.append(reviews_as_markdown(report.reviews, errors=False))
     left_out = []
     for section in written:
         # Cut in the midst of a table, the rest of a comment would be unreadable.
@@ -53,7 +54,20 @@ def _verdict(report: Report) -> str:
 
 
 def _objections(report: Report) -> list[str]:
-    return ["\n".join(f"- {_cell(one)}" for one in report.objections)] if report.objections else []
+    lines = list(map(_objection, report.objections))
+    # What follows has its place too.
+    kept = sum(total < LONGEST // 2 for total in accumulate(map(len, lines)))
+    if kept < len(lines):
+        lines[kept:] = [f"- … and {len(lines) - kept} more. `trellis preview-report` shows them."]
+    return ["\n".join(lines)] if lines else []
+
+
+def _objection(one: Objection) -> str:
+    """A place to go to, what is wrong there and by which rule; below it, what to do."""
+    place = f"`{one.place}`: " if one.place else ""
+    rule = f" [`{one.rule}`]({one.source})" if one.source else f" `{one.rule}`" if one.rule else ""
+    advice = f"<br>{_cell(one.advice)}" if one.advice else ""
+    return f"- {place}{_cell(one.what)}{rule}{advice}"
 
 
 def _not_enforced(report: Report) -> Iterator[str]:
@@ -96,10 +110,12 @@ def _connections(report: Report) -> Iterator[str]:
 def _policies(report: Report) -> Iterator[str]:
     yield "## Policies"
     preview = report.preview
-    if not preview.findings:
+    broken = len({one["policyName"] for one in preview.violations})
+    if broken:
+        yield f"{broken} {'is' if broken == 1 else 'are'} broken; the top says how."
+    elif not preview.findings:
         yield "All kept."
     for title, findings in (
-        ("Broken", preview.violations),
         ("Advice", preview.advice),
         ("Postponed to `up`, which will know the values", preview.postponed),
     ):

@@ -55,9 +55,8 @@ def run_pending(servers: Servers, database: Database, files: Sequence[MigrationF
     """
     sources = database.sources
     with Session.open(database.target) as session:
-        if not copies.may_read(session.connection):
-            rows = session.read_history() if session.facts.has_table else ()
-            return _run_after_applied(servers, sources, files, rows)
+        if session.facts.has_table and not copies.may_read(session.connection):
+            return _run_after_applied(servers, sources, files, session.read_history())
     try:
         original = copies.read(database.target)
     except DumpError as error:
