@@ -18,6 +18,7 @@ from .endpoint import Endpoint, postgresql_uri
 from .network import Network
 from .pool import Pool, PoolArgs
 from .replica import Replica, ReplicaArgs
+from .reviewer import reviewers
 from .schemas import Files, migrated
 from .trusted_sources import TrustedSources, TrustedSourcesArgs
 
@@ -76,6 +77,7 @@ class DatabasePlatform(pulumi.ComponentResource):
 
     ca_certificate: pulumi.Output[str]
     direct_uris: Mapping[str, pulumi.Output[str]]
+    review_uris: Mapping[str, pulumi.Output[str]]
     pooled_uris: Mapping[str, pulumi.Output[str]]
     private_uris: Mapping[str, pulumi.Output[str]]
     replica_uris: Mapping[str, pulumi.Output[str]]
@@ -114,8 +116,17 @@ class DatabasePlatform(pulumi.ComponentResource):
             inside,
         )
         guarded = [*cluster.members, trusted.firewall]
+        reviewing = reviewers(cluster.admin, [database.name for database in args.databases])
         migrations = migrated(
-            named, args.databases, cluster, args.files, args.root, private=private, after=guarded, opts=inside
+            named,
+            args.databases,
+            cluster,
+            args.files,
+            args.root,
+            reviewing,
+            private=private,
+            after=guarded,
+            opts=inside,
         )
         self._pools = {
             pool.name: Pool(
@@ -160,6 +171,10 @@ class DatabasePlatform(pulumi.ComponentResource):
         self.ca_certificate = cluster.ca_certificate
         self.direct_uris = {
             database: postgresql_uri(cluster.endpoint, cluster.admin, made, private=private)
+            for database, made in cluster.databases.items()
+        }
+        self.review_uris = {
+            database: postgresql_uri(cluster.endpoint, reviewing[database].login, made, private=private)
             for database, made in cluster.databases.items()
         }
         self.pooled_uris, self.private_uris = (

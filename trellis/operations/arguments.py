@@ -130,6 +130,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--since", type=_version, metavar="VERSION", help="versions above this one, and repeatables; no database either"
     )
+    _reviewer(command)
     _shadow(command)
     output = command.add_mutually_exclusive_group()
     _json(output)
@@ -161,6 +162,7 @@ def _preview_report(command: argparse.ArgumentParser) -> None:
         help="a file of the policies, their settings or .github that the pull request may change",
     )
     _may_delete(command)
+    _reviewer(command)
     _shadow(command)
     command.add_argument("--output", type=Path, metavar="FILE", help="where the report goes (default: stdout)")
     _json(command)
@@ -246,6 +248,15 @@ def _which(command: argparse.ArgumentParser, *, folder: bool = True, single: boo
             dest="placeholders",
             help="a value for ${NAME} in the SQL; may be given several times",
         )
+
+
+def _reviewer(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--reviewer",
+        action="store_true",
+        help="reach a stack's databases as trellis_review_<database>, which reads catalogs and history and no row; the"
+        " schema is then what the applied files make",
+    )
 
 
 def _shadow(command: argparse.ArgumentParser) -> None:
