@@ -1,5 +1,6 @@
 """The workflows, step by step, with the real engine: a deployment, a drift, and pull requests that must not pass."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,14 +97,19 @@ class Proposed:
         assert comment["body"].startswith(marker(STACK))
         return str(comment["body"])
 
-    def must_not_pass(self) -> str:
-        """Its comment. The report was made and tells of an objection, so the job and the required check failed."""
+    def must_not_pass(self, *places: str) -> str:
+        """Its comment. The report was made and tells of an objection, so the job and the required check failed.
+
+        places: files, with lines, of each of which an annotation must tell, once.
+        """
         (preview,) = self.jobs["preview"]
         report, comment, verdict = map(preview.step, ("Report", "Comment", "The report's verdict"))
         assert (report.code, report.conclusion) == (4, SUCCESS), preview.log
         assert (comment.code, verdict.code) == (0, 1), preview.log
         assert [job.result for job in (preview, *self.jobs["judged"])] == [FAILURE, FAILURE]
         assert "**Not to be merged like this.**" in self.report
+        told = re.findall(r"^::error file=(.*?),(?:col=\d+,)?title=", report.log, re.MULTILINE)
+        assert [place for place in places if told.count(place) != 1] == [], report.log
         return self.report
 
 
@@ -189,17 +195,17 @@ def test_its_own_judge(company: Company) -> None:
         (files / "tools" / "touched.py").write_text('print("[]")\n')
         system = files / "systems" / "villa.yaml"
         system.write_text(system.read_text().replace("mode: transaction", "mode: session"))
-        report = company.propose().must_not_pass()
+        report = company.propose().must_not_pass(f"policies.{STACK}.json", "policies/pack.py")
     for name in (f"policies.{STACK}.json", "policies/pack.py"):
-        assert f"{name} is changed, and judges what is merged after it." in report
-    assert "pool-mode-transaction: " in report
+        assert f"`{name}`: It is changed, and judges what is merged after it." in report
+    assert "[`pool-mode-transaction`]" in report
 
 
 def test_an_edited_migration(company: Company) -> None:
     with company.branch() as files:
         file = files / SQL / "V1.0.1__Profiles.sql"
         file.write_text(file.read_text().replace("CREATE TABLE profiles", "CREATE TABLE  profiles"))
-        report = company.propose().must_not_pass()
+        report = company.propose().must_not_pass(str(SQL / "V1.0.1__Profiles.sql"))
     assert "V1.0.1__Profiles.sql" in report
 
 
@@ -222,8 +228,7 @@ def test_a_new_database_is_reviewed_with_its_server(company: Company) -> None:
         ):
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
-        proposed = company.propose()
-        report = proposed.must_not_pass()
+        report = company.propose().must_not_pass(f"{SQL}/V1.0.7__Bio.sql,line=1")
     assert "V1.0.7__Bio.sql" in report
     assert "villa-db/shop" in report
     # The shadow run of both: their schema's changes are told.

@@ -1,6 +1,7 @@
 """What the arguments ask for, and where the report goes."""
 
 import json
+import os
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -17,6 +18,7 @@ from trellis.operations.diagram.drawing import PERHAPS, with_changes
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.preview_report import judge
+from trellis.operations.preview_report.annotations import annotations
 from trellis.operations.preview_report.connections import losses
 from trellis.operations.preview_report.costs import costs
 from trellis.operations.preview_report.places import Places
@@ -72,6 +74,9 @@ def run(options: Namespace) -> int:
         say(text.rstrip("\n"))
     else:
         options.output.write_text(text)
+    if os.environ.get("GITHUB_ACTIONS"):
+        for one in annotations(report):
+            tell(one)
     return report.exit_code
 
 

@@ -45,9 +45,7 @@ def as_markdown(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     if report.failures:
-        # What the program says of itself, it says twice.
-        said = [one for one in report.failures if not one.startswith("an unhandled error occurred")] or report.failures
-        return "\n\n".join(["**The preview is not complete.**", *map(_quoted, said), *_objections(report)])
+        return "\n\n".join(["**The preview is not complete.**", *map(_quoted, report.failures), *_objections(report)])
     if report.objections:
         return "\n\n".join(["**Not to be merged like this.**", *_objections(report)])
     return "Nothing to object to."

@@ -111,7 +111,9 @@ class Report:
         # A policy that objects ends the preview with an error of the engine's that says no more.
         errors = [one for one in self.preview.errors if not (self.preview.violations and one == "preview failed")]
         # What is wrong with a file, the program and the review both say.
-        return list(dict.fromkeys([*errors, *self.unread]))
+        found = list(dict.fromkeys([*errors, *self.unread]))
+        # What the program says of itself, it says twice.
+        return [one for one in found if not one.startswith("an unhandled error occurred")] or found
 
     @property
     def stopped(self) -> bool:
