@@ -1,4 +1,7 @@
-"""The workflows, step by step, with the real engine: a deployment, a drift, and pull requests that must not pass."""
+"""The workflows, step by step, with the real engine: a deployment, a drift, and pull requests that must not pass.
+
+test.yml is left out: its one step is what runs this.
+"""
 
 import re
 import subprocess
