@@ -395,7 +395,7 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "  down        destroy the stack; stop the local cloud when no other uses it\n"
         "  clean       stop the local cloud and delete its data\n"
         "  parts       bring Pulumi and the servers; show where each is\n"
-        "  postgresql  bring what `check` runs the stack's migrations on, wherever the stack is\n"
+        "  postgresql  bring the server that `check` tries migrations on\n"
         "  plugins     show the plugins for clouds; switch to official or bundled",
         _dev,
     ),
