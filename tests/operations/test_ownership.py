@@ -170,6 +170,9 @@ def test_what_the_state_holds_by_another_urn_is_not_taken_in_again() -> None:
     held = {"urn": "urn:old", "type": token, "id": identifier}
     assert _look_up(clouds, [create], {"resources": []}) == ({"urn:new": identifier}, [])
     assert _look_up(clouds, [create], {"resources": [held]}) == ({}, [])
+    # The old one is deleted, and the new one has its name.
+    replaced = {"urn": "urn:new", "type": token, "id": identifier, "pendingReplacement": True}
+    assert _look_up(clouds, [create], {"resources": [replaced]}) == ({"urn:new": identifier}, [])
 
 
 def test_two_that_may_be_ours_stop_the_run() -> None:

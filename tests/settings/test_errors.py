@@ -203,6 +203,8 @@ def test_a_mistake_in_the_system_file(load: Load, change: tuple[str, str], messa
         ("copyTo", '{"region": "sfo3"}', "trellis:copyTo.ipRange: this key is needed and missing"),
         ("imageTags", '{"shop-api": "1.0 beta"}', "trellis:imageTags.shop-api: '1.0 beta' does not have the form"),
         ("sshKeys", '["ssh-ed25519 AAAA me"]', "trellis:sshKeys.0: this is neither the id nor the fingerprint"),
+        ("connectionFiles", "../secrets", "trellis:connectionFiles: '../secrets' leads out of the project."),
+        ("connectionFiles", "~/secrets", "trellis:connectionFiles: '~/secrets' leads out of the project."),
         ("sshKeys", '[{"id": 1}]', "trellis:sshKeys.0: expected a text, not keys and values"),
         ("nameSuffix", "Staging", "trellis:nameSuffix: 'Staging' does not have the form"),
         ("nameSuffix", "-staging", "trellis:nameSuffix: '-staging' does not have the form"),

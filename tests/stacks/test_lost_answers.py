@@ -1,12 +1,13 @@
 """The cloud did the work and its answer was lost: the next plain `trellis up` finds the thing and goes on."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from tests.stacks.harness import LocalStack, local_stack
+from tests.stacks.harness import LocalStack, kill_when, local_stack
 from trellis.development.bring import Parts
 
 # Every request of the stack that makes something, and how often it is sent.
@@ -64,13 +65,29 @@ def test_a_cloud_that_refuses_for_a_whole_run(stack: LocalStack, rounds: int) ->
         stack.must("preview", "--expect-no-changes")
 
 
+def test_a_pool_that_is_replaced_is_found(stack: LocalStack) -> None:
+    stack.configure(phase="growth")
+    _lose(stack, "/pools$", 1)
+    stack.up()
+    assert stack.api("GET", "/_local/faults") == {"faults": []}
+    stack.must("preview", "--expect-no-changes")
+
+
 def test_a_replica_is_found(stack: LocalStack) -> None:
-    _lose(stack, "/replicas$", 1)
     stack.configure(phase="scale")
+    _kill_while_stuck(stack, "/replicas$")
     stack.up()
     stack.must("preview", "--expect-no-changes")
     (cluster,) = stack.api("GET", "/v2/databases")["databases"]
-    assert len(stack.api("GET", f"/v2/databases/{cluster['id']}/replicas")["replicas"]) == 1
+    replicas = f"/v2/databases/{cluster['id']}/replicas"
+    (replica,) = stack.api("GET", replicas)["replicas"]
+    stack.api("DELETE", f"{replicas}/{replica['name']}")
+    stack.must("refresh", "--yes", "--skip-preview")
+    _lose(stack, "/replicas$", 1)
+    stack.up()
+    assert stack.api("GET", "/_local/faults") == {"faults": []}
+    stack.must("preview", "--expect-no-changes")
+    assert len(stack.api("GET", replicas)["replicas"]) == 1
 
 
 def test_a_cache_is_found_and_what_is_only_set_is_set_again(parts: Parts) -> None:
@@ -103,8 +120,8 @@ def test_a_self_hosted_server_is_found_or_made_anew(parts: Parts) -> None:
         stack.up()
         assert stack.api("GET", "/_local/faults") == {"faults": []}
         stack.must("preview", "--expect-no-changes")
-        names = [droplet["name"] for droplet in stack.api("GET", "/v2/droplets")["droplets"]]
-        assert sorted(names) == ["freshtrack-app", "freshtrack-db"]
+        droplets = {droplet["name"]: droplet["id"] for droplet in stack.api("GET", "/v2/droplets")["droplets"]}
+        assert set(droplets) == {"freshtrack-app", "freshtrack-db"}
         assert len(stack.api("GET", "/v2/volumes")["volumes"]) == 1
         assert len(stack.api("GET", "/v2/firewalls")["firewalls"]) == 1
         # One is the local cloud's own.
@@ -114,6 +131,24 @@ def test_a_self_hosted_server_is_found_or_made_anew(parts: Parts) -> None:
         uri = stack.outputs()["direct_uris"]["freshtrack-db"]["freshtrack"]
         with stack.connect(uri) as connection:
             connection.execute("SELECT count(*) FROM flyway_schema_history")
+        stack.api("DELETE", f"/v2/droplets/{droplets['freshtrack-app']}")
+        stack.must("refresh", "--yes", "--skip-preview")
+        _kill_while_stuck(stack, "^/v2/droplets$")
+        stack.up()
+        stack.must("preview", "--expect-no-changes")
+        assert len(stack.api("GET", "/v2/droplets")["droplets"]) == 2
+
+
+def _kill_while_stuck(stack: LocalStack, path: str) -> None:
+    """Kills an `up` that waits for what never gets ready, and lets that go on."""
+    stack.api("POST", "/_local/faults", {"fault": "stuck", "path": path, "method": "POST"})
+    since = len(stack.journal())
+    made = re.compile(path)
+    asked = lambda: any(made.search(asked) for method, asked in stack.changes(since) if method == "POST")  # noqa: E731
+    assert kill_when(stack, stack.command("up"), asked, 1)
+    # As `make up` does: the killed engine's lock is nobody's.
+    stack.stack.prepare()
+    stack.api("DELETE", "/_local/faults")
 
 
 def _lose(stack: LocalStack, path: str, times: int, method: str = "POST") -> None:

@@ -104,9 +104,11 @@ def _without_secrets(value: Any) -> Any:
 def _look_up(clouds: Clouds, creates: Iterable[Record], state: Record) -> tuple[dict[str, str], list[str]]:
     """URN -> id of what there is and the state does not hold, and what is to be said of what is not the stack's own.
 
-    What the state holds by another URN would be taken in here and deleted there.
+    What the state holds by another URN would be taken in here and deleted there. What is to be replaced and is deleted
+    already may have had the id of the new one: a pool's is its name.
     """
-    held = {(resource["type"], resource.get("id")) for resource in state.get("resources") or ()}
+    standing = (one for one in state.get("resources") or () if not one.get("pendingReplacement"))
+    held = {(resource["type"], resource.get("id")) for resource in standing}
     found: dict[str, str] = {}
     foreign: list[str] = []
     for create in creates:

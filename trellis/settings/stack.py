@@ -3,6 +3,7 @@
 import re
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -30,6 +31,14 @@ def _ssh_key(value: str) -> str:
         raise ValueError(
             "this is neither the id nor the fingerprint of an SSH key at DigitalOcean. "
             "`doctl compute ssh-key list` shows both"
+        )
+    return value
+
+
+def _folder(value: str) -> str:
+    if {"..", "~"} & set(PurePosixPath(value).parts):
+        raise ValueError(
+            f"{value!r} leads out of the project. Name one in it without `..` and `~`, or another by its whole path"
         )
     return value
 
@@ -105,7 +114,7 @@ class StackConfig(Camel):
     caches: tuple[Slug, ...] = ()
     copy_to: Annotated[Copy | None, BeforeValidator(lambda value: value or None)] = None
     seed_data: bool = False
-    connection_files: Annotated[str | None, EmptyIsNone] = None
+    connection_files: Annotated[Annotated[str, AfterValidator(_folder)] | None, EmptyIsNone] = None
     ssh_keys: tuple[Annotated[str, AfterValidator(_ssh_key)], ...] = ()
     prices: dict[Annotated[str, AfterValidator(_priced)], Annotated[float, Field(ge=0)]] = {}
     image_tags: dict[AppName, ImageTag] = {}
