@@ -400,7 +400,7 @@ def test_no_server_programs(trellis: Trellis, write: Write, tmp_path: Path) -> N
     assert f"{tmp_path} holds no PostgreSQL 17: initdb, pg_ctl and postgres" in done.err
     assert "--no-shadow" in done.err
     assert trellis("check", "--folder", folder, "--all", "--no-shadow", TRELLIS_POSTGRESQL=str(tmp_path)).code == 0
-    with pytest.raises(OperationError, match=r"`trellis dev parts` installs them.*--postgresql"):
+    with pytest.raises(OperationError, match=r"`trellis dev postgresql` brings those of a stack.*--postgresql"):
         server_programs("9", None)
 
 
