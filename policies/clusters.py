@@ -37,7 +37,7 @@ def _today() -> date:
 
 def _protected(stack: Stack, _config: Config) -> Iterator[Finding]:
     # A database without a volume lies on its Droplet.
-    servers = [one for one in stack.of(DROPLET) if not one.fields.has("volumeIds") and one.starts(SERVERS)]
+    servers = [one for one in stack.of(DROPLET) if not one.asked.has("volumeIds") and one.starts(SERVERS)]
     for resource in (*stack.of(*_KEPT), *servers):
         if not resource.protected and resource.engine not in CACHES:
             yield Finding(
