@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .phase import Phase, PhaseArgs
     from .pool import Pool, PoolArgs
     from .replica import Replica, ReplicaArgs
+    from .reviewer import Reviewer, reviewers
     from .self_hosted.dumps import DumpStore, DumpStoreArgs
     from .self_hosted.platform import SelfHostedPlatform, SelfHostedPlatformArgs
     from .self_hosted.server import SelfHostedServer, ServerArgs
@@ -77,6 +78,7 @@ __all__ = [
     "RecordArgs",
     "Replica",
     "ReplicaArgs",
+    "Reviewer",
     "SelfHostedPlatform",
     "SelfHostedPlatformArgs",
     "SelfHostedServer",
@@ -87,6 +89,7 @@ __all__ = [
     "TrustedSources",
     "TrustedSourcesArgs",
     "postgresql_uri",
+    "reviewers",
 ]
 
 # Module -> what it holds of the above, as the imports for a type checker have it.
@@ -108,6 +111,7 @@ _HOMES = {
     ".phase": ("Phase", "PhaseArgs"),
     ".pool": ("Pool", "PoolArgs"),
     ".replica": ("Replica", "ReplicaArgs"),
+    ".reviewer": ("Reviewer", "reviewers"),
     ".self_hosted.dumps": ("DumpStore", "DumpStoreArgs"),
     ".self_hosted.platform": ("SelfHostedPlatform", "SelfHostedPlatformArgs"),
     ".self_hosted.server": ("SelfHostedServer", "ServerArgs"),

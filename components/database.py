@@ -19,6 +19,7 @@ from .endpoint import Endpoint, postgresql_uri
 from .network import Network
 from .pool import Pool, PoolArgs
 from .replica import Replica, ReplicaArgs
+from .reviewer import reviewers
 from .schemas import Files, migrated
 from .trusted_sources import TrustedSources, TrustedSourcesArgs
 
@@ -80,6 +81,7 @@ class DatabasePlatform(pulumi.ComponentResource):
 
     ca_certificate: pulumi.Output[str]
     direct_uris: Mapping[str, pulumi.Output[str]]
+    review_uris: Mapping[str, pulumi.Output[str]]
     pooled_uris: Mapping[str, pulumi.Output[str]]
     private_uris: Mapping[str, pulumi.Output[str]]
     replica_uris: Mapping[str, pulumi.Output[str]]
@@ -119,12 +121,14 @@ class DatabasePlatform(pulumi.ComponentResource):
             inside,
         )
         guarded = [*cluster.members, trusted.firewall]
+        reviewing = reviewers(cluster.admin, [database.name for database in args.databases])
         migrations = migrated(
             named,
             args.databases if args.migrate else (),
             cluster,
             args.files,
             args.root,
+            reviewing,
             private=private,
             after=guarded,
             opts=inside,
@@ -172,6 +176,10 @@ class DatabasePlatform(pulumi.ComponentResource):
         self.ca_certificate = cluster.ca_certificate
         self.direct_uris = {
             database: postgresql_uri(cluster.endpoint, cluster.admin, made, private=private)
+            for database, made in cluster.databases.items()
+        }
+        self.review_uris = {
+            database: postgresql_uri(cluster.endpoint, reviewing[database].login, made, private=private)
             for database, made in cluster.databases.items()
         }
         self.pooled_uris, self.private_uris = (

@@ -13,6 +13,7 @@ from trellis.migrator import MigrationFile, discover
 from trellis.providers.migrations import MigrationsProvider
 
 from .endpoint import SSLMODE, Server
+from .reviewer import Reviewer
 
 # States of before hold the provider by this module and this name, and load it from here to refresh and to destroy.
 _MigrationsProvider = MigrationsProvider
@@ -42,6 +43,7 @@ class MigrationsArgs:
     folder: of the SQL, relative to the program. files: what `migrator.discover` found there, where it was asked before.
     placeholders: name -> value in the SQL.
     roles: the users that the SQL grants to, and to one that is made anew again; by default those in `placeholders`.
+    reviewer: who may read the history; by default nobody but its owner.
     private: whether this machine is inside the VPC. after: what has to stand first. history: where it is recorded.
     """
 
@@ -51,6 +53,7 @@ class MigrationsArgs:
     files: Sequence[MigrationFile] | None = None
     placeholders: Mapping[str, str] = field(default_factory=dict)
     roles: Collection[str] | None = None
+    reviewer: Reviewer | None = None
     private: bool = False
     after: Sequence[pulumi.Resource] = ()
     history: History = MIGRATIONS
@@ -61,7 +64,7 @@ class _Migrated(dynamic.Resource, module="migrations", name="Migrations"):
 
 
 class Migrations(pulumi.ComponentResource):
-    """Applies the pending files of one database. A preview lists them by name under `pending`.
+    """Applies the pending files of one database. A preview lists them by name under `files`.
 
     A destroy leaves the schema alone. Raises MigrationError for a file that cannot be used.
     """
@@ -84,6 +87,7 @@ class Migrations(pulumi.ComponentResource):
                 "logins": {
                     role: pulumi.Output.unsecret(server.users[role].password.apply(fingerprint)) for role in roles
                 },
+                **_review(args.reviewer),
                 "table": args.history.table,
                 "baseline_version": args.history.baseline_version,
                 "cluster": server.name,
@@ -102,3 +106,14 @@ class Migrations(pulumi.ComponentResource):
         )
         self.report = made.report
         self.register_outputs({"report": self.report})
+
+
+def _review(reviewer: Reviewer | None) -> dict[str, Any]:
+    if reviewer is None:
+        return {}
+    password = reviewer.login.password
+    return {
+        "reviewer": reviewer.name,
+        "review_login": pulumi.Output.unsecret(password.apply(fingerprint)),
+        **({} if reviewer.made else {"review_password": password}),
+    }

@@ -10,7 +10,7 @@ from pulumi import dynamic
 from trellis.providers.phase import PhaseProvider
 from trellis.settings import Mode
 from trellis.settings import Phase as Phases
-from trellis.settings.stack import Layout
+from trellis.settings.stack import Environment, Layout
 
 # States of before hold the provider by this module and this name, and load it from here to refresh and to destroy.
 _PhaseProvider = PhaseProvider
@@ -20,7 +20,8 @@ _PhaseProvider = PhaseProvider
 class PhaseArgs:
     """What a stack has become.
 
-    name_suffix: what ends the names in the account. protect: whether what holds data is protected from deletion.
+    production: whom the stack serves. name_suffix: what ends the names in the account.
+    protect: whether what holds data is protected from deletion.
     abandon: the mode or layout that is deployed, whose clusters another one may delete.
     prices: size -> US dollars a month, where they differ from the catalogue; told to the policies.
     clusters: name -> version, edition, memory_gib, nodes and replicas; some of them change by a move alone.
@@ -30,6 +31,7 @@ class PhaseArgs:
     phase: Phases
     mode: Mode = Mode.MANAGED
     layout: Layout = Layout.SHARED
+    production: bool = True
     name_suffix: str = ""
     protect: bool = True
     abandon: str = ""
@@ -39,7 +41,7 @@ class PhaseArgs:
 
 
 class Phase(dynamic.Resource, module="phase", name="Phase"):
-    """Records the phase, the mode, the layout and the suffix of names of the stack.
+    """Records the phase, the mode, the layout and the suffix of names of the stack, and what protects it.
 
     A phase below the recorded one, another suffix, and another mode or layout than one that may be abandoned, stop the
     program before anything changes. Nothing is created at DigitalOcean. What is built first depends on this resource.
@@ -52,6 +54,7 @@ class Phase(dynamic.Resource, module="phase", name="Phase"):
             "mode": args.mode.value,
             "layout": args.layout.value,
             "protect": args.protect,
+            "environment": str(Environment.PRODUCTION if args.production else Environment.DEVELOPMENT),
             "provider_version": PhaseProvider.version,
         }
         # Only where they are set: a stack of before has none, and sees no change.

@@ -10,6 +10,7 @@ from trellis.settings.resolved import DatabaseSettings
 
 from .endpoint import Server
 from .migrations import MIGRATIONS, TEST_DATA, Migrations, MigrationsArgs
+from .reviewer import Reviewer
 
 Files = Mapping[Path, Sequence[MigrationFile]]
 
@@ -20,6 +21,7 @@ def migrated(
     server: Server,
     files: Files,
     root: Path,
+    reviewers: Mapping[str, Reviewer],
     *,
     private: bool,
     after: Sequence[pulumi.Resource],
@@ -28,7 +30,7 @@ def migrated(
     """Migrates the databases side by side, and puts its test data in where that is asked for.
 
     cluster: begins the names of what is made. files: folder of SQL -> what it holds, where it was read before.
-    root: the folder of the program. after: what has to stand first.
+    root: the folder of the program. reviewers: who may read each database's history. after: what has to stand first.
     Returns the migrations by database.
     """
     made: dict[str, Migrations] = {}
@@ -47,6 +49,7 @@ def migrated(
                     placeholders=database.roles,
                     # Test data grants nothing.
                     roles=sorted(set(database.roles.values())) if history is MIGRATIONS else (),
+                    reviewer=reviewers.get(database.name) if history is MIGRATIONS else None,
                     private=private,
                     after=before,
                     history=history,

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pulumi_policy import Severity
 
 from .fields import UNKNOWN, Fields
-from .kinds import APP, POOL, REPLICA
+from .kinds import APP, CACHES, POOL, REPLICA
 from .passwords import names_secret, secret_in
 from .prices import APP_PARTS
 from .resources import Resource, Stack, is_attached, postgresql
@@ -18,12 +18,14 @@ _DATABASES = "https://docs.digitalocean.com/products/databases/postgresql"
 
 ADMINISTRATOR = "doadmin"
 DIRECT_PORT = 25060
-_HOST = re.compile(r"[a-z0-9.-]+\.db\.ondigitalocean\.com")
+_HOST = re.compile(r"[a-z0-9.-]+\.db\.ondigitalocean\.com", re.IGNORECASE)
+_DIRECT = re.compile(rf"\bport[\"']?\s*[=:]\s*[\"']?{DIRECT_PORT}\b", re.IGNORECASE)
+_SSLMODE = re.compile(r"\bsslmode[\"']?\s*[=:]\s*[\"']?([\w-]+)", re.IGNORECASE)
 _URI = re.compile(r"(?:jdbc:)?postgres(?:ql)?(?:\+\w+)?://\S+", re.IGNORECASE)
 # What App Platform fills in from an attached cluster: its public host and direct port.
 _BINDABLE = re.compile(r"\$\{([a-z0-9-]+)\.(DATABASE_URL|HOSTNAME|PORT)\}")
 _REFERENCES = re.compile(r"(\$\{[^}]+\})+")
-_AS_ADMINISTRATOR = re.compile(r"(//|\buser(name)?=)doadmin\b|^doadmin$", re.IGNORECASE)
+_AS_ADMINISTRATOR = re.compile(r"(//|\buser(name)?[\"']?\s*[=:]\s*[\"']?)doadmin\b|^doadmin$", re.IGNORECASE)
 _VERIFIED = {"verify-full", "verify-ca"}
 
 
@@ -54,7 +56,7 @@ def _not_administrator(resource: Resource, _config: Config) -> Iterator[str]:
         elif database.get("dbUser") == ADMINISTRATOR:
             yield f"{resource.called} logs in to {database.get('name')} as {ADMINISTRATOR}."
     for key, variable in _variables(resource):
-        if _AS_ADMINISTRATOR.search(_text(variable)):
+        if _AS_ADMINISTRATOR.search(unquote(_text(variable))):
             yield f"{resource.called}, variable {key}: the user is {ADMINISTRATOR}."
 
 
@@ -62,7 +64,7 @@ def _endpoint(resource: Resource, _config: Config) -> Iterator[str]:
     managed = {
         database.get("name")
         for database in resource.fields.object("spec").objects("databases")
-        if _is_managed(database)
+        if _is_managed(database) and _engine(database) == "PG"
     }
     for key, variable in _variables(resource):
         value = _text(variable)
@@ -75,8 +77,10 @@ def _endpoint(resource: Resource, _config: Config) -> Iterator[str]:
         if value == str(DIRECT_PORT) and key.upper().endswith("PORT"):
             yield f"{resource.called}, variable {key}: {DIRECT_PORT} is the direct port; a pool is on 25061."
         for host in _HOST.findall(value):
-            if not host.startswith("private-"):
+            if not host.lower().startswith("private-"):
                 yield f"{resource.called}, variable {key}: {host} is a public host."
+        if _DIRECT.search(value) and "replica-" not in value:
+            yield f"{resource.called}, variable {key}: {DIRECT_PORT} is the direct port; a pool is on 25061."
         for uri in _URI.findall(value):
             host, port = _address(uri)
             # A replica has no pools; its direct port is the only one.
@@ -85,8 +89,13 @@ def _endpoint(resource: Resource, _config: Config) -> Iterator[str]:
 
 
 def _is_managed(database: Fields) -> bool:
-    """Whether a component is a PostgreSQL cluster."""
-    return is_attached(database) and str(database.get("engine") or "").upper() == "PG"
+    """Whether a component is a cluster with an administrator."""
+    return is_attached(database) and _engine(database).lower() not in CACHES
+
+
+def _engine(database: Fields) -> str:
+    """As DigitalOcean spells it; PostgreSQL where nothing is said, or nothing known yet."""
+    return str(database.get("engine") or "PG").upper()
 
 
 def _production(stack: Stack, _config: Config) -> Iterator[Finding]:
@@ -122,23 +131,30 @@ def _through_pool(stack: Stack, _config: Config) -> Iterator[Finding]:
 def _verified(resource: Resource, _config: Config) -> Iterator[str]:
     variables = list(_variables(resource))
     # Who knows a host alone is told by another variable how to connect.
-    if not any("SSLMODE" in key.upper() or "sslmode=" in _text(variable) for key, variable in variables):
+    if not any("SSLMODE" in key.upper() or _SSLMODE.search(_text(variable)) for key, variable in variables):
         for key, variable in variables:
-            if _HOST.fullmatch(_text(variable)):
+            if _HOST.search(_text(variable)) and not _URI.search(_text(variable)):
                 yield f"{resource.called}, variable {key}: a host, and no variable says how its server is verified."
     for key, variable in variables:
         value = _text(variable)
-        for uri in _URI.findall(value):
-            (mode, *_) = parse_qs(urlsplit(uri.removeprefix("jdbc:")).query).get("sslmode", ["not set"])
-            if mode not in _VERIFIED:
-                yield f"{resource.called}, variable {key}: sslmode is {mode}, so any server may answer."
-        if key.endswith("SSLMODE") and value and value not in _VERIFIED:
+        uris = _URI.findall(value)
+        # Some clients heed the first of several, libpq the last.
+        modes = [_modes(uri) for uri in uris] or [_SSLMODE.findall(value)]
+        for mode in [mode for one in modes for mode in one if mode not in _VERIFIED]:
+            yield f"{resource.called}, variable {key}: sslmode is {mode}, so any server may answer."
+        told = key.upper().endswith("SSLMODE") and value and value not in _VERIFIED
+        if told or (key, value) == ("NODE_TLS_REJECT_UNAUTHORIZED", "0"):
             yield f"{resource.called}, variable {key}: {value} verifies no server."
+
+
+def _modes(uri: str) -> list[str]:
+    return parse_qs(urlsplit(uri.removeprefix("jdbc:")).query).get("sslmode", ["not set"])
 
 
 def _secret_type(resource: Resource, config: Config) -> Iterator[str]:
     for key, variable in _variables(resource):
         kind = variable.get("type") if variable.has("type") else "GENERAL"
+        kind = kind.upper() if isinstance(kind, str) else kind
         value = _text(variable)
         # References hold nothing themselves: App Platform fills them in when a deployment starts.
         if kind != "GENERAL" or key in config["public"] or _REFERENCES.fullmatch(value):

@@ -8,8 +8,8 @@ from pulumi_policy import Severity
 from trellis.settings.catalogue import POSTGRESQL_VERSIONS, Phase
 
 from .fields import UNKNOWN
-from .kinds import CACHES, CLUSTER, DATA, POSTGRESQL, REPLICA, VPC
-from .resources import Resource, Stack, postgresql
+from .kinds import CACHES, CLUSTER, DATA, DROPLET, POSTGRESQL, REPLICA, VPC
+from .resources import SERVERS, Resource, Stack
 from .rules import GROWN, Config, Finding, ResourceRule, Rule, StackRule
 
 _DOCS = "https://docs.digitalocean.com/products/databases/postgresql"
@@ -36,7 +36,9 @@ def _today() -> date:
 
 
 def _protected(stack: Stack, _config: Config) -> Iterator[Finding]:
-    for resource in stack.of(*_KEPT):
+    # A database without a volume lies on its Droplet.
+    servers = [one for one in stack.of(DROPLET) if not one.asked.has("volumeIds") and one.starts(SERVERS)]
+    for resource in (*stack.of(*_KEPT), *servers):
         if not resource.protected and resource.engine not in CACHES:
             yield Finding(
                 message=f"{resource.called} is not protected: an edit that replaces it deletes its data.",
@@ -54,7 +56,9 @@ def _not_replaced(stack: Stack, _config: Config) -> Iterator[Finding]:
 
 
 def _redundant(stack: Stack, _config: Config) -> Iterator[Finding]:
-    for cluster in postgresql(stack):
+    for cluster in stack.of(CLUSTER):
+        if cluster.engine in CACHES:
+            continue
         nodes = cluster.fields.get("nodeCount")
         if nodes is UNKNOWN or (nodes or 1) > 1:
             continue

@@ -7,9 +7,14 @@ BUCKET_POLICY = "digitalocean:index/spacesBucketPolicy:SpacesBucketPolicy"
 CLOUD_FIREWALL = "digitalocean:index/firewall:Firewall"
 CLUSTER = "digitalocean:index/databaseCluster:DatabaseCluster"
 DATABASE = "digitalocean:index/databaseDb:DatabaseDb"
+DROPLET_AUTOSCALE = "digitalocean:index/dropletAutoscale:DropletAutoscale"
 DROPLET = "digitalocean:index/droplet:Droplet"
 FIREWALL = "digitalocean:index/databaseFirewall:DatabaseFirewall"
+KUBERNETES = "digitalocean:index/kubernetesCluster:KubernetesCluster"
+LOAD_BALANCER = "digitalocean:index/loadBalancer:LoadBalancer"
 MONITOR_ALERT = "digitalocean:index/monitorAlert:MonitorAlert"
+NFS = "digitalocean:index/nfs:Nfs"
+NODE_POOL = "digitalocean:index/kubernetesNodePool:KubernetesNodePool"
 POOL = "digitalocean:index/databaseConnectionPool:DatabaseConnectionPool"
 REPLICA = "digitalocean:index/databaseReplica:DatabaseReplica"
 SPACES_KEY = "digitalocean:index/spacesKey:SpacesKey"
@@ -18,7 +23,7 @@ VOLUME = "digitalocean:index/volume:Volume"
 VPC = "digitalocean:index/vpc:Vpc"
 
 # What is gone with its contents when it is deleted.
-DATA = (CLUSTER, DATABASE, VOLUME, BUCKET)
+DATA = (CLUSTER, DATABASE, VOLUME, BUCKET, NFS)
 
 # What DigitalOcean calls PostgreSQL, in its two editions.
 POSTGRESQL = ("pg", "advanced_pg")

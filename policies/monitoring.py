@@ -31,7 +31,7 @@ def _alerts(stack: Stack, config: Config) -> Iterator[Finding]:
 def _reaches_somebody(alert: Resource) -> bool:
     """Whether an alert can come to pass, and is told to anybody. What is not known yet is taken for good."""
     fields = alert.fields
-    if fields.get("enabled") is False or fields.get("compare") == "LessThan":
+    if fields.get("enabled") is False or str(fields.get("compare")).lower() == "lessthan":
         return False
     highest = None if fields.peek("type") == ALERTS["load"] else 100
     value = fields.get("value")

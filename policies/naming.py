@@ -7,7 +7,21 @@ from pulumi_policy import Severity
 
 from trellis.settings.catalogue import REGIONS
 
-from .kinds import APP, BUCKET, CLUSTER, DATABASE, DROPLET, POOL, REPLICA, USER, VPC
+from .kinds import (
+    APP,
+    BUCKET,
+    CLUSTER,
+    DATABASE,
+    DROPLET,
+    KUBERNETES,
+    LOAD_BALANCER,
+    NFS,
+    POOL,
+    REPLICA,
+    USER,
+    VOLUME,
+    VPC,
+)
 from .resources import Resource
 from .rules import Config, ResourceRule, Rule
 
@@ -62,7 +76,7 @@ RULES: tuple[Rule, ...] = (
         fix="Use an allowed region, or add it to regions in the pack's config.",
         source="https://docs.digitalocean.com/platform/regional-availability/",
         severity=Severity.HIGH,
-        types=frozenset({APP, BUCKET, CLUSTER, DROPLET, REPLICA, VPC}),
+        types=frozenset({APP, BUCKET, CLUSTER, DROPLET, KUBERNETES, LOAD_BALANCER, NFS, REPLICA, VOLUME, VPC}),
         check=_region,
         config={
             "regions": {

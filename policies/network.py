@@ -2,16 +2,32 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pulumi_policy import Severity
 
 from trellis.settings.catalogue import MAX_TRUSTED_SOURCES, WIDEST_TRUSTED_PREFIX
 
-from .fields import UNKNOWN
-from .kinds import APP, BUCKET, CLOUD_FIREWALL, CLUSTER, DROPLET, FIREWALL, POOL, REPLICA, VPC
-from .resources import Resource, Stack, is_attached
+from .fields import UNKNOWN, Fields
+from .kinds import (
+    APP,
+    BUCKET,
+    BUCKET_OBJECT,
+    BUCKET_POLICY,
+    CLOUD_FIREWALL,
+    CLUSTER,
+    DROPLET,
+    DROPLET_AUTOSCALE,
+    FIREWALL,
+    LOAD_BALANCER,
+    MONITOR_ALERT,
+    POOL,
+    REPLICA,
+    SPACES_KEY,
+    VPC,
+)
+from .resources import SERVERS, Resource, Stack, is_attached
 from .rules import Config, Finding, ResourceRule, Rule, StackRule
 
 _DOCS = "https://docs.digitalocean.com/products/databases/postgresql"
@@ -28,10 +44,16 @@ _PORTS = (3306, 5432, 6379, 6432, 25060, 25061, 27017)
 _JUDGED = {
     APP: {"spec"},
     BUCKET: {"acl", "lifecycleRules", "versioning"},
+    BUCKET_OBJECT: {"acl"},
+    BUCKET_POLICY: {"policy"},
     CLOUD_FIREWALL: {"inboundRules", "tags"},
-    CLUSTER: {"engine", "nodeCount", "privateNetworkUuid", "size", "version"},
+    CLUSTER: {"engine", "maintenanceWindows", "nodeCount", "privateNetworkUuid", "size", "storageSizeMib", "version"},
     FIREWALL: {"clusterId", "rules"},
+    LOAD_BALANCER: {"firewall", "forwardingRules", "network"},
+    MONITOR_ALERT: {"alerts", "compare", "enabled", "entities", "type", "value"},
     POOL: {"mode", "size", "user"},
+    REPLICA: {"privateNetworkUuid", "region", "size"},
+    SPACES_KEY: {"grants"},
 }
 
 
@@ -68,14 +90,21 @@ def _list_of_one(stack: Stack, _config: Config) -> Iterator[Finding]:
 
 
 def _known_network(stack: Stack, config: Config) -> Iterator[Finding]:
-    for resource in stack.of(CLUSTER, REPLICA):
-        network = resource.fields.peek("privateNetworkUuid")
-        made = any(resource.uses("privateNetworkUuid", vpc) for vpc in stack.of(VPC))
-        if isinstance(network, str) and network and not made and network not in config["networks"]:
-            yield Finding(
-                message=f"{resource.called} is in the network {network}, which this stack does not make.",
-                urn=resource.urn,
-            )
+    own = {vpc.fields.peek("id") for vpc in stack.of(VPC)}
+    for resource in stack.of(CLUSTER, REPLICA, APP):
+        if resource.type == APP:
+            networks = [vpc.peek("id") for vpc in resource.fields.object("spec").objects("vpcs")]
+            made = any(resource.made_from("spec", vpc) for vpc in stack.of(VPC))
+        else:
+            networks = [resource.fields.peek("privateNetworkUuid")]
+            made = any(resource.uses("privateNetworkUuid", vpc) for vpc in stack.of(VPC))
+        for network in networks:
+            known = made or network in own or network in config["networks"]
+            if isinstance(network, str) and network and not known:
+                yield Finding(
+                    message=f"{resource.called} is in the network {network}, which this stack does not make.",
+                    urn=resource.urn,
+                )
 
 
 def _not_ignored(resource: Resource, _config: Config) -> Iterator[str]:
@@ -84,22 +113,66 @@ def _not_ignored(resource: Resource, _config: Config) -> Iterator[str]:
         yield f"{resource.name} ignores changes of {', '.join(sorted(ignored))}."
 
 
+def _kind(rule: Fields) -> Any:
+    """The type of a trusted source as DigitalOcean spells it, or UNKNOWN."""
+    kind = rule.get("type")
+    return kind.lower() if isinstance(kind, str) else kind
+
+
 def _tag(resource: Resource, _config: Config) -> Iterator[str]:
     for rule in resource.fields.objects("rules"):
-        if rule.get("type") == "tag":
+        if _kind(rule) == "tag":
             yield f"{resource.name} admits every Droplet with the tag {rule.get('value') or 'to come'}."
 
 
 def _droplet_ports(resource: Resource, config: Config) -> Iterator[str]:
     widest = int(config["widestPrefix"])
+    if resource.type == LOAD_BALANCER:
+        yield from _balanced(resource, config, widest)
     for rule in resource.fields.objects("inboundRules"):
         ports = [int(port) for port in config["ports"] if _covers(rule.get("portRange"), int(port))]
         if not ports or rule.get("protocol") in ("udp", "icmp"):
             continue
-        for source in rule.values("sourceAddresses"):
-            network = _network(source)
-            if network is None or network.prefixlen < (widest if network.version == 4 else 4 * widest):
-                yield f"{resource.called} opens {', '.join(map(str, ports))} to {source}."
+        for source in _too_wide(rule.values("sourceAddresses"), widest):
+            yield f"{resource.called} opens {', '.join(map(str, ports))} to {source}."
+
+
+def _balanced(resource: Resource, config: Config, widest: int) -> Iterator[str]:
+    """What a load balancer hands on to a database, and to whom."""
+    rules = list(resource.fields.objects("forwardingRules"))
+    ports = sorted({int(port) for port in config["ports"] for rule in rules if int(port) in _ends(rule)})
+    network = resource.fields.get("network")
+    if not ports or network is UNKNOWN or str(network or "").upper() == "INTERNAL":
+        return
+    opened = f"{resource.called} opens {', '.join(map(str, ports))} to"
+    allowed = resource.fields.object("firewall")
+    if not allowed.has("allows"):
+        yield f"{opened} everybody."
+    yield from (
+        f"{opened} {source}."
+        for source in _too_wide([str(one).partition(":")[2] for one in allowed.values("allows")], widest)
+    )
+
+
+def _ends(rule: Fields) -> set[int]:
+    ends = (rule.get(name) for name in ("entryPort", "targetPort"))
+    return {int(end) for end in ends if isinstance(end, int | float)}
+
+
+def _too_wide(sources: Iterable[Any], widest: int) -> Iterator[str]:
+    """The ranges wider than allowed, those that public ones come to together too; and what is no range."""
+    public: list[ipaddress.IPv4Network] = []
+    for source in sources:
+        network = _network(source)
+        if network is None or network.prefixlen < (widest if network.version == 4 else 4 * widest):
+            yield str(source)
+        elif isinstance(network, ipaddress.IPv4Network) and not _is_private(network):
+            public.append(network)
+    yield from (str(one) for one in ipaddress.collapse_addresses(public) if one.prefixlen < widest)
+
+
+def _is_private(network: ipaddress.IPv4Network) -> bool:
+    return any(network.subnet_of(known) for known in _PRIVATE)
 
 
 def _covers(ports: Any, port: int) -> bool:
@@ -113,17 +186,18 @@ def _covers(ports: Any, port: int) -> bool:
 
 
 def _behind_firewall(stack: Stack, config: Config) -> Iterator[Finding]:
-    for droplet in stack.of(DROPLET):
-        data = droplet.asked.get("userData")
-        if not isinstance(data, str) or not (server := re.search(config["servers"], data, re.IGNORECASE)):
+    for droplet in stack.of(DROPLET, DROPLET_AUTOSCALE):
+        server = droplet.starts(config["servers"])
+        if server is None:
             continue
-        tags = set(droplet.fields.values("tags"))
+        described = droplet.fields.object("dropletTemplate") if droplet.type == DROPLET_AUTOSCALE else droplet.fields
+        tags = set(described.values("tags"))
         if not any(
             firewall.uses("dropletIds", droplet) or tags & set(firewall.fields.values("tags"))
             for firewall in stack.of(CLOUD_FIREWALL)
         ):
             yield Finding(
-                message=f"{droplet.called} starts {server[0]} and is behind no Firewall.",
+                message=f"{droplet.called} starts {server} and is behind no Firewall.",
                 urn=droplet.urn,
             )
 
@@ -136,7 +210,7 @@ def _some_rule(resource: Resource, _config: Config) -> Iterator[str]:
 def _networks(resource: Resource) -> Iterator[tuple[str, ipaddress.IPv4Network | ipaddress.IPv6Network | None]]:
     """Every address rule as it is written and as a network; None where it is neither address nor range."""
     for rule in resource.fields.objects("rules"):
-        if rule.get("type") == "ip_addr" and (value := rule.get("value")):
+        if _kind(rule) == "ip_addr" and (value := rule.get("value")):
             yield value, _network(value)
 
 
@@ -149,15 +223,21 @@ def _network(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
 
 def _range(resource: Resource, config: Config) -> Iterator[str]:
     widest = int(config["widestPrefix"])
+    public: list[ipaddress.IPv4Network] = []
     for value, network in _networks(resource):
         if network is None:
             yield f"{value!r} is neither an IPv4 address nor a range."
-        elif network.version == 6:
+        elif isinstance(network, ipaddress.IPv6Network):
             yield f"{value}: trusted sources take no IPv6."
         elif network.prefixlen == 0:
             yield f"{value} is the whole internet."
         elif network.prefixlen < widest:
             yield f"{value} is wider than a /{widest}: {network.num_addresses} addresses."
+        elif not _is_private(network):
+            public.append(network)
+    for joined in ipaddress.collapse_addresses(public):
+        if joined.prefixlen < widest:
+            yield f"{joined}, in parts, is wider than a /{widest}: {joined.num_addresses} addresses."
 
 
 def _public_reason(resource: Resource, config: Config) -> Iterator[str]:
@@ -166,7 +246,7 @@ def _public_reason(resource: Resource, config: Config) -> Iterator[str]:
         # The whole internet has a policy of its own, and no reason is good enough.
         if not isinstance(network, ipaddress.IPv4Network) or not network.prefixlen or config["reasons"].get(value):
             continue
-        if any(network.subnet_of(known) for known in _PRIVATE):
+        if _is_private(network):
             continue
         if network.num_addresses == 1:
             single.append(value)
@@ -186,7 +266,7 @@ def _app_rule_alone(stack: Stack, _config: Config) -> Iterator[Finding]:
     if not any(app.fields.object("spec").has("vpcs") for app in stack.of(APP)):
         return
     for firewall in stack.of(FIREWALL):
-        kinds = [rule.get("type") for rule in firewall.fields.objects("rules")]
+        kinds = [_kind(rule) for rule in firewall.fields.objects("rules")]
         if "app" in kinds and not {"ip_addr", UNKNOWN} & set(kinds):
             yield Finding(
                 message=f"{firewall.name} admits apps by `app` rules alone. Such a rule admits an app's public "
@@ -272,10 +352,10 @@ RULES: tuple[Rule, ...] = (
     ResourceRule(
         name="droplet-database-ports",
         protects="A database on a Droplet whose port answers the internet has its passwords tried all day.",
-        fix="Name the VPC's range and single addresses as sources of that port.",
+        fix="Name the VPC's range and single addresses as sources of that port; keep a load balancer inside.",
         source="https://docs.digitalocean.com/products/networking/firewalls/how-to/configure-rules/",
         severity=Severity.CRITICAL,
-        types=frozenset({CLOUD_FIREWALL}),
+        types=frozenset({CLOUD_FIREWALL, LOAD_BALANCER}),
         check=_droplet_ports,
         config={
             "ports": {
@@ -297,8 +377,8 @@ RULES: tuple[Rule, ...] = (
         config={
             "servers": {
                 "type": "string",
-                "default": "postgres|pgbouncer|mysql|mariadb|mongo|redis|valkey",
-                "description": "A regular expression that finds, in user data, what starts a database.",
+                "default": SERVERS,
+                "description": "A regular expression that finds, in user data and an image's name, a database.",
             }
         },
     ),

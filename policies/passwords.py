@@ -7,12 +7,17 @@ from typing import Any
 from pulumi_policy import Secret, Severity, proxy
 
 from .rules import Rule, SecretRule
+from .texts import decoded, readings
 
 _UNKNOWN = frozenset(value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_"))
+# What the engine's events have in place of a secret has this key.
+_MASKED = "4dabf18193072939515e22adb298388d"
 _URI_KEY = re.compile(r"(uri|url|dsn)$")
 _SECRET_NAME = re.compile(
-    r"(password|passwd|passphrase|secret|token|credentials?|(^|_)(pass|pwd)"
-    r"|(api|access|account|auth|encryption|master|private|secret|signing)_?key(_?base)?)$"
+    r"(password|passwd|passphrase|secret|token|credentials?|(^|_)(pass|pwd|pw)"
+    r"|(api|access|account|auth|encryption|master|private|secret|signing)_?key(_?base)?)"
+    # What several of a kind are told apart by.
+    r"(_?\d+|_(prod|production|live|staging|test|dev|old|new|value))?$"
 )
 # What is a reference, such as ${db.PASSWORD} or $PGPASSWORD, holds nothing itself.
 _PASSWORDS = {
@@ -22,12 +27,15 @@ _PASSWORDS = {
     "a password in a query": re.compile(r"[?&](password|passwd|pwd|pass|token|secret)=(?![$&])[^&\s]+", re.IGNORECASE),
     "a password": re.compile(
         r"\b(pgpassword|password|passwd|pwd|redis_?cli_?auth)\s*[=:]\s*['\"]?(?![$%{<*'\"\s])[^\s'\";&]+"
-        r"|\bpassword\s+'(?!\$|SCRAM-SHA-256\$)[^']+'",
+        r"|\b(password|identified\s+by)\s+'(?!\$|SCRAM-SHA-256\$)[^']+'"
+        r"|(?<!\S)--?(password|passwd|passphrase)\s+['\"]?(?![$%{<*'\"\s-])\S+"
+        r"|\bcurl\b[^\n|]*\s(-u|--user)\s*['\"]?[^\s:$'\"]+:(?!\$)[^\s'\"]+",
         re.IGNORECASE,
     ),
     "a DigitalOcean token": re.compile(r"\bdo[opr]_v1_[0-9a-f]{64}\b"),
     "a Pulumi token": re.compile(r"\bpul-[0-9a-f]{40}\b"),
 }
+_BASIC = re.compile(r"\bBasic\s+([A-Za-z0-9+/]{6,}={0,2})")
 # What detect-secrets might know, for it takes a while to load: a run of letters with a digit, as tokens have.
 _TOKEN_LIKE = re.compile(r"-----BEGIN|(?=[\w-]*\d)(?=[\w-]*[A-Z_])[\w-]{16,}|[\w-]{16,}\.[\w-]{16,}")
 _DETECTORS = (
@@ -45,7 +53,10 @@ def names_secret(name: str) -> bool:
 
 def secret_in(text: str) -> str | None:
     """What secret stands in a text, such as "a password in a URI"; None where none is known."""
-    found = next((what for what, form in _PASSWORDS.items() if form.search(text)), None)
+    found = next(
+        (what for one in readings(text) for what, form in _PASSWORDS.items() if form.search(one)),
+        "a password" if any(":" in (decoded(login) or "") for login in _BASIC.findall(text)) else None,
+    )
     if found or not _TOKEN_LIKE.search(text):
         return found
     from detect_secrets.core.scan import scan_line
@@ -56,16 +67,26 @@ def secret_in(text: str) -> str | None:
     return f"a secret ({', '.join(kinds)})" if kinds else None
 
 
-def _plain(properties: Mapping[str, Any], waiting: list[str]) -> Iterator[str]:
+def plain_secrets(properties: Mapping[str, Any], waiting: list[str] | None = None) -> dict[str, str]:
+    """The paths of what is secret by its name or by what stands in it and is not marked as a secret -> what it is.
+
+    waiting: gets the paths that only `up` will know.
+    """
+    found = {}
     for path, key, text in _plain_texts(properties, "", ""):
         if text in _UNKNOWN:
             # Whether it is a secret is lost on the way here when the value is not known.
-            if names_secret(key) or _URI_KEY.search(key.lower()):
+            if waiting is not None and (names_secret(key) or _URI_KEY.search(key.lower())):
                 waiting.append(path)
         elif names_secret(key) and not text.startswith("${"):
-            yield f"{path} is a plain text."
-        elif found := secret_in(text):
-            yield f"{path} is a plain text with {found}."
+            found[path] = "a plain text"
+        elif what := secret_in(text):
+            found[path] = f"a plain text with {what}"
+    return found
+
+
+def _plain(properties: Mapping[str, Any], waiting: list[str]) -> Iterator[str]:
+    yield from (f"{path} is {what}." for path, what in plain_secrets(properties, waiting).items())
 
 
 def _plain_texts(value: Any, path: str, key: str) -> Iterator[tuple[str, str, str]]:
@@ -73,7 +94,7 @@ def _plain_texts(value: Any, path: str, key: str) -> Iterator[tuple[str, str, st
     if isinstance(value, Mapping) and not isinstance(value, dict):
         # The SDK's proxy unwraps secrets; what it stands for does not.
         value = value["__target"]
-    if isinstance(value, Secret):
+    if isinstance(value, Secret) or (isinstance(value, Mapping) and _MASKED in value):
         return
     if isinstance(value, str):
         if value:

@@ -14,7 +14,7 @@ from trellis.settings.catalogue import (
 )
 
 from .fields import Fields
-from .kinds import APP, BUCKET, CLUSTER, DROPLET, REPLICA, VOLUME
+from .kinds import APP, BUCKET, CLUSTER, DROPLET, DROPLET_AUTOSCALE, KUBERNETES, NODE_POOL, REPLICA, VOLUME
 
 # The lists of components in an app's spec.
 APP_PARTS = ("services", "workers", "jobs", "functions", "staticSites")
@@ -27,6 +27,11 @@ class Item:
     size: str
     number: int
     usd: float | None
+
+
+def told(prices: Mapping[str, float]) -> Mapping[str, float]:
+    """Those prices that a stack may tell of itself: none below the catalogue's, which the pack's config alone may."""
+    return {size: usd for size, usd in prices.items() if usd >= (monthly_usd(size, {}) or 0)}
 
 
 def bills(resources: Iterable[tuple[str, Fields]], prices: Mapping[str, float]) -> Iterator[list[Item]]:
@@ -53,6 +58,8 @@ def _items(kind: str, fields: Fields, prices: Mapping[str, float]) -> Iterator[I
         plan, asked = PLANS.get(size), fields.peek("storageSizeMib")
         if plan and asked and (more := int(asked) // 1024 - plan.storage_gib) > 0:
             yield Item(size=f"{more} GiB more", number=number, usd=number * more * STORAGE_GIB_MONTHLY_USD)
+    elif kind in (DROPLET_AUTOSCALE, KUBERNETES, NODE_POOL):
+        yield from _groups(kind, fields, prices)
     elif kind == VOLUME and (gib := fields.get("size")):
         yield Item(size=f"{gib:g} GiB", number=1, usd=gib * VOLUME_GIB_MONTHLY_USD)
     elif kind == APP:
@@ -63,6 +70,18 @@ def _items(kind: str, fields: Fields, prices: Mapping[str, float]) -> Iterator[I
                 if size and part not in ("functions", "staticSites"):
                     number = int(_most(component) or 1)
                     yield Item(size=size, number=number, usd=monthly_usd(size, prices, number))
+
+
+def _groups(kind: str, fields: Fields, prices: Mapping[str, float]) -> Iterator[Item]:
+    """Machines that are made from a template, as many as there may be."""
+    if kind == DROPLET_AUTOSCALE:
+        config, template = fields.object("config"), fields.object("dropletTemplate")
+        number = config.get("maxInstances") or config.get("targetNumberInstances")
+    else:
+        template = fields.object("nodePool") if kind == KUBERNETES else fields
+        number = template.get("maxNodes") if template.get("autoScale") else template.get("nodeCount")
+    if size := template.get("size"):
+        yield Item(size=size, number=int(number or 1), usd=monthly_usd(size, prices, int(number or 1)))
 
 
 def _most(component: Fields) -> Any:

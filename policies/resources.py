@@ -11,7 +11,13 @@ from pulumi_policy import PolicyResource, ResourceValidationArgs
 from trellis.settings.catalogue import Phase
 
 from .fields import UNKNOWN, Fields
-from .kinds import CLUSTER, PHASE, POSTGRESQL
+from .kinds import CLUSTER, DROPLET_AUTOSCALE, PHASE, POSTGRESQL
+from .prices import told
+from .texts import readings
+
+# What finds a database in user data and in an image's name.
+SERVERS = "postgres|pgbouncer|mysql|mariadb|percona|mongo|redis|valkey|timescale|cockroach|clickhouse|elasticsearch"
+_DOWNLOADS = re.compile(r"\b(?:curl|wget)\b[^\n]*\|\s*(?:sudo\s+)?\w*sh\b|^#include\b", re.MULTILINE)
 
 
 class Resource:
@@ -47,13 +53,28 @@ class Resource:
     @property
     def ignored(self) -> frozenset[str]:
         """The properties whose changes the program tells Pulumi to ignore; `*` for all."""
-        return frozenset(re.split(r"[.\[]", path)[0] for path in self.made.opts.ignore_changes or ())
+        return frozenset(
+            re.split(r"[.\[]", path.lstrip('["').replace('"]', "."))[0] for path in self.made.opts.ignore_changes or ()
+        )
 
     @property
     def engine(self) -> Any:
         """A cluster's engine as DigitalOcean spells it, or UNKNOWN."""
         engine = self.fields.peek("engine")
         return engine.lower() if isinstance(engine, str) else engine
+
+    def starts(self, servers: str) -> str | None:
+        """The database that a Droplet, or one of a template, starts as far as its user data and image tell.
+
+        servers: a regular expression. "what it downloads" where it runs a script that nobody can read here.
+        """
+        template = self.asked.object("dropletTemplate") if self.type == DROPLET_AUTOSCALE else self.asked
+        data, image = template.get("userData"), template.peek("image")
+        texts = [*(readings(data) if isinstance(data, str) else ()), image if isinstance(image, str) else ""]
+        for text in texts:
+            if found := re.search(servers, text, re.IGNORECASE):
+                return found[0]
+        return "what it downloads" if any(map(_DOWNLOADS.search, texts)) else None
 
     @property
     def is_component(self) -> bool:
@@ -143,8 +164,8 @@ class Stack:
     def prices(self) -> Mapping[str, float]:
         """Size -> US dollars a month, before the catalogue's: the pack's config, then what Trellis recorded."""
         recorded = (one.fields.peek("prices") for one in self.of(PHASE))
-        told = next((prices for prices in recorded if isinstance(prices, Mapping)), {})
-        return {**told, **self._given.get("prices", {})}
+        own = next((prices for prices in recorded if isinstance(prices, Mapping)), {})
+        return {**told(own), **self._given.get("prices", {})}
 
     @property
     def development(self) -> bool:

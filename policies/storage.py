@@ -13,6 +13,8 @@ from .resources import Resource, Stack
 from .rules import Config, Finding, ResourceRule, Rule, StackRule
 
 _DOCS = "https://docs.digitalocean.com/products/spaces/how-to"
+# Ten years. What is kept longer is kept for ever.
+LONGEST_DAYS = 3650
 _PUBLIC = {
     "public": {
         "type": "array",
@@ -54,7 +56,8 @@ def _admits_everybody(policy: Any) -> bool:
     try:
         statements = json.loads(policy)["Statement"]
         return any(
-            one["Effect"] == "Allow" and ("NotPrincipal" in one or "*" in _everyone(one.get("Principal")))
+            one["Effect"] == "Allow"
+            and ("NotPrincipal" in one or any("*" in str(name) for name in _everyone(one.get("Principal"))))
             for one in (statements if isinstance(statements, list) else [statements])
         )
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -72,10 +75,12 @@ def _narrow(resource: Resource, _config: Config) -> Iterator[str]:
     if not resource.fields.has("grants"):
         yield f"{resource.called} has no grants."
     for grant in resource.fields.objects("grants"):
-        if grant.get("permission") == "fullaccess":
+        if str(grant.get("permission") or "").lower() == "fullaccess":
             yield f"{resource.called} has full access to every bucket of the account."
         elif not grant.has("bucket"):
             yield f"{resource.called} has a grant that names no bucket."
+        elif grant.get("bucket") == "*":
+            yield f"{resource.called} has a grant on every bucket."
 
 
 def _versioned(resource: Resource, config: Config) -> Iterator[str]:
@@ -97,8 +102,14 @@ def _expires(resource: Resource, config: Config) -> Iterator[str]:
 
 
 def _lets_go(rule: Fields) -> bool:
-    expires = rule.has("expiration") or rule.has("noncurrentVersionExpiration")
-    return expires and (rule.get("enabled") is UNKNOWN or bool(rule.get("enabled")))
+    ends = (rule.object(name) for name in ("expiration", "noncurrentVersionExpiration") if rule.has(name))
+    return any(map(_comes, ends)) and (rule.get("enabled") is UNKNOWN or bool(rule.get("enabled")))
+
+
+def _comes(end: Fields) -> bool:
+    """Whether a time is named that somebody will see. One that is not known yet is taken for good."""
+    days = end.get("days")
+    return end.has("date") or days is UNKNOWN or (isinstance(days, int | float) and 0 < days <= LONGEST_DAYS)
 
 
 def _force(stack: Stack, _config: Config) -> Iterator[Finding]:

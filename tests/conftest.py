@@ -65,5 +65,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in _left_out())]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
-    longest = ("tests/states", "tests/stacks", "tests/machine", "test_stack", "")
+    longest = ("tests/states", "tests/stacks", "tests/machine", "tests/workflows/test_walk", "test_stack", "")
     items.sort(key=lambda item: next(place for place, name in enumerate(longest) if name in item.nodeid))

@@ -1,6 +1,7 @@
 """Writes a file as a comment of a pull request on GitHub, over the one of an earlier run where there is one.
 
-The file's first line is what a comment is known by. GITHUB_TOKEN needs the right to write pull requests.
+The file's first line, and who wrote it, is what a comment is known by. GITHUB_TOKEN needs the right to write
+pull requests.
 """
 
 import argparse
@@ -10,28 +11,43 @@ from typing import Any
 
 from tools import command
 from trellis.operations.api import Api
+from trellis.operations.errors import OperationError
 
 PAGE = 100
 
 
-def write(text: str, pull_request: int, *, api: str, repository: str, token: str) -> str:
+def write(text: str, pull_request: int, *, api: str, graphql: str, repository: str, token: str) -> str:
     """Puts the comment there; returns its address. Raises OperationError when GitHub refuses."""
     github = Api(base=f"{api}/repos/{repository}/issues", token=token)
+    me, first = _login(graphql, token), text.partition("\n")[0]
 
     def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         return github.call(method, f"/{path}", body)
 
-    first = text.partition("\n")[0]
+    def mine(comment: dict[str, Any]) -> bool:
+        # Anybody can write the same first line, and would be believed under the name that edited it.
+        author = (comment["user"] or {}).get("login")
+        return author == me and comment["body"].partition("\n")[0].rstrip("\r") == first
+
     page, known = 1, None
     while known is None:
         comments = ask("GET", f"{pull_request}/comments?per_page={PAGE}&page={page}")
-        known = next((one["id"] for one in comments if one["body"].partition("\n")[0].rstrip("\r") == first), None)
+        known = next((one["id"] for one in comments if mine(one)), None)
         if len(comments) < PAGE:
             break
         page += 1
     if known is None:
         return str(ask("POST", f"{pull_request}/comments", {"body": text})["html_url"])
     return str(ask("PATCH", f"comments/{known}", {"body": text})["html_url"])
+
+
+def _login(graphql: str, token: str) -> str:
+    """Who a token writes as. The REST API tells that of a person's alone, this one of a job's, too."""
+    server, _, path = graphql.rpartition("/")
+    found = Api(base=server, token=token).call("POST", f"/{path}", {"query": "{viewer{login}}"}) or {}
+    if not found.get("data"):
+        raise OperationError(f"GitHub does not say whom GITHUB_TOKEN belongs to: {found.get('errors')}")
+    return str(found["data"]["viewer"]["login"])
 
 
 def main() -> int:
@@ -44,6 +60,7 @@ def main() -> int:
         options.file.read_text(),
         options.pull_request,
         api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
+        graphql=os.environ.get("GITHUB_GRAPHQL_URL", "https://api.github.com/graphql"),
         repository=os.environ["GITHUB_REPOSITORY"],
         token=os.environ["GITHUB_TOKEN"],
     )

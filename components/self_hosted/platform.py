@@ -40,6 +40,7 @@ class SelfHostedPlatform(pulumi.ComponentResource):
 
     ca_certificate: pulumi.Output[str]
     direct_uris: Mapping[str, pulumi.Output[str]]
+    review_uris: Mapping[str, pulumi.Output[str]]
     pooled_uris: Mapping[str, pulumi.Output[str]]
     private_uris: Mapping[str, pulumi.Output[str]]
     replica_uris: Mapping[str, pulumi.Output[str]]
@@ -77,6 +78,7 @@ class SelfHostedPlatform(pulumi.ComponentResource):
             server,
             args.files,
             args.root,
+            server.reviewers,
             private=private,
             after=server.members,
             opts=inside,
@@ -95,6 +97,10 @@ class SelfHostedPlatform(pulumi.ComponentResource):
         self.ca_certificate = server.ca_certificate
         self.direct_uris = {
             database: postgresql_uri(server.endpoint, server.admin, made, private=private)
+            for database, made in server.databases.items()
+        }
+        self.review_uris = {
+            database: postgresql_uri(server.endpoint, server.reviewers[database].login, made, private=private)
             for database, made in server.databases.items()
         }
         self.pooled_uris, self.private_uris = (

@@ -17,6 +17,7 @@ from trellis.settings.resolved import physical
 
 from ..endpoint import Endpoint, Login
 from ..network import Network
+from ..reviewer import Reviewer, reviewers
 from ..self_hosted.authority import Authority
 from ..self_hosted.contents import Contents, ContentsArgs
 from ..self_hosted.dumps import DumpStore, DumpStoreArgs
@@ -73,6 +74,7 @@ class SelfHostedServer(pulumi.ComponentResource):
     ca_certificate: pulumi.Output[str]
     databases: Mapping[str, pulumi.Output[str]]
     users: Mapping[str, Login]
+    reviewers: Mapping[str, Reviewer]
     members: Sequence[pulumi.Resource]
 
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -149,6 +151,8 @@ class SelfHostedServer(pulumi.ComponentResource):
         self.id, self.name, self.machine = volume.id, droplet.name, droplet.id
         self.admin = Login(user=pulumi.Output.from_input(ADMIN), password=passwords[ADMIN])
         self.users = {user: Login(user=pulumi.Output.from_input(user), password=passwords[user]) for user in args.users}
+        # Before PostgreSQL 16 the administrator may not make logins, so the server does.
+        self.reviewers = reviewers(self.admin, args.databases, made=True)
         self.ca_certificate = authority.certificate
         contents = Contents(
             f"{name}-contents",
@@ -160,7 +164,7 @@ class SelfHostedServer(pulumi.ComponentResource):
                 private=args.private,
                 pool_port=POOL_PORT,
                 admin=self.admin,
-                users=self.users,
+                users={**self.users, **{one.name: one.login for one in self.reviewers.values()}},
                 databases=args.databases,
                 pools=args.pools,
                 sources=sources,

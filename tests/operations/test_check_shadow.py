@@ -11,7 +11,7 @@ import pytest
 from tests.migrator.conftest import Write
 from tests.migrator.servers import Database, parts, server_folder
 from tests.operations.conftest import ROOT, Trellis, url
-from trellis.migrator import Target, migrate
+from trellis.migrator import Target, admit, migrate
 from trellis.operations.check import Servers, review_chain, review_pending
 from trellis.operations.check.findings import Review, Severity
 from trellis.operations.check.locks import Work
@@ -21,6 +21,7 @@ from trellis.operations.check.shadow.programs import server_programs
 from trellis.operations.databases import Database as Reached
 from trellis.operations.databases import Sources
 from trellis.operations.errors import OperationError
+from trellis.server.scram import verifier
 
 
 @pytest.fixture(scope="module")
@@ -318,6 +319,45 @@ def test_the_administrator_has_the_rights_of_the_database(servers: Servers, data
     assert "permission denied for table kept" in review.findings[0].message
 
 
+def test_who_reads_the_history_alone_starts_from_the_applied_files(
+    servers: Servers, database: Database, write: Write
+) -> None:
+    files = {
+        "V1__A.sql": "CREATE TABLE a (b text);",
+        "R__Old.sql": "CREATE OR REPLACE VIEW old AS SELECT b FROM a;",
+        "R__New.sql": "CREATE OR REPLACE VIEW new AS SELECT b FROM a;",
+    }
+    folder = write(files)
+    target, one = Target(database.parameters()), sources(folder)
+    migrate(target, folder, {})
+    reviewer = Reached(sources=one, target=Target(database.parameters("reviewer", "reviewer")))
+    try:
+        for _ in range(2):
+            admit(target, "reviewer", verifier("reviewer", "reviewer"))
+        write({"V2__B.sql": "ALTER TABLE a ADD COLUMN c text;", "R__New.sql": f"{files['R__New.sql']} -- Again."})
+        review = review_pending(reviewer, servers)
+        assert review.findings == ()
+        assert review.shadow is not None
+        assert (review.shadow.applied, review.shadow.from_files) == (("V2__B.sql", "R__New.sql"), True)
+        assert changed(review) == {("table", "public.a"): How.CHANGED}
+        assert "ms, from what the applied files make):" in as_text([("villa", review)])
+
+        # What ran on the database and does not here is no error of what is reviewed.
+        database.run("CREATE TABLE by_hand ()")
+        write({"V3__C.sql": "ALTER TABLE by_hand ADD COLUMN d bigint;"})
+        migrate(target, folder, {})
+        write({"V4__D.sql": "ALTER TABLE a ADD COLUMN d text;"})
+        (finding,) = review_pending(reviewer, servers).findings
+        assert (finding.rule, finding.severity) == ("trellis-not-shadowed", Severity.WARNING)
+        assert 'relation "by_hand" does not exist' in finding.message
+
+        database.run("UPDATE flyway_schema_history SET type = 'BASELINE' WHERE version = '1'")
+        (finding,) = review_pending(reviewer, servers).findings
+        assert "the history begins with a baseline" in finding.message
+    finally:
+        database.run("DROP OWNED BY reviewer", "DROP ROLE reviewer")
+
+
 def test_an_extension_that_this_server_lacks(trellis: Trellis, write: Write) -> None:
     folder = write({"V1__A.sql": "CREATE TABLE a (b text);\nCREATE EXTENSION postgis;", "V2__B.sql": "SELECT 1 / 0;"})
     done = trellis("check", "--folder", folder, "--all", "--json")
@@ -360,7 +400,7 @@ def test_no_server_programs(trellis: Trellis, write: Write, tmp_path: Path) -> N
     assert f"{tmp_path} holds no PostgreSQL 17: initdb, pg_ctl and postgres" in done.err
     assert "--no-shadow" in done.err
     assert trellis("check", "--folder", folder, "--all", "--no-shadow", TRELLIS_POSTGRESQL=str(tmp_path)).code == 0
-    with pytest.raises(OperationError, match=r"`trellis dev parts` installs them.*--postgresql"):
+    with pytest.raises(OperationError, match=r"`trellis dev postgresql` brings those of a stack.*--postgresql"):
         server_programs("9", None)
 
 

@@ -3,22 +3,26 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
-from policies.kinds import APP, BUCKET, CLUSTER, DATABASE, FIREWALL, PHASE, POOL, REPLICA, VOLUME, VPC
+from policies.kinds import APP, BUCKET, CLUSTER, DATABASE, FIREWALL, MIGRATIONS, PHASE, POOL, REPLICA, USER, VOLUME, VPC
+from policies.pack import RULES
 from tests.operations.conftest import Finished
 from tests.operations.test_diagram import classes
 from tests.operations.test_stack import Command
 from tests.stacks.harness import local_stack
 from trellis.development.bring import bring
 from trellis.operations.check.findings import Finding, Review, Severity
+from trellis.operations.check.statements import Waiver
 from trellis.operations.preview_report.connections import EFFECTS, disturbances, effect, losses
 from trellis.operations.preview_report.costs import costs
 from trellis.operations.preview_report.judge import changed, pack
+from trellis.operations.preview_report.places import Places
 from trellis.operations.preview_report.preview import Preview, Step, read
 from trellis.operations.preview_report.rendering import LEGEND, LONGEST, as_markdown, marker
 from trellis.operations.preview_report.report import FAILED, NOTHING, OBJECTION, Report
@@ -71,7 +75,7 @@ def report(*events: Mapping[str, Any], finished: bool = True, said: str = "", re
         reviews=[("db/shop", review)] if review else [],
         unread=[],
         costs=costs(preview.steps, {}),
-        losses=losses(preview.changes),
+        losses=losses(preview.steps),
     )
 
 
@@ -160,7 +164,7 @@ def test_policies(finding: dict[str, Any], code: int) -> None:
     failed = {"diagnosticEvent": {"severity": "error", "message": "preview failed\n"}}
     judged = report(finding, *([failed] if code else []), finished=not code)
     assert judged.exit_code == code
-    assert finding["policyEvent"]["message"].replace("\n", " ") in as_markdown(judged)
+    assert as_markdown(judged).count(finding["policyEvent"]["message"].splitlines()[-1]) == 1
 
 
 @pytest.mark.parametrize("kind", [CLUSTER, DATABASE, VPC, REPLICA, VOLUME, BUCKET])
@@ -177,11 +181,13 @@ def test_a_cache_is_no_data() -> None:
 
 def test_protection_is_judged_by_what_is_deployed() -> None:
     taken = report(event("update", PHASE, "phase", {"protect": True}, {"protect": False}, {"protect": None}))
-    assert taken.objections == ["phase is updated: what holds data is not protected any more"]
+    assert [one.what for one in taken.objections] == ["phase is updated: what holds data is not protected any more."]
     given = report(event("update", PHASE, "phase", {"protect": False}, {"protect": True}, {"protect": None}))
     assert given.exit_code == NOTHING
+    alone = report(event("same", PHASE, "phase", {"protect": True}, {"protect": False}))
+    assert [one.what for one in alone.objections] == ["phase: what holds data is not protected any more."]
     left = report(event("update", PHASE, "phase", {}, {"abandon": "shared"}, {"layout": None}))
-    assert left.objections == ["phase is updated: the clusters of shared may be deleted"]
+    assert [one.what for one in left.objections] == ["phase is updated: the clusters of shared may be deleted."]
 
 
 def test_a_change_is_told_value_by_value() -> None:
@@ -211,10 +217,31 @@ def test_a_change_is_told_value_by_value() -> None:
         "spec.services[web].envs[NEW].value (not set) → 2",
     ]
     assert opened.describe() == [
-        "rules[a].type ip_addr → (not set)",
-        "rules[b].type (not set) → ip_addr",
+        "rules[a] is gone",
+        "rules[b] is new",
     ]
     assert new.describe() == ["spec.region nyc", "spec.services[0].instanceCount 2"]
+
+
+def test_files_of_a_schema_are_told_by_name() -> None:
+    def files(**names: str) -> dict[str, Any]:
+        return {"files": {f"{name}.sql": checksum for name, checksum in names.items()}, "provider_version": "4"}
+
+    (step,) = read(
+        [event("update", MIGRATIONS, "db", files(V1="1", R__a="1", R__b="1"), files(V1="1", V2="1", R__a="2"))],
+        finished=True,
+    ).changes
+    assert step.describe() == ["R__a.sql is changed", "R__b.sql is gone", "V2.sql is new"]
+    made, gone = read(
+        [event("create", MIGRATIONS, "new", new=files(V1="1")), event("delete", MIGRATIONS, "old", files(V1="1"))],
+        finished=True,
+    ).changes
+    assert (made.describe(), gone.describe()) == (["V1.sql is new"], [])
+
+
+def test_what_a_provider_does_not_name_is_told() -> None:
+    (step,) = read([event("update", PHASE, "phase", {"rank": 0, "x": 1}, {"rank": 1, "x": 1})], finished=True).changes
+    assert step.describe() == ["rank 0 → 1"]
 
 
 def test_what_judges_is_not_the_pull_requests(tmp_path: Path) -> None:
@@ -235,10 +262,53 @@ def test_what_judges_is_not_the_pull_requests(tmp_path: Path) -> None:
 
 
 def test_an_error_in_a_migration() -> None:
-    error = Finding(file="V2.sql", line=1, column=1, rule="r", severity=Severity.ERROR, message="It blocks | readers.")
+    error = Finding(
+        file="V2.sql",
+        line=1,
+        column=1,
+        rule="r",
+        severity=Severity.ERROR,
+        message="It blocks | readers.",
+        advice="Do not.",
+    )
     judged = report(review=Review(files=1, findings=(error,)))
     assert judged.exit_code == OBJECTION
-    assert "- V2.sql: It blocks \\| readers." in as_markdown(judged)
+    text = as_markdown(judged)
+    assert "- `V2.sql:1:1`: It blocks \\| readers. `r`<br>Do not.\n" in text
+    assert text.count("It blocks") == 1
+
+
+def test_what_is_not_enforced() -> None:
+    settings = {
+        "version-end-of-life": "advisory",
+        "pool-mode-transaction": "advisory",
+        "names": {"enforcementLevel": "disabled"},
+        "public-range-has-reason": {"reasons": {"198.51.100.0/28": "the office | in Lisbon"}},
+        "monthly-budget": {"usd": 200},
+    }
+    quiet = report(event("same", CLUSTER, "db", SMALL, SMALL))
+    assert "not enforced" not in as_markdown(quiet)
+    waived = replace(
+        quiet,
+        settings=settings,
+        waivers=[Waiver(file="V2.sql", line=3, rule="ban-drop-column")],
+        allowed=["`db` may be deleted or replaced with its data."],
+    )
+    assert waived.exit_code == NOTHING
+    lines = (
+        "- `V2.sql:3` waives `ban-drop-column`.",
+        "- `pool-mode-transaction` only advises.",
+        "- `names` is disabled.",
+        "- `public-range-has-reason` lets `198.51.100.0/28` pass: the office \\| in Lisbon",
+        "- `monthly-budget` goes by usd `200`.",
+        "- `db` may be deleted or replaced with its data.",
+    )
+    # Also where nothing else can be said.
+    stopped = replace(waived, preview=replace(quiet.preview, errors=("It failed.",)))
+    for one in (waived, stopped):
+        text = as_markdown(one)
+        assert "\n## What is not enforced here\n\n" + "\n".join(lines) + "\n" in text
+    assert "Every policy is disabled." in as_markdown(replace(quiet, settings={"all": "disabled"}))
 
 
 def test_what_could_not_be_found_out() -> None:
@@ -270,6 +340,40 @@ def test_a_comment_fits() -> None:
     assert "\nToo long for a comment: Resources. `trellis preview-report` shows it.\n" in text
     assert "## Monthly cost" in text
     assert "## Policies" in text
+    many = report(*(event("delete", CLUSTER, f"cluster-{number}", {}) for number in range(1000)))
+    text = as_markdown(many)
+    assert len(text) < LONGEST
+    assert re.search(r"\n- … and \d+ more\. `trellis preview-report` shows them\.\n", text)
+    assert "## Monthly cost" in text
+
+
+def test_an_objection_says_what_where_by_which_rule_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "systems").mkdir()
+    (tmp_path / "systems" / "shop.yaml").write_text(
+        "name: shop\nclusters:\n  main:\n    name: db\n    users: [app]\n"
+        "    pools:\n      web: {size: 1}\n      api: {}\n"
+    )
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  trellis:trustedSources: [198.51.100.7]\n")
+    places = Places(tmp_path, "prod", "shop")
+    named = {(CLUSTER, "db"): 3, (POOL, "db-web"): 7, (POOL, "db-api"): 8, (USER, "db-app"): 5, (REPLICA, "db-copy"): 3}
+    for (kind, name), line in named.items():
+        assert places.of(kind, name) == f"systems/shop.yaml:{line}"
+    assert places.of(FIREWALL, "db-trusted-sources") == "Pulumi.prod.yaml:2"
+    assert places.of(APP, "web") is None
+    assert Places(tmp_path, "other", "none").of(CLUSTER, "db") is None
+    # A file that the program refuses is read all the same.
+    (tmp_path / "systems" / "odd.yaml").write_text("clusters: {main: 3, other: {users: , pools: x}}\napps: [1]\n")
+    assert Places(tmp_path, "prod", "odd").of(CLUSTER, "main") == "systems/odd.yaml:1"
+    assert Places(tmp_path, "prod", "odd").of(POOL, "web") is None
+
+    rule = next(one for one in RULES if one.name == "cluster-in-vpc")
+    message = f"{rule.protects}\ndb has no privateNetworkUuid. {rule.fix} {rule.source}"
+    judged = replace(report(finding(rule.name, message)), places=places)
+    told = f"- `systems/shop.yaml:3`: db has no privateNetworkUuid. [`cluster-in-vpc`]({rule.source})<br>{rule.fix}\n"
+    text = as_markdown(judged)
+    assert told in text
+    assert text.count("privateNetworkUuid to") == text.count("has no privateNetworkUuid") == 1
+    assert "\n1 is broken; the top says how.\n" in text
 
 
 def test_on_a_stack(tmp_path: Any) -> None:

@@ -1,6 +1,7 @@
 """What a reviewer is told of pull requests as they come: a deployed stack, a change of its files, the report."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,43 @@ def test_its_own_judge(branch: PullRequest) -> None:
         values = branch.values(OBJECTION, "--no-shadow", "--base", str(base))
         assert values["settings"] == {"monthly-budget": {"usd": 1000}}
         told, broken = values["objections"]
-        assert told.startswith("policies.dev.json is changed, and judges what is merged after it.")
-        assert broken.startswith("pool-mode-transaction: ")
+        assert told.startswith("policies.dev.json: It is changed, and judges what is merged after it.")
+        assert broken.startswith("systems/villa.yaml:19: villa-pool has the mode session. Set mode to transaction")
+        assert broken.endswith("[pool-mode-transaction]")
         # Somebody with the right has looked at it.
         allowed = branch.values(OBJECTION, "--no-shadow", "--base", str(base), "--may-change", "policies.dev.json")
         assert [one for one in allowed["objections"] if "policies.dev.json" in one] == []
     assert branch.report("--base", str(base)).code == 2
+
+
+def test_pending_files_are_listed_by_name(branch: PullRequest) -> None:
+    branch.write(SQL / "V1.0.7__Bio.sql", "ALTER TABLE profiles ADD COLUMN bio text;")
+    branch.write(SQL / "V1.0.8__Pet.sql", "ALTER TABLE profiles ADD COLUMN pet text;")
+    shown = branch.stack.must("preview", "--diff")
+    (names,) = re.findall(r"^ +~ files *: \{\n(.*?)^ +\}", shown, re.DOTALL | re.MULTILINE)
+    assert re.findall(r"^ +(\S) (\S+?) *:", names, re.MULTILINE) == [("+", "V1.0.7__Bio.sql"), ("+", "V1.0.8__Pet.sql")]
+    (step,) = branch.values(NOTHING, "--no-shadow")["resources"]
+    assert step["changes"] == ["V1.0.7__Bio.sql is new", "V1.0.8__Pet.sql is new"]
+
+
+def test_what_it_takes_back(branch: PullRequest) -> None:
+    branch.write(
+        SQL / "V1.0.7__Drop.sql",
+        "CREATE TABLE notes (id bigint PRIMARY KEY);\n-- Nobody reads it.\n-- trellis-ignore ban-drop-column\n"
+        "ALTER TABLE profiles DROP COLUMN avatar_style;\n",
+    )
+    told = f"`{SQL / 'V1.0.7__Drop.sql'}:3` waives `ban-drop-column`."
+    assert told in branch.values(NOTHING, "--no-shadow")["not_enforced"]
+    settings = '{"prices-known": "disabled"}'
+    branch.write("policies.dev.json", settings)
+    with program_copy() as base:
+        (base / "policies.dev.json").write_text(settings)
+        values = branch.values(NOTHING, "--no-shadow", "--base", str(base), "--may-delete", "villa-db")
+        assert values["not_enforced"] == [
+            told,
+            "`prices-known` is disabled.",
+            "`villa-db` may be deleted or replaced with its data.",
+        ]
 
 
 def _edited(branch: PullRequest) -> str:
@@ -133,6 +165,26 @@ def test_a_database_that_is_dropped(branch: PullRequest) -> None:
     branch.edit("systems/villa.yaml", "name: villa-db\n", "name: villa-main\n")
     values = branch.values(OBJECTION, "--no-shadow")
     assert [one for one in values["objections"] if "the cluster and its data are deleted" in one]
+    assert [one["changes"] for one in values["resources"] if one["operation"] == "delete"] == [[]] * 10
+    assert not [one for one in values["connections"] if "not known" in one["effect"]]
+
+
+def test_protection_and_environment(branch: PullRequest) -> None:
+    branch.stack.configure(environment="production", protect="always")
+    branch.stack.up()
+    branch.stack.configure(environment="development", protect="always")
+    (told,) = branch.values(OBJECTION, "--no-shadow")["objections"]
+    assert told.startswith("villa-phase: the stack is not production any more")
+    branch.stack.configure(environment="production", protect="never")
+    (told,) = branch.values(OBJECTION, "--no-shadow")["objections"]
+    assert told.startswith("villa-phase: what holds data is not protected any more.")
+    branch.values(NOTHING, "--no-shadow", "--may-delete", "villa-phase")
+    # What the program refuses by itself is told as it says it.
+    branch.stack.configure(environment="production", layout="per-database")
+    (told,) = branch.values(FAILED, "--no-shadow")["failures"]
+    assert "trellis:layout is per-database, but shared is deployed." in told
+    branch.stack.configure(environment=None, protect=None, layout=None)
+    branch.stack.up()
 
 
 def test_values_that_change(branch: PullRequest) -> None:
@@ -140,8 +192,21 @@ def test_values_that_change(branch: PullRequest) -> None:
     branch.edit("systems/villa.yaml", "image: {repository: villa-api}", 'image: {repository: villa-api, tag: "2"}')
     done = branch.report("--no-shadow")
     assert done.code == NOTHING, done.out + done.err
-    assert "| `villa-db-trusted-sources` | rules[198.51.100.7].type (not set) → ip_addr |" in done.out
+    assert "| `villa-db-trusted-sources` | rules[198.51.100.7] is new |" in done.out
     assert "spec.services[villa-api].image.tag latest → 2" in done.out
+
+
+def test_an_output_that_tells_a_secret(branch: PullRequest) -> None:
+    text = (branch.stack.root / "__main__.py").read_text()
+    secrets = "{'here': ['postgresql://a:hunter2@db/a'], 'hidden': pulumi.Output.secret('postgresql://a:b1@db/a')}"
+    branch.write(
+        "__main__.py", f"{text}\nimport pulumi\npulumi.export('uris', {secrets})\npulumi.export('api_key', 'x1')\n"
+    )
+    values = branch.values(OBJECTION, "--no-shadow")
+    assert [one.partition(", for")[0] for one in values["objections"]] == [
+        "The stack's output api_key is a plain text",
+        "The stack's output uris.here[0] is a plain text with a password in a URI",
+    ]
 
 
 def test_a_program_that_fails(branch: PullRequest) -> None:

@@ -1,14 +1,16 @@
 """`trellis reset` on a real server: everything goes, everything comes back, and production is left alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.migrator.servers import Database
-from trellis.migrator import MigrationError, Options, Target, migrate
+from trellis.migrator import MigrationError, Options, Target, admit, migrate
 from trellis.operations import resets
 from trellis.operations.databases import Database as Reached
 from trellis.operations.databases import Sources
+from trellis.server.scram import verifier
 
 FILES = {
     "V1__Start.sql": "CREATE EXTENSION citext; CREATE TABLE account (id int PRIMARY KEY, email citext NOT NULL);",
@@ -46,6 +48,18 @@ def test_a_reset_empties_migrates_and_puts_the_test_data_in(reached: Reached, da
             assert connection.execute("SELECT has_schema_privilege('public', 'public', 'CREATE')").fetchone() == (
                 False,
             )
+
+
+def test_the_reviewer_is_let_in_again(reached: Reached, database: Database) -> None:
+    migrate(reached.target, reached.sources.folder, {})
+    login = Target(database.parameters("reviewer", "reviewer"))
+    try:
+        admit(reached.target, "reviewer", verifier("reviewer", "reviewer"))
+        resets.reset(replace(reached, reviewer="reviewer"), Options())
+        with login.connect() as connection:
+            assert connection.execute("SELECT count(*) FROM flyway_schema_history").fetchone() == (2,)
+    finally:
+        database.run("DROP OWNED BY reviewer", "DROP ROLE reviewer")
 
 
 def test_production_is_never_reset(reached: Reached) -> None:

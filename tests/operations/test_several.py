@@ -91,6 +91,13 @@ def test_one_that_fails_does_not_stop_the_others(stack: Stack, server: PostgreSQ
     assert results["databases"][0]["error"]["file"] == "migrations/demo/orders/V2__Bad.sql"
 
 
+def test_a_stack_of_before_has_no_reviewer_and_is_reached_all_the_same(stack: Stack) -> None:
+    assert stack("migrate").code == 0
+    done = stack("check", "--reviewer", "--no-shadow", "--json")
+    assert done.code == 0, done.err
+    assert [one["files"] for one in json.loads(done.out)["databases"]] == [0, 0, 0]
+
+
 def test_an_interruption_stops_the_work_on_every_database(stack: Stack, server: PostgreSQL, tmp_path: Path) -> None:
     for folder in FOLDERS:
         (tmp_path / "migrations" / "demo" / folder / "V2__Long.sql").write_text("SELECT pg_sleep(300);")

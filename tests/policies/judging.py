@@ -35,6 +35,7 @@ def made(
     api: str | None = None,
     stack: str = "prod",
     inside: PolicyResource | None = None,
+    ignore_changes: Sequence[str] = (),
 ) -> PolicyResource:
     """A resource.
 
@@ -42,7 +43,9 @@ def made(
 
     A component is what has no provider: a type that names none of the packages below.
     """
-    options = PolicyResourceOptions(protect, [], delete_before_replace, [], PolicyCustomTimeouts(0, 0, 0), [])
+    options = PolicyResourceOptions(
+        protect, list(ignore_changes), delete_before_replace, [], PolicyCustomTimeouts(0, 0, 0), []
+    )
     package = kind.partition(":")[0]
     provider = None
     if package in ("digitalocean", "pulumi-python"):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -13,12 +14,12 @@ from policies.kinds import CLUSTER
 from policies.pack import RULES, Pack
 from policies.resources import Resource
 from policies.rules import Config, ResourceRule, Rule
-from policies.table import as_markdown
-from tests.policies import cases_apps, cases_clusters, cases_stacks
+from policies.table import as_markdown, every_type, known_types
+from tests.policies import cases_apps, cases_bypasses, cases_clusters, cases_stacks
 from tests.policies.judging import UNKNOWN, Case, arguments, judge, made, raw
 from tools import ROOT
 
-CASES = (*cases_clusters.CASES, *cases_apps.CASES, *cases_stacks.CASES)
+CASES = (*cases_clusters.CASES, *cases_apps.CASES, *cases_stacks.CASES, *cases_bypasses.CASES)
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +49,21 @@ def test_every_policy_is_kept_broken_and_met_with_unknown_values(policy: str) ->
     assert [case for case in cases if case.breaks is None]
     assert [case for case in cases if case.breaks is not None]
     assert [case for case in cases if any(UNKNOWN in str(raw(one.props)) for one in case.resources)]
+
+
+def test_types_that_nobody_knows_stop_no_policy() -> None:
+    strange = {"id": UNKNOWN, "rules": UNKNOWN, "spec": [[UNKNOWN]], "size": {"size": None}, "entities": 3, "tags": "x"}
+    kinds = ("digitalocean:index/nobodyKnows:NobodyKnows", "cloudflare:index/ruleset:Ruleset", "strange")
+    beside = [made(kind, "odd", strange) for kind in kinds]
+    for case in CASES:
+        findings = judge(replace(case, resources=[*beside, *case.resources, *beside])).findings
+        assert [one for one in findings if "could not run" in one] == []
+        if case.breaks is not None:
+            assert [one for one in findings if case.breaks in one], case
+
+
+def test_every_type_that_a_policy_is_about_is_in_the_sdk() -> None:
+    assert known_types() < every_type()
 
 
 def test_a_policy_that_cannot_run_is_a_finding_of_its_own_level() -> None:

@@ -16,7 +16,7 @@ from trellis.development.bring import bring
 
 MANDATORY = {rule.name for rule in RULES if rule.mandatory}
 # Programs that are no policy's: the parts all share, and those of other tests.
-_OTHERS = {"__init__", "__main__", "shop", "keeps_all", "learns_late"}
+_OTHERS = {"__init__", "__main__", "shop", "keeps_all", "learns_late", "goes_around"}
 BROKEN = sorted(path.stem.replace("_", "-") for path in STACKS.glob("*.py") if path.stem not in _OTHERS)
 
 
@@ -25,7 +25,7 @@ def previews() -> Iterator[dict[str, "Future[Previewed]"]]:
     """Every program, two at a time."""
     with open_folder() as folder, ThreadPoolExecutor(2) as workers:
         engine = Previews(folder, bring())
-        programs = ["keeps_all", *(_program(name) for name in BROKEN)]
+        programs = ["keeps_all", "goes_around", *(_program(name) for name in BROKEN)]
         yield {program: workers.submit(engine.preview, program) for program in programs}
         # An interrupted run waits for no program that has not begun.
         workers.shutdown(cancel_futures=True)
@@ -41,6 +41,25 @@ def test_a_program_that_keeps_all(previews: dict[str, "Future[Previewed]"]) -> N
     # The host of the pool is not known before `up`, and the preview says so.
     assert [finding["policyName"] for finding in done.findings] == [POSTPONED]
     assert "spec.services[0].envs[0].value" in done.findings[0]["message"]
+
+
+def test_ways_around(previews: dict[str, "Future[Previewed]"]) -> None:
+    done = previews["goes_around"].result()
+    assert done.broken() == {
+        "app-not-administrator",
+        "app-private-pool",
+        "app-secret-type",
+        "app-verifies-server",
+        "backups-expire",
+        "changes-not-ignored",
+        "data-protected",
+        "droplet-behind-firewall",
+        "droplet-database-ports",
+        "no-plain-password",
+        "public-range-has-reason",
+        "spaces-key-narrow",
+        "trusted-source-range",
+    }, done.text
 
 
 @pytest.mark.parametrize("policy", BROKEN)

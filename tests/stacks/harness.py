@@ -196,19 +196,21 @@ def local_stack(parts: Parts, name: str = STACK, root: Path = ROOT, **config: An
 
 @contextlib.contextmanager
 def program_copy() -> Iterator[Path]:
-    """A folder with a copy of the program, which a test may change. Its Villa has no DNS names.
-
-    Cloudflare's SDK takes longer to import than all the rest of a preview.
-    """
+    """A folder with a copy of the program, which a test may change. Its Villa has no DNS names."""
     with open_folder() as folder:
         for part in PROGRAM:
             shutil.copytree(ROOT / part, folder / part)
         for file in (ROOT / "__main__.py", *ROOT.glob("Pulumi*.yaml")):
             shutil.copy(file, folder)
         (folder / ".venv").symlink_to(sys.prefix)
-        villa = folder / "systems" / "villa.yaml"
-        villa.write_text(re.sub(r"^dns:\n( .*\n|\n)*", "", villa.read_text(), flags=re.MULTILINE))
+        without_dns(folder)
         yield folder
+
+
+def without_dns(folder: Path) -> None:
+    """Takes Villa's DNS names away: Cloudflare's SDK takes longer to import than all the rest of a preview."""
+    villa = folder / "systems" / "villa.yaml"
+    villa.write_text(re.sub(r"^dns:\n( .*\n|\n)*", "", villa.read_text(), flags=re.MULTILINE))
 
 
 @contextlib.contextmanager

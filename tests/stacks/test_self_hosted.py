@@ -161,6 +161,15 @@ def test_an_application_reaches_its_own_database_and_its_own_pool_alone(
             _pooled(stack, "app-pool", user, password)
 
 
+def test_the_reviewer_reads_the_history_and_no_row(stack: LocalStack) -> None:
+    with stack.connect(stack.outputs()["review_uris"][CLUSTER]["freshtrack"]) as connection:
+        assert connection.execute("SELECT count(*) > 0 FROM flyway_schema_history").fetchone() == (True,)
+        for statement in ("SELECT * FROM sites", "SET ROLE doadmin", "DELETE FROM flyway_schema_history"):
+            connection.execute("SET default_transaction_read_only = off")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement.encode())
+
+
 def test_who_is_the_server_becomes_no_root(stack: LocalStack) -> None:
     """Root writes into no folder that the account of PostgreSQL or of PgBouncer owns or may write."""
     for account in ("postgres", "pgbouncer"):

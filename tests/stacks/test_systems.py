@@ -48,7 +48,7 @@ def test_it_grows_and_is_destroyed(system: LocalStack) -> None:
 
 def _uris(system: LocalStack) -> list[str]:
     outputs = system.outputs()
-    kinds = ("direct_uris", "pooled_uris", "replica_uris")
+    kinds = ("direct_uris", "review_uris", "pooled_uris", "replica_uris")
     return [uri for kind in kinds for cluster in outputs[kind].values() for uri in cluster.values()]
 
 

@@ -1,83 +1,54 @@
 """One comment, updated: against an HTTP server that answers as GitHub's API does."""
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
+from tests.workflows.github import BOT, OWNERS, REPOSITORY, GitHub, serving
 from tools.comment import PAGE, write
+from trellis.operations.errors import OperationError
 
+OF_A_JOB, OF_A_PERSON = OWNERS
 MARKER = "<!-- trellis preview-report: prod -->"
 
 
-class Comments:
-    """The comments of pull request 7, and every call that changed one."""
-
-    def __init__(self) -> None:
-        self.all: list[dict[str, Any]] = []
-        self.calls: list[tuple[str, str, str]] = []
-        comments = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                path, _, query = self.path.partition("?")
-                assert path == "/repos/ada/shop/issues/7/comments"
-                page = int(dict(part.split("=") for part in query.split("&"))["page"])
-                self.reply(comments.all[(page - 1) * PAGE : page * PAGE])
-
-            def do_POST(self) -> None:
-                comments.all.append({"id": len(comments.all) + 1, "body": self.text()})
-                self.reply({"html_url": "new"})
-
-            def do_PATCH(self) -> None:
-                number = int(self.path.removeprefix("/repos/ada/shop/issues/comments/"))
-                next(one for one in comments.all if one["id"] == number)["body"] = self.text()
-                self.reply({"html_url": "old"})
-
-            def text(self) -> str:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
-                comments.calls.append((self.command, self.headers["Authorization"], body))
-                return str(body)
-
-            def reply(self, value: Any) -> None:
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(json.dumps(value).encode())
-
-            def log_message(self, *_arguments: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def write(self, text: str) -> str:
-        """Writes a comment as the command does."""
-        port = self.server.server_address[1]
-        return write(text, 7, api=f"http://127.0.0.1:{port}", repository="ada/shop", token="t0")
-
-
 @pytest.fixture
-def github() -> Iterator[Comments]:
-    comments = Comments()
-    thread = threading.Thread(target=comments.server.serve_forever)
-    thread.start()
-    yield comments
-    comments.server.shutdown()
-    comments.server.server_close()
-    thread.join()
+def github() -> Iterator[GitHub]:
+    with serving() as github:
+        yield github
 
 
-def test_a_comment_is_written_once_and_then_anew(github: Comments) -> None:
-    github.all = [{"id": 40, "body": f"I quote {MARKER}"}, {"id": 41, "body": "<!-- trellis preview-report: dev -->\n"}]
-    assert github.write(f"{MARKER}\nfirst\n") == "new"
-    assert github.write(f"{MARKER}\nsecond\n") == "old"
-    assert [one["body"] for one in github.all[2:]] == [f"{MARKER}\nsecond\n"]
-    assert [(method, token) for method, token, _ in github.calls] == [("POST", "Bearer t0"), ("PATCH", "Bearer t0")]
+def _write(github: GitHub, text: str, token: str = OF_A_JOB) -> str:
+    graphql = f"{github.address}/graphql"
+    return write(text, 7, api=github.address, graphql=graphql, repository=REPOSITORY, token=token)
 
 
-def test_it_is_found_on_a_later_page(github: Comments) -> None:
-    github.all = [{"id": number, "body": "chat"} for number in range(PAGE)] + [{"id": 900, "body": f"{MARKER}\r\nold"}]
-    assert github.write(f"{MARKER}\nnew\n") == "old"
-    assert github.all[-1]["body"] == f"{MARKER}\nnew\n"
+@pytest.mark.parametrize("token", [OF_A_JOB, OF_A_PERSON], ids=["of a job", "of a person"])
+def test_a_comment_is_written_once_and_then_anew(github: GitHub, token: str) -> None:
+    github.add(7, f"I quote {MARKER}")
+    github.add(7, "<!-- trellis preview-report: dev -->\n")
+    assert _write(github, f"{MARKER}\nfirst\n", token) == "new"
+    assert _write(github, f"{MARKER}\nsecond\n", token) == "old"
+    assert github.texts(7)[2:] == [f"{MARKER}\nsecond\n"]
+    assert [(method, whose) for method, whose, _ in github.calls] == [("POST", token), ("PATCH", token)]
+
+
+def test_it_is_found_on_a_later_page(github: GitHub) -> None:
+    for _ in range(PAGE):
+        github.add(7, "chat")
+    github.add(7, f"{MARKER}\r\nold")
+    assert _write(github, f"{MARKER}\nnew\n") == "old"
+    assert github.texts(7)[-1] == f"{MARKER}\nnew\n"
+
+
+@pytest.mark.parametrize("author", ["mallory", "github-actions", BOT.upper(), None])
+def test_one_of_somebody_else_that_looks_the_same_is_left_alone(github: GitHub, author: str | None) -> None:
+    fake = f"{MARKER}\n\nNothing to object to.\n"
+    github.add(7, fake, author)
+    assert _write(github, f"{MARKER}\nNot to be merged like this.\n") == "new"
+    assert github.texts(7) == [fake, f"{MARKER}\nNot to be merged like this.\n"]
+
+
+def test_a_token_that_is_refused(github: GitHub) -> None:
+    with pytest.raises(OperationError, match="POST /graphql answered 401"):
+        _write(github, f"{MARKER}\n", "stolen")

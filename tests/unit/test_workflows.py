@@ -19,10 +19,12 @@ PINNED = re.compile(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
 def jobs() -> Iterator[Any]:
-    """Every job of every workflow, named."""
+    """Every job of every workflow, named, and what takes turns with it."""
     for path in WORKFLOWS:
-        for name, job in yaml.safe_load(path.read_text())["jobs"].items():
-            yield pytest.param(job, id=f"{path.stem}-{name}")
+        workflow = yaml.safe_load(path.read_text())
+        for name, job in workflow["jobs"].items():
+            turns = workflow.get("concurrency") or job.get("concurrency")
+            yield pytest.param(job, turns, id=f"{path.stem}-{name}")
 
 
 def test_github_would_take_them() -> None:
@@ -48,13 +50,13 @@ def test_actions_are_pinned_and_rights_are_least(path: Any) -> None:
     assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
 
 
-@pytest.mark.parametrize("job", list(jobs()))
-def test_a_job(job: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("job", "turns"), list(jobs()))
+def test_a_job(job: dict[str, Any], turns: dict[str, Any] | None) -> None:
     assert job["timeout-minutes"]
     text = yaml.safe_dump(job)
     secrets = set(re.findall(r"secrets\.(\w+)", text))
     # Credentials belong to an environment, and a job that has them takes turns.
-    assert not secrets or ("environment" in job and "matrix.stack" in job["concurrency"]["group"])
+    assert not secrets or ("matrix.stack" in job["environment"] and turns)
     assert set(job.get("permissions", {})) <= {"contents", "pull-requests", "id-token"}
     # An expression inside a script is filled in before the shell reads it, so whoever names a branch writes the script.
     assert [step["run"] for step in job["steps"] if "${{" in step.get("run", "")] == []
@@ -66,7 +68,7 @@ def test_a_job(job: dict[str, Any]) -> None:
 def test_a_deployment_waits_for_its_environment_and_is_never_cancelled() -> None:
     deploy = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["jobs"]["deploy"]
     assert deploy["environment"] == "${{ matrix.stack }}"
-    assert deploy["concurrency"]["cancel-in-progress"] is False
+    assert deploy["concurrency"] == {"group": "deploy-${{ matrix.stack }}", "cancel-in-progress": False}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,20 @@ def test_names_that_git_would_quote_are_read(tmp_path: Path) -> None:
 def test_a_branch_that_is_new_touches_all() -> None:
     command = (sys.executable, "-m", "tools.touched", "--since", "0" * 40)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == touched(None)
+    assert json.loads(done.stdout) == touched(None, ROOT) == ["prod"]
+
+
+@pytest.mark.parametrize("change", [None, "config:\n  digitalocean:apiEndpoint: http://127.0.0.1:1\n"])
+def test_a_stack_cannot_leave_by_its_own_change(change: str | None, tmp_path: Path) -> None:
+    """Its file is deleted, or says that it is one of a developer's machine."""
+    here, base = tmp_path / "here", tmp_path / "base"
+    here.mkdir()
+    base.mkdir()
+    (base / "Pulumi.prod.yaml").write_text("config:\n  trellis:system: villa\n")
+    if change:
+        (here / "Pulumi.prod.yaml").write_text(change)
+    assert touched(["Pulumi.prod.yaml"], here) == []
+    assert touched(["Pulumi.prod.yaml"], here, base) == ["prod"]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +155,37 @@ def test_the_judge_is_not_the_pull_requests() -> None:
     (judge,) = [step for step in steps if step.get("with", {}).get("path") == ".judge"]
     assert judge["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
     for step in steps:
-        if "python" in step.get("run", ""):
-            assert step["run"].count(".judge/.venv/bin/python -P") == step["run"].count("python")
+        script = step.get("run", "").replace("cd .judge && ", ".judge/")
+        if "python" in script:
+            assert script.count(".judge/.venv/bin/python -P") == script.count("python")
             assert step["env"]["PYTHONPATH"] == "${{ github.workspace }}/.judge"
+
+
+def _commands(page: str) -> list[str]:
+    """The blocks of shell commands of a page."""
+    return re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_requires_the_check_that_there_is() -> None:
+    preview = yaml.safe_load((ROOT / ".github" / "workflows" / "preview.yml").read_text())
+    (block,) = [block for block in _commands("ci.md") if "rulesets" in block]
+    ruleset = json.loads(block.partition("<<EOF\n")[2].removesuffix("EOF\n"))
+    (checks,) = [rule["parameters"] for rule in ruleset["rules"] if rule["type"] == "required_status_checks"]
+    assert checks["required_status_checks"][0]["context"] == preview["jobs"]["judged"]["name"]
+    assert checks["strict_required_status_checks_policy"] is True
+
+
+def test_the_page_names_every_secret_variable_and_environment() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text()
+    workflows = "\n".join(path.read_text() for path in WORKFLOWS)
+    named = set(re.findall(r"(?:secrets|vars)\.(\w+)", workflows))
+    assert named == set(re.findall(r"`?\b((?:DIGITALOCEAN|CLOUDFLARE|PULUMI|MAY|PREVIEW)_\w+|RUNNER)\b", page))
+    environments = {job["environment"] for job in (one.values[0] for one in jobs()) if "environment" in job}
+    for name in environments:
+        assert f"environments/{name.replace('${{ matrix.stack }}', 'prod')}" in page.replace("$name", "prod-drift")
+
+
+def test_the_commands_of_the_page_are_a_shells() -> None:
+    for block in _commands("ci.md"):
+        done = subprocess.run(("bash", "-n"), input=block, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), block

@@ -131,9 +131,33 @@ def bring(versions: Collection[str] = tuple(POSTGRESQL), *, droplets: bool = Tru
     )
 
 
+def bring_postgresql(versions: Collection[str]) -> Path:
+    """Makes the servers of these major versions that are missing; the folder of versions. Raises Failure.
+
+    A version that is nowhere to be had is left out.
+    """
+    cache = cache_folder()
+    folder, parts, links = _postgresql(cache, versions)
+    _complete(cache, parts, links)
+    return folder
+
+
 def shellcheck() -> Path:
     """ShellCheck, for the tests only. Raises Failure when it cannot be brought."""
     return _program(LINTER, "usr/bin/shellcheck")
+
+
+def actionlint() -> Path:
+    """actionlint, for the tests only. Raises Failure when it cannot be brought."""
+    module, usable = MODULES / "actionlint", _usable_go()
+    part = _Part(
+        title="actionlint, built from source",
+        place=cache_folder() / "actionlint" / hashlib.sha256((module / "go.sum").read_bytes()).hexdigest()[:12],
+        make=partial(_build_actionlint, go=usable),
+        needs=() if usable else ("apt-get", "dpkg"),
+    )
+    _complete(cache_folder(), [part])
+    return part.place / "actionlint"
 
 
 def python(version: str) -> Path:
@@ -253,7 +277,7 @@ def _usable_go() -> str | None:
     """The Go on PATH if it builds Pulumi: it is new enough, or it fetches a newer one by itself."""
     if shutil.which("go") is None:
         return None
-    needed = max(_go_line(MODULES / name / "go.mod") for name in ("pulumi", "language-python"))
+    needed = max(_go_line(MODULES / name / "go.mod") for name in ("pulumi", "language-python", "actionlint"))
     said = subprocess.run(
         ("go", "env", "GOVERSION", "GOTOOLCHAIN"), cwd="/", capture_output=True, text=True, check=False
     ).stdout.split()
@@ -274,7 +298,34 @@ def _go_line(file: Path) -> tuple[int, int]:
 
 def _build_pulumi(folder: Path, go: str | None) -> None:
     """Builds in a folder of the cache that is kept when the build is interrupted: the next run goes on from there."""
-    scratch = folder.parent / f".building-{PULUMI}"
+    host = MODULES / "language-python"
+    version = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={PULUMI}"
+    with _go(folder.parent / f".building-{PULUMI}", go) as run:
+        for module, package in (
+            (host, "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python"),
+            (MODULES / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"),
+        ):
+            _go_build(run, module, package, folder, version)
+        listed = ("list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3")
+        source = Path(run(*listed, at=host).strip())
+        for script in (
+            "dist/pulumi-resource-pulumi-python",
+            "dist/pulumi-analyzer-policy-python",
+            "cmd/pulumi-language-python-exec",
+        ):
+            copy = folder / Path(script).name
+            shutil.copyfile(source / "python" / script, copy)
+            copy.chmod(0o755)
+
+
+def _build_actionlint(folder: Path, go: str | None) -> None:
+    with _go(folder.parent / ".building", go) as run:
+        _go_build(run, MODULES / "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", folder)
+
+
+@contextmanager
+def _go(scratch: Path, go: str | None) -> Iterator[Callable[..., str]]:
+    """Runs Go, Debian's where there is none, with its caches in a folder that is kept where the build fails."""
     scratch.mkdir(exist_ok=True)
     changed = {"CGO_ENABLED": "0", "GOCACHE": str(scratch / "cache"), "GOMODCACHE": str(scratch / "modules")}
     if go is None:
@@ -286,28 +337,18 @@ def _build_pulumi(folder: Path, go: str | None) -> None:
             )
         )
         go, changed["GOTOOLCHAIN"] = str(toolchain / "usr/lib/go-1.24/bin/go"), "auto"
-    host = MODULES / "language-python"
-    version = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={PULUMI}"
-    for module, package, name in (
-        (host, "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python", "pulumi-language-python"),
-        (MODULES / "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", "pulumi"),
-    ):
-        with step(f"  go build {name}"):
-            options = ("-mod=readonly", "-modcacherw", "-trimpath", "-ldflags", f"-s -w {version}")
-            _run(go, "build", *options, "-o", str(folder / name), package, at=module, changed=changed)
-    listed = ("list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3")
-    source = Path(_run(go, *listed, at=host, changed=changed).strip())
-    for script in (
-        "dist/pulumi-resource-pulumi-python",
-        "dist/pulumi-analyzer-policy-python",
-        "cmd/pulumi-language-python-exec",
-    ):
-        copy = folder / Path(script).name
-        shutil.copyfile(source / "python" / script, copy)
-        copy.chmod(0o755)
+    yield partial(_run, go, changed=changed)
     # Go leaves folders that their own owner may not write to: the toolchain's, whatever -modcacherw says.
     _run("chmod", "-R", "u+w", str(scratch))
     shutil.rmtree(scratch)
+
+
+def _go_build(run: Callable[..., str], module: Path, package: str, folder: Path, flags: str = "") -> None:
+    """Builds a program of a module into a folder. flags: further ones of the linker."""
+    name = package.rpartition("/")[2]
+    with step(f"  go build {name}"):
+        options = ("-mod=readonly", "-modcacherw", "-trimpath", "-ldflags", f"-s -w {flags}")
+        run("build", *options, "-o", str(folder / name), package, at=module)
 
 
 def _droplet_images(cache: Path) -> _Part:

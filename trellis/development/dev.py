@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from localcloud import daemon, files
 from trellis.development import connect, plugins
-from trellis.development.bring import Parts, bring, describe
+from trellis.development.bring import Parts, bring, bring_postgresql, describe
 from trellis.development.clean import clean
 from trellis.development.progress import Failure, bold, step
 from trellis.development.workspace import DEFAULT_PORT, Workspace, project
@@ -142,15 +142,20 @@ def _alive(pid: int) -> bool:
     return "pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
 
 
-def _workspace(stack: str, root: Path) -> Workspace:
+def _config(stack: str, root: Path) -> tuple[Path, dict[str, Any]]:
+    """A stack's config file and what is in it. Raises Failure."""
     file = root / f"Pulumi.{stack}.yaml"
     if not file.is_file():
         known = sorted(path.name.split(".")[1] for path in root.glob("Pulumi.*.yaml"))
         raise Failure(f"there is no stack {stack!r}: no file {file.name}. Known: {', '.join(known)}.")
     try:
-        config = stack_file(file)
+        return file, dict(stack_file(file))
     except SettingsError as error:
         raise Failure(str(error)) from None
+
+
+def _workspace(stack: str, root: Path) -> Workspace:
+    file, config = _config(stack, root)
     if "digitalocean:apiEndpoint" not in config:
         raise Failure(
             f"{file.name} has no digitalocean:apiEndpoint, so the stack {stack!r} is not on the local cloud. "
@@ -208,8 +213,12 @@ def _system(config: Mapping[str, Any], root: Path) -> str:
 
 def _parts(config: Mapping[str, Any], root: Path) -> Parts:
     text = _system(config, root)
-    versions = set(re.findall(r"^ *version: *[\"']?(\d+)", text, re.MULTILINE))
-    return bring(versions, droplets=bool(re.search(r"^ *(droplets|self_hosted):", text, re.MULTILINE)))
+    return bring(_versions(text), droplets=bool(re.search(r"^ *(droplets|self_hosted):", text, re.MULTILINE)))
+
+
+def _versions(system: str) -> set[str]:
+    """PostgreSQL's major versions that a system file names."""
+    return set(re.findall(r"^ *version: *[\"']?(\d+)", system, re.MULTILINE))
 
 
 def _prepare(stack: Stack) -> None:
@@ -316,6 +325,10 @@ def run(options: Namespace) -> int:
         case "clean":
             return clean(project())
     root = project()
+    if options.action == "postgresql":
+        _, config = _config(options.stack, root)
+        print(bring_postgresql(_versions(_system(config, root))))
+        return 0
     stack = Stack(_workspace(options.stack, root), options.stack, None, root)
     match options.action:
         case "plugins":

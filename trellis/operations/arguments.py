@@ -131,6 +131,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--since", type=_version, metavar="VERSION", help="versions above this one, and repeatables; no database either"
     )
+    _reviewer(command)
     _shadow(command)
     output = command.add_mutually_exclusive_group()
     _json(output)
@@ -162,6 +163,7 @@ def _preview_report(command: argparse.ArgumentParser) -> None:
         help="a file of the policies, their settings or .github that the pull request may change",
     )
     _may_delete(command)
+    _reviewer(command)
     _shadow(command)
     command.add_argument("--output", type=Path, metavar="FILE", help="where the report goes (default: stdout)")
     _json(command)
@@ -223,7 +225,9 @@ def _new(command: argparse.ArgumentParser) -> None:
 
 
 def _dev(command: argparse.ArgumentParser) -> None:
-    command.add_argument("action", choices=("up", "preview", "down", "clean", "parts", "plugins"), metavar="ACTION")
+    command.add_argument(
+        "action", choices=tuple("up preview down clean parts postgresql plugins".split()), metavar="ACTION"
+    )
     command.add_argument("kind", nargs="?", choices=("official", "bundled"), help="of plugins, to switch to")
     add_stack(command)
 
@@ -254,6 +258,15 @@ def _which(command: argparse.ArgumentParser, *, folder: bool = True, single: boo
             dest="placeholders",
             help="a value for ${NAME} in the SQL; may be given several times",
         )
+
+
+def _reviewer(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--reviewer",
+        action="store_true",
+        help="reach a stack's databases as trellis_review_<database>, which reads catalogs and history and no row; the"
+        " schema is then what the applied files make",
+    )
 
 
 def _shadow(command: argparse.ArgumentParser) -> None:
@@ -400,12 +413,13 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
     "dev": (
         "run a stack on the local cloud",
         "Runs a stack on the local cloud of this machine, as `make` does:\n\n"
-        "  up       bring what is missing, start the local cloud, deploy the stack\n"
-        "  preview  show what up would change\n"
-        "  down     destroy the stack; stop the local cloud when no other uses it\n"
-        "  clean    stop the local cloud and delete its data\n"
-        "  parts    bring Pulumi and the servers; show where each is\n"
-        "  plugins  show the plugins for clouds; switch to official or bundled",
+        "  up          bring what is missing, start the local cloud, deploy the stack\n"
+        "  preview     show what up would change\n"
+        "  down        destroy the stack; stop the local cloud when no other uses it\n"
+        "  clean       stop the local cloud and delete its data\n"
+        "  parts       bring Pulumi and the servers; show where each is\n"
+        "  postgresql  bring the server that `check` tries migrations on\n"
+        "  plugins     show the plugins for clouds; switch to official or bundled",
         _dev,
     ),
 }

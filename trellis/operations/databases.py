@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from trellis.migrator import Target
     from trellis.settings import Settings
 
+Outputs = Mapping[str, Mapping[str, object]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
@@ -36,10 +38,14 @@ class Sources:
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """One database, its SQL and the way to it. `sources` has no folder where the command needs none."""
+    """One database, its SQL and the way to it. `sources` has no folder where the command needs none.
+
+    reviewer: the login that reviews it; None where there is none.
+    """
 
     sources: Sources
     target: "Target"
+    reviewer: str | None = None
 
     @property
     def name(self) -> str:
@@ -81,7 +87,8 @@ def standing(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[
             f"change not committed? Set it to {mode}."
         )
     with TemporaryDirectory(prefix="trellis-") as folder:
-        reached = [(sources, _reached(sources, outputs, Path(folder))) for sources in known]
+        kind = "review_uris" if getattr(options, "reviewer", False) else "direct_uris"
+        reached = [(sources, _reached(sources, outputs, kind, Path(folder))) for sources in known]
         yield [one for _, one in reached if one], [sources for sources, one in reached if one is None]
 
 
@@ -194,18 +201,29 @@ def _relative(folder: Path) -> Path:
     return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
-def _reached(sources: Sources, outputs: Mapping[str, Mapping[str, object]], folder: Path) -> Database | None:
+def _reached(sources: Sources, outputs: Outputs, kind: str, folder: Path) -> Database | None:
     from psycopg.conninfo import conninfo_to_dict
 
     from trellis.migrator import Target
 
-    cluster, _, database = sources.name.partition("/")
-    uris = outputs.get("direct_uris", {}).get(cluster, {})
-    if not isinstance(uris, Mapping) or database not in uris:
+    review = _uri(outputs, "review_uris", sources.name)
+    # A stack of before has no reviewers until its next `up`.
+    uri = _uri(outputs, kind, sources.name) or _uri(outputs, "direct_uris", sources.name)
+    if uri is None:
         return None
+    cluster = sources.name.partition("/")[0]
     authority = folder / f"{cluster}.crt"
     # The folder is closed to others, and so is the file.
     authority.touch(mode=0o600)
     authority.write_text(str(outputs["ca_certificates"][cluster]))
-    parameters = conninfo_to_dict(str(uris[database]), sslrootcert=str(authority))
-    return Database(sources=sources, target=Target(parameters, schema=sources.schema))
+    return Database(
+        sources=sources,
+        target=Target(conninfo_to_dict(uri, sslrootcert=str(authority)), schema=sources.schema),
+        reviewer=str(conninfo_to_dict(review)["user"]) if review else None,
+    )
+
+
+def _uri(outputs: Outputs, kind: str, name: str) -> str | None:
+    cluster, _, database = name.partition("/")
+    uris = outputs.get(kind, {}).get(cluster, {})
+    return str(uris[database]) if isinstance(uris, Mapping) and database in uris else None

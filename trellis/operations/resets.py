@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from trellis.migrator import Contents, MigrationError, Options, Report, clean, contents, discover, migrate
+from trellis.migrator import Contents, MigrationError, Options, Report, admit, clean, contents, discover, migrate
 from trellis.operations.databases import Database
 
 # As the deployment does it (components/migrations.py).
@@ -29,6 +29,9 @@ def reset(database: Database, options: Options) -> Report:
             discover(folder)
     clean(database.target, options)
     report = migrate(database.target, sources.folder, sources.placeholders, options)
+    if database.reviewer:
+        # Its rights went with the history.
+        admit(database.target, database.reviewer)
     if sources.seeds:
         seeded = replace(options, baseline_version=SEED_BASELINE)
         migrate(database.target.with_table(SEED_HISTORY), sources.seeds, sources.placeholders, seeded)

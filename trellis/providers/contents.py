@@ -10,7 +10,7 @@ from trellis.providers.base import Provider
 class ContentsProvider(Provider):
     """Hands the resource's inputs over to `arrange`. Outputs are facts and fingerprints, never a password."""
 
-    version = "3"
+    version = "4"
     compared = ("server", "machine", "databases", "pools", "sources", "sizes")
 
     def facts(self, props: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Repairing: what is wrong with a history, setting it right, and emptying a database."""
 
+from .admission import admit
 from .cleaning import Contents, clean, contents
 from .inspection import MigrationInfo, info, validate
 from .repairs import RepairReport, Repairs, baseline, repair
@@ -9,6 +10,7 @@ __all__ = [
     "MigrationInfo",
     "RepairReport",
     "Repairs",
+    "admit",
     "baseline",
     "clean",
     "contents",

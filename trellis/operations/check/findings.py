@@ -6,6 +6,7 @@ from typing import Any
 
 from trellis.operations.check.locks import Risk
 from trellis.operations.check.shadow.changes import Change
+from trellis.operations.check.statements import Waiver
 
 
 class Severity(StrEnum):
@@ -43,7 +44,8 @@ class Shadow:
     """What came of running the files on a throw-away server.
 
     applied: scripts, in order. complete: whether all of them ran; `changes` is what the schema came to otherwise.
-    milliseconds: of the migrations alone.
+    milliseconds: of the migrations alone. from_files: whether what was there before comes from the files that were
+    applied, not from the database itself.
     """
 
     server_version: str
@@ -51,10 +53,11 @@ class Shadow:
     complete: bool
     changes: tuple[Change, ...]
     milliseconds: int
+    from_files: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The same as values for JSON."""
-        values = {name: getattr(self, name) for name in ("server_version", "complete", "milliseconds")}
+        values = {name: getattr(self, name) for name in ("server_version", "complete", "milliseconds", "from_files")}
         return {**values, "applied": list(self.applied), "changes": [one.to_dict() for one in self.changes]}
 
 
@@ -63,13 +66,14 @@ class Review:
     """The review of one database's files.
 
     files: how many were looked at. risks: what each statement locks of what is there already.
-    shadow: None where the files were not run.
+    shadow: None where the files were not run. waivers: what the files say is meant as it stands.
     """
 
     files: int
     findings: tuple[Finding, ...]
     risks: tuple[Risk, ...] = ()
     shadow: Shadow | None = None
+    waivers: tuple[Waiver, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -83,5 +87,6 @@ class Review:
             "files": self.files,
             "findings": [one.to_dict() for one in self.findings],
             "locks": [one.to_dict() for one in self.risks],
+            "waivers": [asdict(one) for one in self.waivers],
             "shadow": self.shadow.to_dict() if self.shadow else None,
         }

@@ -30,8 +30,8 @@ def review_pending(database: Database, servers: Servers | None) -> Review:
     """
     sources = database.sources
 
-    def run(_files: Sequence[MigrationFile], servers: Servers) -> Outcome:
-        return run_pending(servers, database)
+    def run(files: Sequence[MigrationFile], servers: Servers) -> Outcome:
+        return run_pending(servers, database, files)
 
     try:
         barred = plans.unrecorded(database)
@@ -81,7 +81,7 @@ def _review(
             raise OperationError(str(error)) from None
         return Review(files=1, findings=(refused(error),))
     files = choose(every)
-    checked, unfit = accepted(files, _placeholders(sources))
+    checked, unfit = accepted(files, placeholders(sources))
     refusals = list(dict.fromkeys([*barred, *unfit]))
     outcome = Outcome(shadow=None, findings=())
     if refusals and servers is not None:
@@ -93,7 +93,13 @@ def _review(
     found = read(checked, sources.postgresql, made, wider)
     findings = [*refusals, *found.findings, *outcome.findings]
     findings += breaking(changes, checked, findings, sources.folder)
-    return Review(files=len(files), findings=_sorted(findings, files), risks=found.risks, shadow=outcome.shadow)
+    return Review(
+        files=len(files),
+        findings=_sorted(findings, files),
+        risks=found.risks,
+        shadow=outcome.shadow,
+        waivers=tuple(waiver for one in checked for waiver in one.waivers),
+    )
 
 
 def _made(changes: Sequence[Change], default: str) -> frozenset[str]:
@@ -117,8 +123,8 @@ def _sorted(findings: Sequence[Finding], files: Sequence[MigrationFile]) -> tupl
     )
 
 
-def _placeholders(one: Sources) -> dict[str, str]:
-    # Flyway's own, with stand-ins for what only a connection tells.
+def placeholders(one: Sources) -> dict[str, str]:
+    """What stands for the placeholders of a database's files: Flyway's own too, as far as no connection is needed."""
     return {
         **one.placeholders,
         "flyway:defaultSchema": one.schema,

@@ -21,7 +21,7 @@ def as_text(reviews: Sequence[tuple[str, Review]]) -> str:
     for name, review in reviews:
         for finding in review.findings:
             severity = paint(finding.severity, _COLOURS[finding.severity])
-            lines.append(f"{_place(finding)}: {severity}: {_message(finding)} [{finding.rule}]")
+            lines.append(f"{place_of(finding)}: {severity}: {said(finding)} [{finding.rule}]")
             if finding.advice:
                 lines.append(f"    {finding.advice}")
         if review.risks:
@@ -34,16 +34,17 @@ def as_text(reviews: Sequence[tuple[str, Review]]) -> str:
     return "\n".join(lines)
 
 
-def as_markdown(reviews: Sequence[tuple[str, Review]]) -> str:
-    """The same as Markdown, a table and a diff for each database."""
+def as_markdown(reviews: Sequence[tuple[str, Review]], *, errors: bool = True) -> str:
+    """The same as Markdown, a table and a diff for each database. errors: whether they stand here, not elsewhere."""
     parts = ["## Migrations reviewed"]
     for name, review in reviews:
         parts.append(f"### {_cell(name)}\n\n{_summary(review)}")
-        if review.findings:
+        told = [one for one in review.findings if errors or one.severity is not Severity.ERROR]
+        if told:
             rows = [
-                f"| {one.severity} | `{_cell(_place(one))}` | {_cell(one.rule)} | {_cell(_message(one))}"
+                f"| {one.severity} | `{_cell(place_of(one))}` | {_cell(one.rule)} | {_cell(said(one))}"
                 f"{'<br>' + _cell(one.advice) if one.advice else ''} |"
-                for one in review.findings
+                for one in told
             ]
             parts.append("\n".join(["| severity | place | rule | finding |", "|---|---|---|---|", *rows]))
         if review.risks:
@@ -69,7 +70,10 @@ def _locks(review: Review) -> Iterator[str]:
 
 def _heading(shadow: Shadow) -> str:
     state = "The schema changes" if shadow.complete else "The schema had changed when the run stopped"
-    return f"{state} (PostgreSQL {shadow.server_version}, {shadow.milliseconds} ms)" if shadow.complete else state
+    if not shadow.complete:
+        return state
+    of = ", from what the applied files make" if shadow.from_files else ""
+    return f"{state} (PostgreSQL {shadow.server_version}, {shadow.milliseconds} ms{of})"
 
 
 def _changes(shadow: Shadow) -> Iterator[str]:
@@ -108,11 +112,13 @@ def _longest_run(line: str) -> int:
     return max((len(run) for run in "".join(c if c == "`" else " " for c in line).split()), default=0)
 
 
-def _place(finding: Finding) -> str:
+def place_of(finding: Finding) -> str:
+    """File, line and column, as far as they are known."""
     return ":".join(str(part) for part in (finding.file, finding.line, finding.column) if part is not None)
 
 
-def _message(finding: Finding) -> str:
+def said(finding: Finding) -> str:
+    """Its message, with what the server called it."""
     return f"{finding.message} (SQLSTATE {finding.sqlstate})" if finding.sqlstate else finding.message
 
 

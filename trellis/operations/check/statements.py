@@ -27,6 +27,15 @@ _NAMED_AFTER = tuple(
 _TABLE_KINDS = frozenset({"TEMP", "TEMPORARY", "UNLOGGED", "GLOBAL", "LOCAL"})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """A comment that takes a rule back for the statement below it. file, line: of the comment."""
+
+    file: str
+    line: int
+    rule: str
+
+
 @dataclass(frozen=True)
 class Checked:
     """A migration that the migrator accepts, ready to be looked at."""
@@ -116,11 +125,20 @@ class Checked:
 
     def ignored(self, statement: Statement) -> frozenset[str]:
         """The rules that `-- trellis-ignore` above a statement names."""
+        return frozenset(rule for _, rule in self._ignoring(statement))
+
+    @property
+    def waivers(self) -> Iterator[Waiver]:
+        """Every rule that a comment takes back, where the comment stands."""
+        for statement in self.statements:
+            for offset, rule in self._ignoring(statement):
+                yield Waiver(file=self.path, line=self.script.place(offset)[0], rule=rule)
+
+    def _ignoring(self, statement: Statement) -> Iterator[tuple[int, str]]:
+        """The rules that comments above a statement name, and where."""
         index = bisect_right(self._ends, statement.start)
-        comments = self.text[self._ends[index - 1] if index else 0 : statement.start]
-        return frozenset(
-            rule for match in _IGNORE.finditer(comments) for rule in re.split(r"[, \t]+", match[1]) if rule
-        )
+        for match in _IGNORE.finditer(self.text, self._ends[index - 1] if index else 0, statement.start):
+            yield from ((match.start(), rule) for rule in re.split(r"[, \t]+", match[1]) if rule)
 
     @cached_property
     def _ends(self) -> Sequence[int]:

@@ -1,9 +1,10 @@
 """What the arguments ask for, and where the report goes."""
 
 import json
+import os
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,23 @@ from typing import Any
 from trellis.operations.check.findings import Review
 from trellis.operations.check.gate import review_chain, review_pending
 from trellis.operations.check.shadow.server import Servers
+from trellis.operations.check.statements import Waiver
 from trellis.operations.databases import sources, standing
 from trellis.operations.diagram.drawing import PERHAPS, with_changes
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.preview_report import judge
+from trellis.operations.preview_report.annotations import annotations
 from trellis.operations.preview_report.connections import losses
 from trellis.operations.preview_report.costs import costs
+from trellis.operations.preview_report.places import Places
 from trellis.operations.preview_report.preview import Preview, preview
 from trellis.operations.preview_report.rendering import as_markdown
 from trellis.operations.preview_report.report import Report
+from trellis.operations.preview_report.waived import touched
 from trellis.operations.project import project
 from trellis.operations.terminal import say, tell
+from trellis.policies.prices import told
 from trellis.settings import SettingsError, load
 
 
@@ -39,20 +45,28 @@ def run(options: Namespace) -> int:
     tell("Pending migrations ...")
     reviews, unread = _reviews(options, previewed)
     # As the policies have it: what the stack tells, and the pack's settings before it.
-    prices = {**json.loads(config.get("trellis:prices") or "{}"), **settings.get("stack", {}).get("prices", {})}
+    own = json.loads(config.get("trellis:prices") or "{}")
+    prices = {**told(own), **settings.get("stack", {}).get("prices", {})}
     report = Report(
         stack=options.stack,
         preview=previewed,
         reviews=reviews,
         unread=unread,
         costs=costs(previewed.steps, prices),
-        losses=[step for step in losses(previewed.changes) if step.name not in options.may_delete],
+        losses=[step for step in losses(previewed.steps) if step.name not in options.may_delete],
         judge=[
             name
             for name in (judge.changed(options.base, Path()) if options.base else ())
             if name not in options.may_change
         ],
         settings=settings,
+        waivers=_waivers(options, reviews),
+        allowed=[
+            *(f"`trellis:prices` tells ${usd:g} a month for `{size}`." for size, usd in own.items()),
+            *(f"`{name}` may be deleted or replaced with its data." for name in options.may_delete),
+            *(f"`{name}` may change, and judges what is merged after it." for name in options.may_change),
+        ],
+        places=Places(project(), options.stack, config.get("trellis:system", "")),
         diagram=_diagram(options.stack, config, previewed),
     )
     text = json.dumps(report.to_dict()) + "\n" if options.json else as_markdown(report)
@@ -60,6 +74,9 @@ def run(options: Namespace) -> int:
         say(text.rstrip("\n"))
     else:
         options.output.write_text(text)
+    if os.environ.get("GITHUB_ACTIONS"):
+        for one in annotations(report):
+            tell(one)
     return report.exit_code
 
 
@@ -70,6 +87,15 @@ def _settings(path: Path | None) -> dict[str, Any]:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError) as error:
         raise WrongCall(f"--policy-config {path}: {error}. A JSON object is wanted, policy -> settings.") from None
+
+
+def _waivers(options: Namespace, reviews: Sequence[tuple[str, Review]]) -> Sequence[Waiver]:
+    found = [waiver for _, review in reviews for waiver in review.waivers]
+    if options.base is not None:
+        # Also of a database that could not be reached.
+        with suppress(OperationError):
+            found += touched(sources(options), options.base)
+    return list(dict.fromkeys(found))
 
 
 def _diagram(stack: str, config: Mapping[str, str], previewed: Preview) -> str | None:

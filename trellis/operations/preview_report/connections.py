@@ -13,6 +13,8 @@ from trellis.policies.kinds import (
     DATABASE,
     FIREWALL,
     MIGRATIONS,
+    MONITOR_ALERT,
+    NFS,
     PHASE,
     POOL,
     REPLICA,
@@ -55,6 +57,8 @@ EFFECTS = (
     _row(VOLUME, "delete", "", "the volume and its data are deleted"),
     _row(BUCKET, "replace", "", "the bucket is deleted, with what is in it where forceDestroy says so"),
     _row(BUCKET, "delete", "", "the bucket is deleted, with what is in it where forceDestroy says so"),
+    _row(NFS, "replace", "", "the shared files are deleted"),
+    _row(NFS, "delete", "", "the shared files are deleted"),
     _row(USER, "replace", "", "a new password; its clients are refused until they have it"),
     _row(USER, "delete", "", "its clients are refused"),
     _row(USER, "update", "", _NONE),
@@ -74,6 +78,7 @@ EFFECTS = (
     _row(APP, "delete", "", "away"),
     _row(VPC, "replace", "", "everything in it moves; private hosts change"),
     _row(VPC, "delete", "", "private hosts are gone"),
+    *(_row(MONITOR_ALERT, operation, "", _NONE) for operation in ("update", "replace", "delete")),
     _row(MIGRATIONS, "create", "", "the pending migrations below run"),
     _row(MIGRATIONS, "update", "", "the pending migrations below run"),
 )
@@ -107,11 +112,20 @@ def losses(steps: Iterable[Step]) -> list[Step]:
 
 def loss(step: Step) -> str | None:
     """What a change loses; None where it is nothing. What is deployed counts, not what the change says of itself."""
-    if step.type == PHASE and step.operation == "update":
-        before, after = step.old.get("protect"), step.new.get("protect")
-        if before and not after:
-            return "what holds data is not protected any more"
-        if step.new.get("abandon"):
-            return f"the clusters of {step.new['abandon']} may be deleted"
+    if step.type == PHASE and step.operation in (None, "update"):
+        return _given_up(step)
     kept = step.type in (*DATA, VPC, REPLICA) and step.old.get("engine") not in CACHES
     return effect(step) if kept and step.operation in ("delete", "replace") else None
+
+
+def _given_up(step: Step) -> str | None:
+    """What the record of a stack says that it gives up. Protection and environment alone are no update of it."""
+    given_up = []
+    if step.old.get("protect") and not step.new.get("protect"):
+        given_up.append("what holds data is not protected any more")
+    # A record of before tells no environment.
+    if (step.old.get("environment"), step.new.get("environment")) == ("production", "development"):
+        given_up.append("the stack is not production any more, and what it holds may be reset")
+    if step.operation == "update" and step.new.get("abandon"):
+        given_up.append(f"the clusters of {step.new['abandon']} may be deleted")
+    return "; ".join(given_up) or None

@@ -8,9 +8,11 @@ from typing import Any
 
 from trellis.operations.engine import Engine
 from trellis.policies.fields import UNKNOWN, of_inputs
-from trellis.policies.passwords import secret_in
+from trellis.policies.kinds import FIREWALL, MIGRATIONS
+from trellis.policies.passwords import plain_secrets, secret_in
 
 POSTPONED = "postponed-to-up"
+STACK = "pulumi:pulumi:Stack"
 # What the engine calls a step of a resource, by what it means to the resource. Steps not named here change nothing.
 _OPERATIONS = {
     "create": "create",
@@ -61,15 +63,24 @@ class Step:
     def describe(self) -> list[str]:
         """What changes, a line each value; the name alone of what is secret, or set by the engine."""
         old, new = dict(_values(self.old)), dict(_values(self.new))
+        if self.operation == "delete":
+            return []
+        different = [path for path in {**old, **new} if old.get(path) != new.get(path)]
+        if self.type == MIGRATIONS:
+            return [_item(path[1], path in old, path in new) for path in different if path[0] == "files"]
         if self.operation == "create":
             return [f"{_path(path)} {_shown(value)}" for path, value in new.items() if path[-1] in TOLD]
         lines = []
-        for name in self.changed:
-            inside = [
-                path for path in {**old, **new} if path[0].partition("[")[0] == name and old.get(path) != new.get(path)
-            ]
-            lines += [f"{_path(path)} {_shown(old.get(path))} → {_shown(new.get(path))}" for path in inside] or [name]
+        # A provider of Python names nothing.
+        for name in self.changed or dict.fromkeys(path[0].partition("[")[0] for path in different):
+            inside = [path for path in different if path[0].partition("[")[0] == name]
+            lines += [self._change(path, old, new) for path in inside] or [name]
         return lines
+
+    def _change(self, path: tuple[str, ...], old: Mapping[Any, Any], new: Mapping[Any, Any]) -> str:
+        if self.type == FIREWALL and path[-1] == "type" and not (path in old and path in new):
+            return _item(_path(path[:-1]), path in old, path in new)
+        return f"{_path(path)} {_shown(old.get(path))} → {_shown(new.get(path))}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as values for JSON."""
@@ -85,11 +96,15 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What a preview said. steps: every resource, those that stay too. errors: why it stopped, where it did."""
+    """What a preview said. steps: every resource, those that stay too. errors: why it stopped, where it did.
+
+    told: the stack's outputs that hold a secret for all to read, each with what it is.
+    """
 
     steps: tuple[Step, ...]
     findings: tuple[Mapping[str, Any], ...]
     errors: tuple[str, ...]
+    told: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def changes(self) -> list[Step]:
@@ -143,6 +158,10 @@ def _name_of(item: Any, number: int) -> str:
     return item if isinstance(item, str) else str(number)
 
 
+def _item(name: str, before: bool, after: bool) -> str:
+    return f"{name} {'is changed' if before and after else 'is new' if after else 'is gone'}"
+
+
 def _path(path: tuple[str, ...]) -> str:
     return ".".join(path)
 
@@ -189,9 +208,14 @@ def read(events: Iterable[Mapping[str, Any]], *, finished: bool, said: str = "")
     """A preview from its events. said: what the engine wrote beside them."""
     steps: dict[str, Step] = {}
     findings, errors = [], []
+    told: dict[str, str] = {}
     for event in events:
         if (step := event.get("resourcePreEvent")) is not None:
             _take(steps, step["metadata"])
+        elif (outputs := event.get("resOutputsEvent")) is not None:
+            if outputs["metadata"]["type"] == STACK:
+                # The engine hands no policy the outputs with their secrets marked. Here they are masked.
+                told |= plain_secrets((outputs["metadata"].get("new") or {}).get("outputs") or {})
         elif (finding := event.get("policyEvent")) is not None:
             findings.append(finding)
             if finding["policyName"] == POSTPONED and (waiting := steps.get(finding.get("resourceUrn", ""))):
@@ -200,7 +224,9 @@ def read(events: Iterable[Mapping[str, Any]], *, finished: bool, said: str = "")
             errors.append(diagnostic["message"].strip())
     if not finished and not errors and said.strip():
         errors.append(said.strip())
-    return Preview(steps=tuple(steps.values()), findings=tuple(findings), errors=tuple(dict.fromkeys(errors)))
+    return Preview(
+        steps=tuple(steps.values()), findings=tuple(findings), errors=tuple(dict.fromkeys(errors)), told=told
+    )
 
 
 def _take(steps: dict[str, Step], metadata: Mapping[str, Any]) -> None:

@@ -1,14 +1,14 @@
 """The report as Markdown for a comment."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from trellis.operations.check.rendering import as_markdown as reviews_as_markdown
 from trellis.operations.preview_report.connections import disturbances
 from trellis.operations.preview_report.preview import Step
-from trellis.operations.preview_report.report import Report
+from trellis.operations.preview_report.report import Objection, Report
 
 # GitHub takes comments of 65,536 characters.
 LONGEST = 65_000
@@ -25,10 +25,12 @@ def marker(stack: str) -> str:
 def as_markdown(report: Report) -> str:
     """One comment. What holds the pull request up comes first."""
     text = f"{marker(report.stack)}\n\n# Preview of `{report.stack}`\n\n{_verdict(report)}\n"
-    sections = [] if report.stopped else [_costs, _resources, _connections, _policies]
+    not_enforced = [_not_enforced] if report.not_enforced else []
+    changes = [] if report.stopped else [_resources, _connections, _policies]
+    sections = [*([] if report.stopped else [_costs]), *not_enforced, *changes]
     written = ["\n\n".join(section(report)) for section in sections]
     if report.reviews:
-        written.append(reviews_as_markdown(report.reviews))
+        written.append(reviews_as_markdown(report.reviews, errors=False))
     left_out = []
     for section in written:
         # Cut in the midst of a table, the rest of a comment would be unreadable.
@@ -43,16 +45,32 @@ def as_markdown(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     if report.failures:
-        # What the program says of itself, it says twice.
-        said = [one for one in report.failures if not one.startswith("an unhandled error occurred")] or report.failures
-        return "\n\n".join(["**The preview is not complete.**", *map(_quoted, said), *_objections(report)])
+        return "\n\n".join(["**The preview is not complete.**", *map(_quoted, report.failures), *_objections(report)])
     if report.objections:
         return "\n\n".join(["**Not to be merged like this.**", *_objections(report)])
     return "Nothing to object to."
 
 
 def _objections(report: Report) -> list[str]:
-    return ["\n".join(f"- {_cell(one)}" for one in report.objections)] if report.objections else []
+    lines = list(map(_objection, report.objections))
+    # What follows has its place too.
+    kept = sum(total < LONGEST // 2 for total in accumulate(map(len, lines)))
+    if kept < len(lines):
+        lines[kept:] = [f"- … and {len(lines) - kept} more. `trellis preview-report` shows them."]
+    return ["\n".join(lines)] if lines else []
+
+
+def _objection(one: Objection) -> str:
+    """A place to go to, what is wrong there and by which rule; below it, what to do."""
+    place = f"`{one.place}`: " if one.place else ""
+    rule = f" [`{one.rule}`]({one.source})" if one.source else f" `{one.rule}`" if one.rule else ""
+    advice = f"<br>{_cell(one.advice)}" if one.advice else ""
+    return f"- {place}{_cell(one.what)}{rule}{advice}"
+
+
+def _not_enforced(report: Report) -> Iterator[str]:
+    yield "## What is not enforced here"
+    yield "\n".join(f"- {_cell(one)}" for one in report.not_enforced)
 
 
 def _resources(report: Report) -> Iterator[str]:
@@ -90,13 +108,12 @@ def _connections(report: Report) -> Iterator[str]:
 def _policies(report: Report) -> Iterator[str]:
     yield "## Policies"
     preview = report.preview
-    if not preview.findings:
+    broken = len({one["policyName"] for one in preview.violations})
+    if broken:
+        yield f"{broken} {'is' if broken == 1 else 'are'} broken; the top says how."
+    elif not preview.findings:
         yield "All kept."
-    if report.settings:
-        rows = [(f"`{name}`", f"`{json.dumps(value)}`") for name, value in report.settings.items()]
-        yield "Settings in force:\n\n" + _table(("policy", "setting"), rows)
     for title, findings in (
-        ("Broken", preview.violations),
         ("Advice", preview.advice),
         ("Postponed to `up`, which will know the values", preview.postponed),
     ):

@@ -31,6 +31,16 @@ class Original:
     history: bytes | None
 
 
+def may_read(connection: psycopg.Connection[Any]) -> bool:
+    """Whether pg_dump may read the schema: it locks every table, for which it takes the right to read its rows."""
+    found = connection.execute(
+        "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
+        " AND NOT has_table_privilege(c.oid, 'SELECT'))"
+    ).fetchone()
+    return found == (True,)
+
+
 def read(target: Target) -> Original:
     """What a database holds; it is only read.
 

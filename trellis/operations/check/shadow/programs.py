@@ -33,8 +33,8 @@ def server_programs(major: str, named: Path | None) -> Path:
         )
     raise OperationError(
         f"The shadow run needs the server programs of PostgreSQL {major}, and they are not on this machine. In a"
-        f" checkout, `trellis dev parts` installs them; or install the package postgresql-{major}, or name a folder"
-        " with --postgresql (TRELLIS_POSTGRESQL). Without a shadow run: --no-shadow."
+        f" checkout, `trellis dev postgresql` brings those of a stack; or install the package postgresql-{major}, or"
+        " name a folder with --postgresql (TRELLIS_POSTGRESQL). Without a shadow run: --no-shadow."
     )
 
 

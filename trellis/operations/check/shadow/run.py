@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psycopg
 
-from trellis.migrator import Kind, MigrationError, MigrationFile, Options, Target, migrate
+from trellis.migrator import HistoryRow, Kind, MigrationError, MigrationFile, Options, Target, migrate
 from trellis.migrator.connecting import Session, readable_errors
+from trellis.migrator.history import literal
 from trellis.operations.check.findings import Finding, Severity, Shadow
 from trellis.operations.check.shadow import copies
 from trellis.operations.check.shadow.administrator import DIGITALOCEAN, Administrator
@@ -46,12 +47,16 @@ class Outcome:
     findings: tuple[Finding, ...]
 
 
-def run_pending(servers: Servers, database: Database) -> Outcome:
-    """Applies what is pending in a database to a copy of its schema without rows, its history included.
+def run_pending(servers: Servers, database: Database, files: Sequence[MigrationFile]) -> Outcome:
+    """Applies what is pending in a database, `files`, to a copy of its schema without rows, its history included.
 
-    Raises MigrationError when the database cannot be reached, OperationError when there is no server for the copy.
+    Whoever may not read the schema gets one that the files which were applied make. Raises MigrationError when the
+    database cannot be reached, OperationError when there is no server for the copy.
     """
     sources = database.sources
+    with Session.open(database.target) as session:
+        if session.facts.has_table and not copies.may_read(session.connection):
+            return _run_after_applied(servers, sources, files, session.read_history())
     try:
         original = copies.read(database.target)
     except DumpError as error:
@@ -62,10 +67,25 @@ def run_pending(servers: Servers, database: Database) -> Outcome:
         return _run(place, sources, _lacking(sources.folder, copies.write(original, place.superuser)))
 
 
-def run_chain(servers: Servers, sources: Sources, files: Sequence[MigrationFile], since: str | None) -> Outcome:
+def _run_after_applied(
+    servers: Servers, sources: Sources, files: Sequence[MigrationFile], rows: Sequence[HistoryRow]
+) -> Outcome:
+    versions = [row for row in rows if row.success and row.version is not None]
+    if any(row.type == "BASELINE" for row in rows):
+        reason = "the history begins with a baseline, and this login may not read the schema that it stands for"
+        return Outcome(shadow=None, findings=(not_run(sources.folder, reason),))
+    since = max(versions, key=lambda row: row.version_key).version if versions else None
+    outcome = run_chain(servers, sources, files, since, known=False)
+    return replace(outcome, shadow=outcome.shadow and replace(outcome.shadow, from_files=True))
+
+
+def run_chain(
+    servers: Servers, sources: Sources, files: Sequence[MigrationFile], since: str | None, *, known: bool = True
+) -> Outcome:
     """Applies a folder to an empty database: first the versions up to `since`, then, as what is reviewed, the rest.
 
-    files: those reviewed. Raises OperationError when there is no server.
+    files: those reviewed. known: whether the earlier ones must run here; else they did on another server, and a
+    failure is a warning. Raises OperationError when there is no server.
     """
     roles = _named_roles(sources)
     with _empty(servers, sources, sources.postgresql, sources.database, DIGITALOCEAN, roles) as place:
@@ -73,7 +93,7 @@ def run_chain(servers: Servers, sources: Sources, files: Sequence[MigrationFile]
             try:
                 _apply_earlier(place.target, sources, since, files)
             except MigrationError as error:
-                return Outcome(shadow=None, findings=(_failed(error, sources.folder, lacking=False),))
+                return Outcome(shadow=None, findings=(_failed(error, sources.folder, lacking=not known),))
         outcome = _run(place, sources, ())
     applied = outcome.shadow.applied if outcome.shadow and outcome.shadow.complete else None
     if applied is not None:
@@ -162,7 +182,8 @@ def _apply_earlier(target: Target, sources: Sources, since: str, files: Sequence
         if error.file not in repeatables:
             raise
     with target.connect() as connection:
-        rows = f"DELETE FROM {target.history_table} WHERE version IS NULL AND type = 'SQL'"  # noqa: S608
+        again = ", ".join(literal(file.script) for file in files if file.kind is Kind.REPEATABLE) or "NULL"
+        rows = f"DELETE FROM {target.history_table} WHERE version IS NULL AND script IN ({again})"  # noqa: S608
         connection.execute(rows.encode())
 
 
