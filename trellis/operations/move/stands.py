@@ -114,9 +114,9 @@ class Stack:
             return None
         if str(inputs["region"]) != self.settings.region:
             raise OperationError(
-                f"{cluster.made_as} is in {inputs['region']}, and trellis:region is {self.settings.region}. A move stays "
-                "in its region, because network and apps would have to come along. Deploy another stack there, and "
-                "restore a dump into it."
+                f"{cluster.made_as} is in {inputs['region']}, and trellis:region is {self.settings.region}. A move "
+                "stays in its region, because network and apps would have to come along. Deploy another stack there, "
+                "and restore a dump into it."
             )
         generation = _number(cluster)
         replicas = sum(one["type"] == REPLICA and one["inputs"].get("clusterId") == made["id"] for one in resources)
