@@ -1,5 +1,6 @@
 """What of a stack is to move: its clusters as they are deployed, beside what its files ask for."""
 
+import json
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from trellis.policies.kinds import CLUSTER, REPLICA
 
 if TYPE_CHECKING:
     from trellis.settings import ClusterSettings, Settings
+
+
+MOVES = "trellis:moves"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,10 +138,15 @@ class Stack:
             },
         )
 
-    def config_of(self, key: str, values: Mapping[str, str | int | None]) -> None:
-        """Writes what `trellis:moves` says of a cluster; None takes a key out."""
-        for name, value in values.items():
-            self.engine.set_path(f"trellis:moves.{key}.{name}", value)
+    def record(self, stands: Stands, **changed: Any) -> None:
+        """Writes what `trellis:moves` says of a cluster, in one step, so that no kill leaves half of it.
+
+        None takes a key out.
+        """
+        moves = json.loads(self.engine.configuration().get(MOVES) or "{}")
+        move = {**moves.get(stands.settings.key, {}), **changed}
+        kept = {key: value for key, value in move.items() if value is not None}
+        self.engine.set_object(MOVES, {**moves, stands.settings.key: kept})
         self.settings = settings_of(self.engine, self.options)
 
     @contextmanager
