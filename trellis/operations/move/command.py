@@ -225,7 +225,7 @@ def _finish(stack: Stack, moving: Sequence[Stands]) -> int:
         answer = True if stack.options.yes else confirm(question)
         if not answer:
             raise OperationError(f"{beside.made_as} would be deleted. Nothing was changed. Say --yes.")
-        for pair in left:
+        for pair in pairs:
             with pair.held():
                 for source, target in ((pair.old, pair.new), (pair.new, pair.old)):
                     streams.unsubscribe(pair, source, target)
