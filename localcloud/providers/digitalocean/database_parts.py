@@ -9,10 +9,10 @@ from typing import Any
 
 from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.connections import connection_properties, set_connections
-from localcloud.providers.operations import fill, known
+from localcloud.providers.operations import fill
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Kind, Mode, Property, ResourceType, State, each, integer, objects, text
-from localcloud.providers.values import encode, halves
+from localcloud.providers.schema import Kind, Mode, ResourceType, State, each, integer, objects, text
+from localcloud.providers.values import halves
 
 NEVER = "0001-01-01T00:00:00Z"
 _counter = itertools.count(1)
@@ -216,35 +216,3 @@ POOL = ResourceType(
     ),
     finish=lambda _context, state, answer: set_connections(state, answer, owner=False),
 )
-
-
-def configuration(
-    kind: str,
-    noun: str,
-    properties: tuple[Property, ...],
-    check: Callable[[Context, Plan], None] = lambda _context, _plan: None,
-) -> ResourceType:
-    """The settings of a cluster. kind: the end of the type's and the id's name. check: raises where they do not fit."""
-
-    def send(context: Context, plan: Plan) -> None:
-        """Sets what is planned. As with the official plugin, a zero is taken for nothing and not sent."""
-        check(context, plan)
-        body = encode(plan.type.properties, known(plan.state))
-        context.api.call("PATCH", fill("/v2/databases/{clusterId}/config", plan.state), {"config": body})
-
-    def create(context: Context, plan: Plan) -> tuple[str, dict[str, Any]]:
-        send(context, plan)
-        return f"{plan.get('clusterId')}/{kind.lower()}-config", {}
-
-    return ResourceType(
-        token=f"digitalocean:index/database{kind}Config:Database{kind}Config",
-        noun=noun,
-        item="/v2/databases/{clusterId}/config",
-        root="config",
-        adopt=lambda identity: {"id": f"{identity}/{kind.lower()}-config", "clusterId": identity},
-        properties=(CLUSTER_ID, *properties),
-        create=create,
-        update=send,
-        # There is nothing to delete: a cluster always has a configuration.
-        delete=lambda _context, _state: None,
-    )

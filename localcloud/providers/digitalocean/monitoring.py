@@ -1,4 +1,4 @@
-"""Alert policies, uptime checks and their alerts."""
+"""Alert policies."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from localcloud.providers.schema import (
     ResourceType,
     State,
     boolean,
-    integer,
     nested,
     number,
     objects,
     text,
     texts,
 )
-from localcloud.providers.values import halves
 
 
 def _or_null(values: list[Any]) -> list[Any] | None:
@@ -64,50 +62,5 @@ ALERT = ResourceType(
         boolean("enabled", default=True, keep_empty=True),
         # The official plugin never fills it: the id is what it would hold.
         text("uuid", Mode.COMPUTED, received=False),
-    ),
-)
-
-UPTIME_CHECK = ResourceType(
-    token="digitalocean:index/uptimeCheck:UptimeCheck",  # noqa: S106
-    noun="uptime check",
-    collection="/v2/uptime/checks",
-    root="check",
-    update_method="PUT",
-    properties=(
-        text("name", Mode.REQUIRED, autonamed=True),
-        text("type", default="https", choices=("ping", "http", "https")),
-        text("target", Mode.REQUIRED),
-        texts("regions", Kind.SET, keep_empty=True, encode=_or_null),
-        boolean("enabled", default=True, keep_empty=True),
-    ),
-)
-
-
-def _adopt_uptime_alert(identity: str) -> State:
-    check, alert = halves(identity, ",", "the ids of the check and the alert", "CHECK,ALERT")
-    return {"id": alert, "checkId": check}
-
-
-UPTIME_ALERT = ResourceType(
-    token="digitalocean:index/uptimeAlert:UptimeAlert",  # noqa: S106
-    noun="uptime alert",
-    collection="/v2/uptime/checks/{checkId}/alerts",
-    root="alert",
-    update_method="PUT",
-    adopt=_adopt_uptime_alert,
-    properties=(
-        text("checkId", Mode.REQUIRED, sent=False, received=False),
-        text("name", Mode.REQUIRED, autonamed=True),
-        text("type", Mode.REQUIRED, choices=("latency", "down", "down_global", "ssl_expiry")),
-        integer("threshold", keep_empty=True),
-        text("comparison", keep_empty=True, choices=("greater_than", "less_than")),
-        objects(
-            "notifications",
-            _recipients(),
-            mode=Mode.REQUIRED,
-            single=True,
-            encode=lambda given: _recipients_body(given[0]) if given else None,
-        ),
-        text("period", keep_empty=True, choices=("2m", "3m", "5m", "10m", "15m", "30m", "1h")),
     ),
 )
