@@ -1,7 +1,5 @@
 """What an operation on a resource has at hand: the API, and a way to wait."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import defaultdict

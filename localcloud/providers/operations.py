@@ -1,7 +1,5 @@
 """Create, read, update and delete of any resource type, from its description."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from string import Formatter

@@ -1,7 +1,5 @@
 """The shape of an App Platform spec: the same names, renames and plurals as the official plugin has."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

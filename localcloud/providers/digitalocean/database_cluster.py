@@ -1,7 +1,5 @@
 """Database clusters: made, waited for, resized, moved, upgraded."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What lives in a database cluster: databases, users, trusted sources, pools, the CA."""
 
-from __future__ import annotations
-
 import datetime
 import itertools
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Read replicas: made when the first backup allows it, waited for, resized under their own UUID."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

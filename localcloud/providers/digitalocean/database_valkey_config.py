@@ -1,7 +1,5 @@
 """The settings of a Valkey cluster that DigitalOcean lets a user change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from localcloud.providers.context import Context

@@ -1,7 +1,5 @@
 """Look-up functions over what other programs made."""
 
-from __future__ import annotations
-
 from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.connections import set_connections
 from localcloud.providers.digitalocean.database_parts import POOL

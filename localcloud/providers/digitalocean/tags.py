@@ -1,7 +1,5 @@
 """Tags of a resource, added and taken off one by one as the API has it."""
 
-from __future__ import annotations
-
 from localcloud.providers.context import Context
 from localcloud.providers.http import quoted
 from localcloud.providers.planning import Plan

@@ -1,7 +1,5 @@
 """VPCs."""
 
-from __future__ import annotations
-
 from localcloud.providers.context import Context
 from localcloud.providers.operations import fill
 from localcloud.providers.planning import Plan
