@@ -74,7 +74,7 @@ def create(context: Context, plan: Plan) -> State:
         if resource.create is not None:
             identity, answer = resource.create(context, plan)
         else:
-            answer = context.api.call(resource.create_method, fill(resource.collection, plan.state), request_body(plan))
+            answer = context.api.call("POST", fill(resource.collection, plan.state), request_body(plan))
             answer = answer[resource.root] if resource.root else answer or {}
             identity = resource.identify(plan.state, answer)
     state = {**known(plan.state), "id": identity}

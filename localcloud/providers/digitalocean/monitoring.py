@@ -5,41 +5,19 @@ from typing import Any
 
 from localcloud.alert_types import ALERT_TYPES
 from localcloud.providers.digitalocean.tags import tags
-from localcloud.providers.schema import (
-    Kind,
-    Mode,
-    Property,
-    ResourceType,
-    State,
-    boolean,
-    nested,
-    number,
-    objects,
-    text,
-    texts,
-)
-
-
-def _or_null(values: list[Any]) -> list[Any] | None:
-    return values or None
-
-
-def _recipients() -> tuple[Property, ...]:
-    """Who is told. An empty list goes out as null."""
-    return (
-        texts("emails", wire="email", keep_empty=True),
-        objects("slacks", (text("channel", Mode.REQUIRED), text("url", Mode.REQUIRED)), wire="slack", keep_empty=True),
-    )
+from localcloud.providers.schema import Kind, Mode, ResourceType, boolean, nested, number, objects, text, texts
 
 
 def _recipients_body(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Who is told. An empty list goes out as null."""
     slacks = [{"url": slack["url"], "channel": slack["channel"]} for slack in told.get("slacks") or []]
-    return {"slack": _or_null(slacks), "email": _or_null(told.get("emails") or [])}
+    return {"slack": slacks or None, "email": told.get("emails") or None}
 
 
-def _alert_id(_state: State, answer: Mapping[str, Any]) -> str:
-    return str(answer["uuid"])
-
+_RECIPIENTS = (
+    texts("emails", wire="email", keep_empty=True),
+    objects("slacks", (text("channel", Mode.REQUIRED), text("url", Mode.REQUIRED)), wire="slack", keep_empty=True),
+)
 
 ALERT = ResourceType(
     token="digitalocean:index/monitorAlert:MonitorAlert",  # noqa: S106
@@ -47,7 +25,7 @@ ALERT = ResourceType(
     collection="/v2/monitoring/alerts",
     root="policy",
     update_method="PUT",
-    identify=_alert_id,
+    identify=lambda _state, answer: str(answer["uuid"]),
     properties=(
         text("type", Mode.REQUIRED, choices=ALERT_TYPES),
         text("description", Mode.REQUIRED),
@@ -56,7 +34,7 @@ ALERT = ResourceType(
         text("window", Mode.REQUIRED, choices=("5m", "10m", "30m", "1h")),
         texts("entities", Kind.SET, keep_empty=True),
         tags(keep_empty=True),
-        nested("alerts", _recipients(), Mode.REQUIRED, encode=_recipients_body),
+        nested("alerts", _RECIPIENTS, Mode.REQUIRED, encode=_recipients_body),
         boolean("enabled", default=True, keep_empty=True),
         # The official plugin never fills it: the id is what it would hold.
         text("uuid", Mode.COMPUTED, received=False),

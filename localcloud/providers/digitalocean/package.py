@@ -1,10 +1,9 @@
 """The digitalocean provider: every resource type and function it has."""
 
-from localcloud.providers.digitalocean import VERSION, lookups
+from localcloud.providers.digitalocean import VERSION, database_parts
 from localcloud.providers.digitalocean.api import connect
 from localcloud.providers.digitalocean.app import APP
 from localcloud.providers.digitalocean.database_cluster import CLUSTER
-from localcloud.providers.digitalocean.database_parts import DATABASE, FIREWALL, POOL, USER
 from localcloud.providers.digitalocean.database_replica import REPLICA
 from localcloud.providers.digitalocean.database_valkey_config import VALKEY_CONFIG
 from localcloud.providers.digitalocean.droplet import DROPLET
@@ -24,10 +23,10 @@ PACKAGE = Package(
     resources=(
         VPC,
         CLUSTER,
-        DATABASE,
-        USER,
-        FIREWALL,
-        POOL,
+        database_parts.DATABASE,
+        database_parts.USER,
+        database_parts.FIREWALL,
+        database_parts.POOL,
         REPLICA,
         VALKEY_CONFIG,
         APP,
@@ -41,14 +40,14 @@ PACKAGE = Package(
     functions=(
         Function(
             token="digitalocean:index/getDatabaseCa:getDatabaseCa",  # noqa: S106
-            call=lookups.get_ca,
+            call=database_parts.get_ca,
             required=("clusterId",),
         ),
         Function(
             token="digitalocean:index/getDatabaseConnectionPool:getDatabaseConnectionPool",  # noqa: S106
-            call=lookups.get_pool,
+            call=database_parts.get_pool,
             required=("clusterId", "name"),
-            secrets=lookups.POOL_SECRETS,
+            secrets=database_parts.POOL_SECRETS,
         ),
     ),
 )
