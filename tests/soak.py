@@ -4,6 +4,7 @@ Such a test carries `@pytest.mark.soak(short=…, long=…)` and takes the fixtu
 proves; a long run in which nothing failed writes it to docs/proofs.md, with the rounds and the day.
 """
 
+import re
 from collections.abc import Generator
 from datetime import UTC, datetime
 
@@ -14,16 +15,15 @@ from tools import ROOT
 
 PAGE = ROOT / "docs" / "proofs.md"
 PROVEN = "soak"
-HEAD = """# Proofs
+_HEAD = """# Proofs
 
 Some things can only be proven by doing them very often. `make test` does each a few times, `make soak` as often as \
-stands here; it takes hours, and writes this page when nothing failed.
+stands here; it takes hours, and writes what it proved here when nothing failed.
 
-Last run: {day}, {minutes:.0f} minutes of tests.
-
-| Proof | Rounds | Minutes |
-|---|---:|---:|
+| Proof | Rounds | Minutes | Last |
+|---|---:|---:|---|
 """
+_ROW = re.compile(r"^\| (?P<proof>.*) \| \d+ \| \d+ \| \S+ \|$", re.MULTILINE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,16 +55,18 @@ def pytest_runtest_makereport(
     report = yield
     if report.when == "call" and item.config.getoption("--soak") and (marker := item.get_closest_marker(PROVEN)):
         said = " ".join((getattr(item, "obj", item).__doc__ or item.name).split())
-        report.user_properties.append((PROVEN, f"| {said} | {marker.kwargs['long']} | {report.duration / 60:.0f} |"))
+        last = datetime.now(UTC).date()
+        row = f"| {said} | {marker.kwargs['long']} | {report.duration / 60:.0f} | {last} |"
+        report.user_properties.append((PROVEN, row))
     return report
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
-    """Writes the page."""
+    """Writes the page; what a run of some of them left out stays as it is."""
     if not config.getoption("--soak") or exitstatus:
         return
     reports = terminalreporter.stats.get("passed", [])
-    rows = sorted(row for report in reports for name, row in report.user_properties if name == PROVEN)
-    minutes = sum(report.duration for report in reports) / 60
-    head = HEAD.format(day=datetime.now(UTC).date(), minutes=minutes)
-    PAGE.write_text(head + "".join(f"{row}\n" for row in rows))
+    new = [row for report in reports for name, row in report.user_properties if name == PROVEN]
+    known = PAGE.read_text() if PAGE.exists() else ""
+    rows = {row["proof"]: row[0] for text in (known, "\n".join(new)) for row in _ROW.finditer(text)}
+    PAGE.write_text(_HEAD + "".join(f"{rows[proof]}\n" for proof in sorted(rows)))

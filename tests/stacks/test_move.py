@@ -9,8 +9,9 @@ import psycopg
 import pytest
 import yaml
 
-from tests.stacks.harness import LocalStack, local_stack, program_copy
+from tests.stacks.harness import LocalStack, kill_when, local_stack, program_copy
 from trellis.development.bring import Parts
+from trellis.operations.move import fences
 
 INSERT = "INSERT INTO profiles (address, nickname, nickname_normalized) VALUES (%s, %s, %s)"
 
@@ -79,6 +80,11 @@ def test_there_and_back_and_for_good(stack: LocalStack) -> None:
     writer = Writer(stack)
     writer.start()
     try:
+        # Killed while the second cluster is made, and run again.
+        since = len(stack.journal())
+        start = (*stack.command("move"), "start")
+        assert kill_when(stack, start, lambda: ("POST", "/v2/databases") in stack.changes(since))
+        stack.stack.prepare()
         must(stack, "start")
         assert clusters(stack) == {"villa-db": "17", "villa-db-2": "18"}
         stack.must("preview", "--expect-no-changes")
@@ -103,6 +109,9 @@ def test_there_and_back_and_for_good(stack: LocalStack) -> None:
     refused = stack.trellis("move", "finish")
     assert refused.code == 1
     assert "villa-db would be deleted. Nothing was changed." in refused.text
+    # As far as a run got that was stopped.
+    with stack.connect(stack.outputs()["direct_uris"]["villa-db"]["villa"]) as connection:
+        fences.take_down(connection)
     must(stack, "finish", "--yes")
     assert clusters(stack) == {"villa-db-2": "18"}
     stack.must("preview", "--expect-no-changes")

@@ -39,10 +39,10 @@ class Engine:
         """Writes one plain value into the stack's config file."""
         self._run("config", "set", key, value, *self._config_file)
 
-    def set_path(self, path: str, value: str | int | None) -> None:
-        """Writes one plain value below a key of the stack's config file, such as a:b.c; None takes it out."""
-        how = ("rm", "--path", path) if value is None else ("set", "--path", path, str(value))
-        self._run("config", *how, *self._config_file)
+    def set_object(self, key: str, value: Mapping[str, Any]) -> None:
+        """Writes a plain mapping into the stack's config file, in one step."""
+        written = {key: {"value": json.dumps(value), "objectValue": value, "secret": False}}
+        self._run("config", "set-all", "--json", json.dumps(written), *self._config_file)
 
     def unprotect(self, names: Collection[str]) -> None:
         """Lets resources of these names be deleted."""

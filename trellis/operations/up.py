@@ -16,7 +16,7 @@ from trellis.operations.project import project
 from trellis.operations.recover import finish, take_in
 from trellis.operations.rotation import changed_logins
 from trellis.operations.terminal import tell
-from trellis.policies.kinds import CLUSTER, DATA
+from trellis.policies.kinds import CLUSTER, DATA, POSTGRESQL
 
 SELF_HOSTED = "self-hosted"
 # What depends on something lost comes to light when that is taken in: a network, a cluster in it, a user of that, …
@@ -125,7 +125,7 @@ def _holds_data(resource: Mapping[str, Any]) -> bool:
 def _is_new_cluster(step: Mapping[str, Any]) -> bool:
     # A cluster that exists holds data: a change of it that fails is no reason to leave it.
     engine = ((step.get("new") or {}).get("inputs") or {}).get("engine")
-    return step["type"] == CLUSTER and step["op"] == "create" and engine == "pg"
+    return step["type"] == CLUSTER and step["op"] == "create" and engine in POSTGRESQL
 
 
 def _name(urn: str) -> str:

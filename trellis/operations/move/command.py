@@ -80,14 +80,8 @@ def _start(stack: Stack, moving: Sequence[Stands]) -> int:
     for stands in moving:
         if not stands.both_stand:
             _refuse(_surveyed(stack, stands))
-            stack.config_of(
-                stands.settings.key,
-                {
-                    "wanted": stands.generation,
-                    "serving": stands.deployed["generation"],
-                    **{f"old.{name}": value for name, value in stands.deployed.items()},
-                },
-            )
+            serving = stands.deployed["generation"]
+            stack.record(stands, wanted=stands.generation, serving=serving, old=dict(stands.deployed))
     _deploy(stack)
     for stands in stack.moving():
         with stack.pairs(stands) as pairs:
@@ -200,7 +194,7 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
             if to_new:
                 comparing.refresh_views(pair.new)
         # Apps first: their deployment takes minutes, and the cut less than a second.
-        stack.config_of(stands.settings.key, {"serving": stands.number(new=to_new)})
+        stack.record(stands, serving=stands.number(new=to_new))
     _deploy(stack)
     same = True
     for stands, pairs in _standing(stack, list(stack.moving())):
@@ -221,7 +215,9 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
 def _finish(stack: Stack, moving: Sequence[Stands]) -> int:
     for stands, pairs in _standing(stack, moving):
         beside = stands.beside
-        for pair in pairs:
+        # A run that was stopped has taken the fence away, and the other side is closed for ever.
+        left = [pair for pair in pairs if _is_fenced(pair, new=stands.new_serves)]
+        for pair in left:
             serving = cutting.serving(pair)
             if serving is None or serving.cluster != stands.settings.made_as:
                 raise OperationError(f"{pair.old.name}: apps and writes are on two clusters. Make the cut again first.")
@@ -229,7 +225,7 @@ def _finish(stack: Stack, moving: Sequence[Stands]) -> int:
         answer = True if stack.options.yes else confirm(question)
         if not answer:
             raise OperationError(f"{beside.made_as} would be deleted. Nothing was changed. Say --yes.")
-        for pair in pairs:
+        for pair in left:
             with pair.held():
                 for source, target in ((pair.old, pair.new), (pair.new, pair.old)):
                     streams.unsubscribe(pair, source, target)
@@ -239,10 +235,15 @@ def _finish(stack: Stack, moving: Sequence[Stands]) -> int:
         number = stands.number(new=stands.new_serves)
         lost = [beside.made_as, *(f"{beside.made_as}-{database.name}" for database in beside.databases)]
         stack.engine.unprotect(lost)
-        stack.config_of(stands.settings.key, {"old": None, "wanted": number, "serving": number})
+        stack.record(stands, old=None, wanted=number, serving=number)
         _deploy(stack, may_delete=lost)
         say(f"{stands.settings.name} is {stands.settings.made_as} now, and {beside.made_as} is gone.")
     return 0
+
+
+def _is_fenced(pair: Pair, *, new: bool) -> bool:
+    with (pair.new if new else pair.old).connect() as connection:
+        return fences.is_set_up(connection)
 
 
 def _standing(stack: Stack, moving: Sequence[Stands]) -> Iterator[tuple[Stands, tuple[Pair, ...]]]:

@@ -24,7 +24,7 @@ def copy_schema(pair: Pair) -> Sequence[str]:
     nothing of the schema is there then.
     """
     with pair.old.connect() as old, pair.new.connect() as new:
-        lacks = list(_attempted(new, _roles(old, new)))
+        lacks = [*_attempted(new, _roles(old, new)), *_attempted(new, _settings(old))]
         if fences.is_set_up(new):
             return lacks
         if fences.tables(new):
@@ -41,8 +41,8 @@ def copy_schema(pair: Pair) -> Sequence[str]:
                         f"{pair.new.name}: {entry.kind.lower()} {entry.name} cannot be made there: "
                         f"{error.diag.message_primary or error}"
                     ) from None
-        lacks += _attempted(new, _settings(old))
-        fences.set_up(new, closed=True)
+            # In the same transaction: it says that the schema is there.
+            fences.set_up(new, closed=True)
         return lacks
 
 

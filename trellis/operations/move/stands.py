@@ -1,5 +1,6 @@
 """What of a stack is to move: its clusters as they are deployed, beside what its files ask for."""
 
+import json
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from trellis.policies.kinds import CLUSTER, REPLICA
 
 if TYPE_CHECKING:
     from trellis.settings import ClusterSettings, Settings
+
+
+MOVES = "trellis:moves"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +118,9 @@ class Stack:
             return None
         if str(inputs["region"]) != self.settings.region:
             raise OperationError(
-                f"{cluster.made_as} is in {inputs['region']}, and trellis:region is {self.settings.region}. A move to "
-                "another region takes the network and the apps along: deploy a stack of its own there, and move with "
-                "--from."
+                f"{cluster.made_as} is in {inputs['region']}, and trellis:region is {self.settings.region}. A move "
+                "stays in its region, because network and apps would have to come along. Deploy another stack there, "
+                "and restore a dump into it."
             )
         generation = _number(cluster)
         replicas = sum(one["type"] == REPLICA and one["inputs"].get("clusterId") == made["id"] for one in resources)
@@ -134,10 +138,15 @@ class Stack:
             },
         )
 
-    def config_of(self, key: str, values: Mapping[str, str | int | None]) -> None:
-        """Writes what `trellis:moves` says of a cluster; None takes a key out."""
-        for name, value in values.items():
-            self.engine.set_path(f"trellis:moves.{key}.{name}", value)
+    def record(self, stands: Stands, **changed: Any) -> None:
+        """Writes what `trellis:moves` says of a cluster, in one step, so that no kill leaves half of it.
+
+        None takes a key out.
+        """
+        moves = json.loads(self.engine.configuration().get(MOVES) or "{}")
+        move = {**moves.get(stands.settings.key, {}), **changed}
+        kept = {key: value for key, value in move.items() if value is not None}
+        self.engine.set_object(MOVES, {**moves, stands.settings.key: kept})
         self.settings = settings_of(self.engine, self.options)
 
     @contextmanager
