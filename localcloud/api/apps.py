@@ -280,9 +280,7 @@ def _show_alert(alert: AppAlert) -> dict[str, Any]:
     }
 
 
-_APPS = Collection[App](
-    path="/v2/apps", table=lambda tables: tables.apps, root="app", roots="apps", noun="app", show=_show
-)
+_APPS = Collection[App](path="/v2/apps", table=lambda tables: tables.apps, root="app", show=_show)
 
 ENDPOINTS: Routes = {
     **_APPS.routes(_create, PUT=_update, DELETE=_delete),

@@ -23,7 +23,8 @@ def _ids(record: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Collection(Generic[R]):
-    """One kind. path: of its list. root, roots: what one and many are called in answers. noun: the same for people.
+    """One kind. path: of its list. root, roots: what one and many are called in answers; roots is root and an s unless
+    given. noun: what people call one; root unless given.
 
     make: the record a body asks for, in place of one there is or as a new one; raises ApiError. names: what a record
     is found by, its key in the table first. among: which records are meant, where a path names an owner; raises
@@ -34,8 +35,8 @@ class Collection(Generic[R]):
     path: str
     table: Callable[[Tables], dict[str, R]]
     root: str
-    roots: str
-    noun: str
+    roots: str = ""
+    noun: str = ""
     show: Callable[[Call, R], dict[str, Any]] = lambda _, record: record.model_dump(mode="json")
     make: Callable[[Call, Tables, R | None], R] = _unmade
     created: int = 201
@@ -45,6 +46,10 @@ class Collection(Generic[R]):
     among: Callable[[Call, Tables], Callable[[R], bool]] = lambda _call, _tables: lambda _record: True
     filters: Mapping[str, Callable[[R], Iterable[str]]] = field(default_factory=dict)
     let_go: Callable[[Call, Tables, R], None] = lambda _call, _tables, _record: None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "roots", self.roots or f"{self.root}s")
+        object.__setattr__(self, "noun", self.noun or self.root)
 
     def find(self, tables: Tables, id: str) -> R:
         """Raises NotFound, also for a record whose deletion is under way."""

@@ -112,7 +112,6 @@ _KEYS = Collection[SpacesKey](
     param="access_key",
     table=lambda tables: tables.spaces_keys,
     root="key",
-    roots="keys",
     noun="Spaces key",
     show=lambda _, key: key.model_dump(mode="json", exclude={"sealed_secret"}),
     make=_key,

@@ -116,7 +116,6 @@ _VPCS = Collection[Vpc](
     path="/v2/vpcs",
     table=lambda tables: tables.vpcs,
     root="vpc",
-    roots="vpcs",
     noun="VPC",
     show=lambda _, vpc: vpc.model_dump() | {"urn": vpc.urn},
     make=_vpc,

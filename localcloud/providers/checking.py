@@ -1,7 +1,5 @@
 """Inputs made ready: defaults and names filled in, types and values checked."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass

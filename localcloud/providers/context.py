@@ -1,13 +1,10 @@
 """What an operation on a resource has at hand: the API, and a way to wait."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from localcloud.providers.http import ApiError, HttpClient
 
@@ -87,14 +84,3 @@ class Context:
             self.wait(what, done, interval=interval, timeout=timeout)
         except TimeoutError as error:
             raise TimeoutError(f"{error}: {refused[-1]}") from None
-
-    def pages(self, path: str, root: str) -> list[Any]:
-        """Every object of a list that comes in pages of 200."""
-        found: list[Any] = []
-        page = 1
-        while True:
-            answer = self.api.get(f"{path}{'&' if '?' in path else '?'}page={page}&per_page=200")
-            found.extend(answer.get(root) or [])
-            if not ((answer.get("links") or {}).get("pages") or {}).get("next"):
-                return found
-            page += 1

@@ -1,7 +1,5 @@
 """One HTTP client for every provider: JSON in and out, retries, and errors a person can act on."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import time

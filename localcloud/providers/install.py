@@ -1,7 +1,5 @@
 """Puts provider plugins where Pulumi looks for them: official ones where there are any, else the bundled ones."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """Create, read, update and delete of any resource type, from its description."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from string import Formatter
@@ -76,7 +74,7 @@ def create(context: Context, plan: Plan) -> State:
         if resource.create is not None:
             identity, answer = resource.create(context, plan)
         else:
-            answer = context.api.call(resource.create_method, fill(resource.collection, plan.state), request_body(plan))
+            answer = context.api.call("POST", fill(resource.collection, plan.state), request_body(plan))
             answer = answer[resource.root] if resource.root else answer or {}
             identity = resource.identify(plan.state, answer)
     state = {**known(plan.state), "id": identity}

@@ -1,7 +1,5 @@
 """What would change: new inputs compared with what is there."""
 
-from __future__ import annotations
-
 import copy
 import re
 from collections.abc import Mapping

@@ -132,8 +132,8 @@ class ResourceType:
     token: Pulumi's type token. noun: what errors call it.
     collection, item: path templates of the API, filled from the state; an item is told by its id unless given.
     root: the key that wraps the object in answers; "" for none.
-    create_method: the HTTP method that creates. update_method: the one that updates the item with every sent
-    property; "" where `update` does it or nothing can be updated.
+    update_method: the HTTP method that updates the item with every sent property; "" where `update` does it or
+    nothing can be updated.
     lock: a template; creates and deletes with the same result are done one after the other.
     identify: the Pulumi id from the state and the API's object.
     settle: work between the create request and the first read. finish: what a read adds to the state.
@@ -150,7 +150,6 @@ class ResourceType:
     collection: str = ""
     item: str = ""
     root: str = ""
-    create_method: str = "POST"
     update_method: str = ""
     lock: str = ""
     identify: Callable[[State, Mapping[str, Any]], str] = field(default=lambda _state, answer: str(answer["id"]))

@@ -7,8 +7,6 @@ inputs, the engine's wishes for automatic names, and the error by which a half-m
 # gRPC decides the parameters of a servicer's methods, used or not.
 # ruff: noqa: ARG002
 
-from __future__ import annotations
-
 import threading
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """Whether a request may do what it asks for: by its key, a bucket's policy, or what is open to everyone."""
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The account's Spaces keys, as the S3 API sees them."""
 
-from __future__ import annotations
-
 from localcloud.records import SpacesGrant, SpacesKey, now
 from localcloud.spaces.keys import FIRST_KEY, Grant, Key
 from localcloud.state import State, Tables

@@ -1,7 +1,5 @@
 """How a request says which bucket and object it means: by host name or by path."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Calls that make, find, delete and list buckets, and those about who may see them."""
 
-from __future__ import annotations
-
 from localcloud.spaces.access import CANNED_ACLS, PUBLIC
 from localcloud.spaces.addresses import DEFAULT_REGION, REGIONS, is_bucket_name
 from localcloud.spaces.errors import S3Error, not_implemented

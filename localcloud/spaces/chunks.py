@@ -1,7 +1,5 @@
 """Bodies that come in chunks of `aws-chunked` encoding, each signed or not, with checksums after the last one."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterator
 

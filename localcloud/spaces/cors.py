@@ -1,7 +1,5 @@
 """CORS rules: read from XML, shown again, and followed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any

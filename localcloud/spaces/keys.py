@@ -1,7 +1,5 @@
 """Spaces keys: what each one may do, and where."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Lifecycle rules: read from XML, shown again, and carried out."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

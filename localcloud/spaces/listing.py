@@ -1,7 +1,5 @@
 """Pages of a bucket's objects and versions: prefix, delimiter, where to go on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from localcloud.spaces.store import Transaction, Version

@@ -1,7 +1,5 @@
 """Calls that list what is in a bucket: objects in both ways, versions, open uploads."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable
 from urllib.parse import quote

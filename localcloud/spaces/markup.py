@@ -1,7 +1,5 @@
 """S3's XML: documents as nested pairs, and bodies read without their namespaces."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TypeAlias
 from xml.etree import ElementTree

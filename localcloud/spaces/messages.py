@@ -1,7 +1,5 @@
 """What a handler of the S3 API gets and what it gives back."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import format_datetime

@@ -1,7 +1,5 @@
 """Calls of multipart uploads."""
 
-from __future__ import annotations
-
 import re
 
 from localcloud.spaces import uploads

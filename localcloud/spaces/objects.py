@@ -1,7 +1,5 @@
 """Calls about single objects: put, get, head, copy, delete, and who may read them."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping

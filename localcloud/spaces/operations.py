@@ -1,7 +1,5 @@
 """Every call of the S3 API that is answered: how it is told from the others, what it needs, who answers it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The body of a request, taken in piece by piece and held against everything the headers say of it."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import zlib

@@ -1,7 +1,5 @@
 """Bucket policies: who may do what, in the part of the language that is carried out here."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase

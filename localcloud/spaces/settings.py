@@ -1,7 +1,5 @@
 """Calls about a bucket's versioning, lifecycle, CORS and policy."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """AWS Signature Version 4, both ways: what a request must be signed with, and what it says it was signed with."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping

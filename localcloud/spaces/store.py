@@ -4,8 +4,6 @@ Content is written and flushed before the index names it, and removed after the 
 leaves a file that nothing names, which the next start removes.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sqlite3

@@ -1,7 +1,5 @@
 """Multipart uploads in the index, and their assembly."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

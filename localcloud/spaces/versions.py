@@ -1,7 +1,5 @@
 """Objects and their versions in the index."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import uuid

@@ -3,7 +3,6 @@
 from tests.providers.scenarios import Change, Diff, Drop, Import, Inputs, Make, Scenario
 
 DROPLET: Inputs = {"name": "db-1", "image": "debian-12-x64", "region": "nyc1", "size": "s-1vcpu-1gb"}
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ops"
 
 INSIDE: Inputs = {"protocol": "tcp", "portRange": "5432", "sourceAddresses": ["10.0.0.0/16", "192.0.2.1"]}
 OUTSIDE: Inputs = {"protocol": "tcp", "portRange": "all", "destinationAddresses": ["0.0.0.0/0", "::/0"]}
@@ -14,7 +13,6 @@ SCENARIOS = [
         "droplet",
         [
             Make("net", "vpc:Vpc", {"name": "villa-net", "region": "nyc1", "ipRange": "10.0.0.0/16"}),
-            Make("key", "sshKey:SshKey", {"name": "ops", "publicKey": KEY}),
             Make("disk", "volume:Volume", {"name": "data", "region": "nyc1", "size": 10}),
             Make(
                 "db",
@@ -23,7 +21,7 @@ SCENARIOS = [
                 | {
                     "vpcUuid": "${net.id}",
                     "userData": "#cloud-config\npackages: [postgresql-15]\n",
-                    "sshKeys": ["${key.id}"],
+                    "sshKeys": ["512189"],
                     "volumeIds": ["${disk.id}"],
                     "monitoring": True,
                     "tags": ["database", "primary"],
@@ -47,7 +45,6 @@ SCENARIOS = [
             Import("db", "droplet:Droplet", "${db.id}"),
             Drop("db"),
             Drop("disk"),
-            Drop("key"),
         ],
     ),
     Scenario(
@@ -89,15 +86,6 @@ SCENARIOS = [
             Change("disk", {"size": 20}),
             Change("disk", {"tags": ["database", "wal"]}),
             Import("disk", "volume:Volume", "${disk.id}"),
-            Make("db", "droplet:Droplet", DROPLET),
-            Make(
-                "plug",
-                "volumeAttachment:VolumeAttachment",
-                {"dropletId": "${db.id}", "volumeId": "${disk.id}"},
-            ),
-            Diff("plug", {"volumeId": "other"}),
-            Diff("plug", {"dropletId": 7}),
-            Drop("plug"),
             Drop("disk"),
             Make("raw", "volume:Volume", {"name": "raw", "region": "nyc1", "size": 1, "filesystemType": "ext4"}),
             Diff("raw", {"filesystemType": "xfs"}),
@@ -126,17 +114,6 @@ SCENARIOS = [
             Import("wall", "firewall:Firewall", "${wall.id}"),
             Drop("wall"),
             Drop("db"),
-        ],
-    ),
-    Scenario(
-        "ssh-key",
-        [
-            Make("key", "sshKey:SshKey", {"name": "ops", "publicKey": KEY}),
-            Diff("key", {"publicKey": f"{KEY}\n"}),
-            Diff("key", {"publicKey": f"{KEY}2"}),
-            Change("key", {"name": "operations"}),
-            Import("key", "sshKey:SshKey", "${key.id}"),
-            Drop("key"),
         ],
     ),
 ]

@@ -184,8 +184,6 @@ class StubApi:
             "databases": self._databases,
             "apps": self._apps,
             "monitoring": self._monitoring,
-            "uptime": self._uptime,
-            "projects": self._projects,
             "spaces": self._spaces_keys,
             "tags": self._tags,
             **self.droplets.handlers,
@@ -486,48 +484,6 @@ class StubApi:
 
         return self._crud(method, "monitoring/alerts/", "policy", "policies", parts[1:], body, make)
 
-    def _uptime(self, method: str, parts: list[str], body: Body) -> tuple[int, Body | None]:
-        def make() -> Body:
-            return body | {"id": identifier("uptime", body["name"])}
-
-        if len(parts) >= 3:
-            prefix = f"uptime/{parts[1]}/alerts/"
-            return self._crud(method, prefix, "alert", "alerts", parts[3:], body, make)
-        return self._crud(method, "uptime/checks/", "check", "checks", parts[1:], body, make)
-
-    def _projects(self, method: str, parts: list[str], body: Body) -> tuple[int, Body | None]:
-        default = identifier("project", "default")
-        self.store.setdefault(
-            f"projects/{default}",
-            {
-                "id": default,
-                "name": "first",
-                "is_default": True,
-                "purpose": "",
-                "description": "",
-                "environment": "",
-                "owner_uuid": identifier("owner"),
-                "owner_id": 1,
-                "created_at": NOW,
-                "updated_at": NOW,
-            },
-        )
-        if parts and parts[0] == "default":
-            parts = [default, *parts[1:]]
-
-        def make() -> Body:
-            made = {"is_default": False, "created_at": NOW, "updated_at": NOW, "owner_id": 1}
-            return made | body | {"id": identifier("project", body["name"]), "owner_uuid": identifier("owner")}
-
-        if len(parts) == 2:
-            self._get(f"projects/{parts[0]}")
-            if method == "POST":
-                for urn in body["resources"]:
-                    self.store[f"assigned/{urn}"] = {"urn": urn, "project": parts[0]}
-            items = [v for k, v in self.store.items() if k.startswith("assigned/") and v["project"] == parts[0]]
-            return 200, {"resources": items, "links": {}, "meta": {"total": len(items)}}
-        return self._crud(method, "projects/", "project", "projects", parts, body, make)
-
     def _tags(self, method: str, parts: list[str], body: Body) -> tuple[int, Body | None]:
         counts = {k: {"count": 0} for k in ("droplets", "images", "volumes", "volume_snapshots", "databases")}
         if not parts:
@@ -543,11 +499,7 @@ class StubApi:
                 kept = [t for t in cluster["tags"] if t != parts[0]]
                 cluster["tags"] = kept + ([parts[0]] if method == "POST" else [])
             return 204, None
-        tag = self._get(f"tags/{parts[0]}")
-        if method == "DELETE":
-            del self.store[f"tags/{parts[0]}"]
-            return 204, None
-        return 200, {"tag": tag}
+        raise AssertionError(parts)
 
     # -- Cloudflare
 

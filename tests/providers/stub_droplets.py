@@ -23,7 +23,6 @@ class StubDroplets:
             "droplets": self._droplets,
             "volumes": self._volumes,
             "firewalls": self._firewalls,
-            "account": self._keys,
             "actions": self._actions,
         }
 
@@ -169,10 +168,3 @@ class StubDroplets:
     def _rule(self, rule: Body) -> Body:
         ports = rule.get("ports", "")
         return {**rule, "ports": "0" if ports in ("", "all") else ports}
-
-    def _keys(self, method: str, parts: list[str], body: Body) -> Answer:
-        if len(parts) == 1:
-            key = {**body, "id": self._number(), "fingerprint": "3b:16:bf:e4"}
-            self._store[f"keys/{key['id']}"] = key
-            return 201, {"ssh_key": key}
-        return self._crud(method, f"keys/{parts[1]}", "ssh_key", body)

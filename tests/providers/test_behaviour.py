@@ -23,7 +23,6 @@ VPC = "digitalocean:index/vpc:Vpc"
 CLUSTER = "digitalocean:index/databaseCluster:DatabaseCluster"
 POOL = "digitalocean:index/databaseConnectionPool:DatabaseConnectionPool"
 REPLICA = "digitalocean:index/databaseReplica:DatabaseReplica"
-CONFIG = "digitalocean:index/databasePostgresqlConfig:DatabasePostgresqlConfig"
 FIREWALL = "digitalocean:index/databaseFirewall:DatabaseFirewall"
 APP = "digitalocean:index/app:App"
 NETWORK = {"name": "villa-net", "region": "nyc1"}
@@ -227,19 +226,6 @@ def test_replica_waits_for_the_first_backup(plugin: Plugin, api: StubApi) -> Non
     replica = made(plugin, REPLICA, {"clusterId": cluster.id, "name": "reads", "size": "db-s-1vcpu-1gb"})
     assert replica.outputs["uuid"]
     assert len([request for request in api.journal if request.method == "POST" and request.path == path]) == 3
-
-
-def test_pooler_settings(plugin: Plugin, api: StubApi) -> None:
-    """The official plugin crashes on them."""
-    cluster = made(plugin, CLUSTER, VILLA)
-    settings = {"serverResetQueryAlways": False, "minPoolSize": 2, "ignoreStartupParameters": ["extra_float_digits"]}
-    made(plugin, CONFIG, {"clusterId": cluster.id, "pgbouncers": [settings]})
-    patched = next(request for request in api.journal if request.method == "PATCH")
-    assert patched.body["config"]["pgbouncer"] == {
-        "server_reset_query_always": False,
-        "min_pool_size": 2,
-        "ignore_startup_parameters": ["extra_float_digits"],
-    }
 
 
 def test_failed_deployment_names_the_step(plugin: Plugin, api: StubApi) -> None:

@@ -16,20 +16,18 @@ import pulumi_digitalocean as digitalocean
 
 config = pulumi.Config()
 net = digitalocean.Vpc("net", name="machines", region="nyc1", ip_range="10.7.0.0/16")
-key = digitalocean.SshKey("key", name="ops", public_key=config.require("key"))
 data = digitalocean.Volume("data", name="data", region="nyc1", size=config.require_int("gib"),
                            initial_filesystem_type="ext4", description="kept", tags=["database"])
 db = digitalocean.Droplet("db", name="db-1", region="nyc1", image="debian-12-x64", size=config.require("size"),
-                          vpc_uuid=net.id, ssh_keys=[key.id], tags=["database"], monitoring=True,
-                          user_data=config.require_secret("user_data"))
-plug = digitalocean.VolumeAttachment("plug", droplet_id=db.id.apply(int), volume_id=data.id)
+                          vpc_uuid=net.id, ssh_keys=[config.require("key")], tags=["database"], monitoring=True,
+                          volume_ids=[data.id], user_data=config.require_secret("user_data"))
 wall = digitalocean.Firewall("wall", name="database", droplet_ids=[db.id.apply(int)],
     inbound_rules=[{"protocol": "tcp", "port_range": "5432", "source_addresses": ["10.7.0.0/16"]},
                    {"protocol": "icmp", "source_tags": ["monitoring"]}],
     outbound_rules=[{"protocol": "tcp", "port_range": "all", "destination_addresses": ["0.0.0.0/0", "::/0"]}])
 pulumi.export("address", db.ipv4_address_private)
 """
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ops\n"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ops"
 USER_DATA = "#!/bin/sh\necho the-password-in-user-data > /etc/app.password\n"
 
 
@@ -45,7 +43,8 @@ def cloud() -> Iterator[LocalCloud]:
 
 @pytest.fixture
 def stack(cloud: LocalCloud, tmp_path: Path) -> Iterator[Stack]:
-    config = {"digitalocean:apiEndpoint": cloud.url, "size": "s-1vcpu-1gb", "gib": "2", "key": KEY}
+    key = cloud.post("/v2/account/keys", {"name": "ops", "public_key": KEY})["ssh_key"]["id"]
+    config = {"digitalocean:apiEndpoint": cloud.url, "size": "s-1vcpu-1gb", "gib": "2", "key": str(key)}
     made = Stack(tmp_path, config, {"digitalocean:token": cloud.token, "user_data": USER_DATA})
     made.program(PROGRAM)
     yield made
@@ -81,4 +80,3 @@ def test_life_of_a_droplet(stack: Stack, cloud: LocalCloud) -> None:
     stack.destroy()
     for kind in ("droplets", "volumes", "firewalls"):
         assert cloud.get(f"/v2/{kind}")[kind] == []
-    assert cloud.get("/v2/account/keys")["ssh_keys"] == []

@@ -173,7 +173,6 @@ DROPLETS = Collection[Droplet](
     path="/v2/droplets",
     table=lambda tables: tables.droplets,
     root="droplet",
-    roots="droplets",
     noun="Droplet",
     show=show_droplet,
     filters={"name": lambda droplet: (droplet.name,), "tag_name": lambda droplet: droplet.tags},

@@ -115,8 +115,6 @@ _FIREWALLS = Collection[Firewall](
     path="/v2/firewalls",
     table=lambda tables: tables.firewalls,
     root="firewall",
-    roots="firewalls",
-    noun="firewall",
     show=lambda _, firewall: firewall.model_dump(mode="json") | {"status": "succeeded", "pending_changes": []},
     make=_firewall,
     created=202,

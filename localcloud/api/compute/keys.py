@@ -58,7 +58,6 @@ KEYS = Collection[SshKey](
     path="/v2/account/keys",
     table=lambda tables: tables.ssh_keys,
     root="ssh_key",
-    roots="ssh_keys",
     noun="SSH key",
     make=_key,
     names=lambda key: (str(key.id), key.fingerprint),

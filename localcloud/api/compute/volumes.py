@@ -152,8 +152,6 @@ _VOLUMES = Collection[Volume](
     path="/v2/volumes",
     table=lambda tables: tables.volumes,
     root="volume",
-    roots="volumes",
-    noun="volume",
     show=lambda _, volume: show_volume(volume),
     filters={"name": lambda volume: (volume.name,), "region": lambda volume: (volume.region,)},
 )

@@ -65,7 +65,6 @@ _SINKS = Collection[LogSink](
     param="sink_id",
     table=lambda tables: tables.log_sinks,
     root="sink",
-    roots="sinks",
     noun="log sink",
     show=lambda _, sink: sink.model_dump(mode="json", exclude={"cluster_id"}),
     make=_sink,

@@ -1,7 +1,5 @@
 """The cloudflare provider: DNS records and the look-up of zones."""
 
-from __future__ import annotations
-
 import json
 import os
 import urllib.parse

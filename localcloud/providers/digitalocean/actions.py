@@ -1,7 +1,5 @@
 """Waiting for what Droplets and volumes were asked to do."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from localcloud.providers.context import Context

@@ -1,7 +1,5 @@
 """DigitalOcean's API as a client: where it is, how it says what went wrong."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping
 from typing import Any

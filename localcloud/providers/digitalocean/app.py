@@ -1,7 +1,5 @@
 """Apps on App Platform: deployed, waited for, and read back."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The shape of an App Platform spec: the same names, renames and plurals as the official plugin has."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,14 +69,8 @@ APP_ALERTS = objects(
             "rule",
             Mode.REQUIRED,
             choices=(
-                "DEPLOYMENT_FAILED",
-                "DEPLOYMENT_LIVE",
-                "DEPLOYMENT_STARTED",
-                "DEPLOYMENT_CANCELED",
-                "DOMAIN_FAILED",
-                "DOMAIN_LIVE",
-                "AUTOSCALE_FAILED",
-                "AUTOSCALE_SUCCEEDED",
+                *(f"DEPLOYMENT_{end}" for end in ("FAILED", "LIVE", "STARTED", "CANCELED")),
+                *("DOMAIN_FAILED", "DOMAIN_LIVE", "AUTOSCALE_FAILED", "AUTOSCALE_SUCCEEDED"),
             ),
         ),
         boolean("disabled", default=False),
@@ -126,9 +118,7 @@ CORS = nested(
         nested(
             "allowOrigins", (text("exact"), text("prefix"), text("regex")), encode=_origins_body, decode=_origins_state
         ),
-        texts("allowMethods", Kind.SET),
-        texts("allowHeaders", Kind.SET),
-        texts("exposeHeaders", Kind.SET),
+        *(texts(name, Kind.SET) for name in ("allowMethods", "allowHeaders", "exposeHeaders")),
         text("maxAge"),
         boolean("allowCredentials"),
     ),
@@ -137,15 +127,10 @@ CORS = nested(
 ROUTES = objects("routes", (text("path"), boolean("preservePathPrefix")), mode=Mode.OPTIONAL_COMPUTED)
 
 
-def _repository(name: str, wire: str) -> Property:
-    return nested(name, (text("repo"), text("branch"), boolean("deployOnPush")), wire=wire)
-
-
+REPOSITORY = (text("repo"), text("branch"), boolean("deployOnPush"))
 SOURCES = (
     nested("git", (text("repoCloneUrl"), text("branch"))),
-    _repository("github", "github"),
-    _repository("gitlab", "gitlab"),
-    _repository("bitbucket", "bitbucket"),
+    *(nested(host, REPOSITORY) for host in ("github", "gitlab", "bitbucket")),
 )
 
 IMAGE = nested(

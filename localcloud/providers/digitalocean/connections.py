@@ -1,7 +1,5 @@
 """Connection facts of clusters, pools and replicas, exactly as the official plugin derives them."""
 
-from __future__ import annotations
-
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Database clusters: made, waited for, resized, moved, upgraded."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -142,20 +140,10 @@ def _finish(context: Context, state: State, answer: Mapping[str, Any]) -> None:
             name: scale[key] for name, key in AUTOSCALE_KEYS.items() if key == "enabled" or not is_empty(scale.get(key))
         }
     set_connections(state, answer, password_first=False)
-    user_interface(state, answer)
-    endpoints_and_urn(state, answer)
-
-
-def user_interface(state: State, answer: Mapping[str, Any]) -> None:
-    """Where the engine's own user interface is, for the engines that have one."""
-    found = answer.get("ui_connection") or {}
-    if found:
+    # Some engines have a user interface of their own.
+    if found := answer.get("ui_connection"):
         for name in ("host", "port", "uri", "database", "user", "password"):
             state["ui" + name.capitalize()] = found.get(name, "" if name != "port" else 0)
-
-
-def endpoints_and_urn(state: State, answer: Mapping[str, Any]) -> None:
-    """Where the metrics are, and the name DigitalOcean gives the cluster among all its resources."""
     endpoints = answer.get("metrics_endpoints") or []
     state["metricsEndpoints"] = [f"https://{item['host']}:{item['port']}/metrics" for item in endpoints]
     state["clusterUrn"] = f"do:dbaas:{state['id']}"

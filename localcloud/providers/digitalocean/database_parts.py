@@ -1,18 +1,16 @@
 """What lives in a database cluster: databases, users, trusted sources, pools, the CA."""
 
-from __future__ import annotations
-
 import datetime
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.connections import connection_properties, set_connections
-from localcloud.providers.operations import fill, known
+from localcloud.providers.operations import fill
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import Kind, Mode, Property, ResourceType, State, each, integer, objects, text
-from localcloud.providers.values import encode, halves
+from localcloud.providers.values import decode, from_base64, halves
 
 NEVER = "0001-01-01T00:00:00Z"
 _counter = itertools.count(1)
@@ -24,34 +22,32 @@ def unique_id(prefix: str) -> str:
     return f"{prefix}{now:%Y%m%d%H%M%S}{now.microsecond // 100:04d}{next(_counter):08x}"
 
 
-def of_cluster(kind: str) -> Callable[[State, Mapping[str, Any]], str]:
-    """The ids of what belongs to a cluster and has no id of its own."""
-    return lambda state, answer: f"{state['clusterId']}/{kind}{answer['name']}"
-
-
-def adopted(kind: str) -> Callable[[str], State]:
-    """What to read for an id given to import: the cluster's id and the name, joined with a comma."""
-
-    def adopt(identity: str) -> State:
-        cluster, name = halves(identity, ",", "the cluster's id and the name", "ID,NAME")
-        return {"id": f"{cluster}/{kind}{name}", "clusterId": cluster, "name": name}
-
-    return adopt
-
-
 CLUSTER_ID = text("clusterId", Mode.REQUIRED, replace=True, sent=False, received=False)
 NAME = text("name", Mode.REQUIRED, autonamed=True, replace=True)
 
-DATABASE = ResourceType(
-    token="digitalocean:index/databaseDb:DatabaseDb",  # noqa: S106
-    noun="database",
-    collection="/v2/databases/{clusterId}/dbs",
-    item="/v2/databases/{clusterId}/dbs/{name}",
-    root="db",
-    identify=of_cluster("database/"),
-    adopt=adopted("database/"),
-    properties=(CLUSTER_ID, NAME),
-)
+
+def part(kind: str, noun: str, path: str, root: str, prefix: str, *properties: Property, **more: Any) -> ResourceType:
+    """What lives in a cluster under a name. kind: the end of the type's name. prefix: before the name in ids."""
+    collection = f"/v2/databases/{{clusterId}}/{path}"
+
+    def adopt(identity: str) -> State:
+        cluster, name = halves(identity, ",", "the cluster's id and the name", "ID,NAME")
+        return {"id": f"{cluster}/{prefix}{name}", "clusterId": cluster, "name": name}
+
+    return ResourceType(
+        token=f"digitalocean:index/database{kind}:Database{kind}",
+        noun=noun,
+        collection=collection,
+        item=f"{collection}/{{name}}",
+        root=root,
+        identify=lambda state, answer: f"{state['clusterId']}/{prefix}{answer['name']}",
+        adopt=adopt,
+        properties=(CLUSTER_ID, *properties),
+        **more,
+    )
+
+
+DATABASE = part("Db", "database", "dbs", "db", "database/", NAME)
 
 
 def _user_body(plan: Plan) -> dict[str, Any]:
@@ -97,51 +93,46 @@ def _user_settle(context: Context, _plan: Plan, state: State, answer: Mapping[st
     state.setdefault("settings", [])
 
 
-USER = ResourceType(
-    token="digitalocean:index/databaseUser:DatabaseUser",  # noqa: S106
-    noun="database user",
-    collection="/v2/databases/{clusterId}/users",
-    item="/v2/databases/{clusterId}/users/{name}",
-    root="user",
+USER = part(
+    "User",
+    "database user",
+    "users",
+    "user",
+    "user/",
+    NAME,
+    text(
+        "mysqlAuthPlugin",
+        received=False,
+        choices=("mysql_native_password", "caching_sha2_password"),
+        same=lambda old, new: old == "caching_sha2_password" and new == "",
+    ),
+    objects(
+        "settings",
+        (
+            objects(
+                "acls",
+                (
+                    text("id", Mode.COMPUTED),
+                    text("topic", Mode.REQUIRED),
+                    text("permission", Mode.REQUIRED, choices=("admin", "consume", "produce", "produceconsume")),
+                ),
+                wire="acl",
+            ),
+            objects(
+                "opensearchAcls",
+                (
+                    text("index", Mode.REQUIRED),
+                    text("permission", Mode.REQUIRED, choices=("deny", "admin", "read", "write", "readwrite")),
+                ),
+                wire="opensearch_acl",
+            ),
+        ),
+        received=False,
+    ),
+    text("role", Mode.COMPUTED, received=False),
+    *each(text, "password accessCert accessKey", Mode.COMPUTED, secret=True, received=False),
     # The API loses one of two users made side by side.
     lock="users/{clusterId}",
-    identify=of_cluster("user/"),
-    adopt=adopted("user/"),
-    properties=(
-        CLUSTER_ID,
-        NAME,
-        text(
-            "mysqlAuthPlugin",
-            received=False,
-            choices=("mysql_native_password", "caching_sha2_password"),
-            same=lambda old, new: old == "caching_sha2_password" and new == "",
-        ),
-        objects(
-            "settings",
-            (
-                objects(
-                    "acls",
-                    (
-                        text("id", Mode.COMPUTED),
-                        text("topic", Mode.REQUIRED),
-                        text("permission", Mode.REQUIRED, choices=("admin", "consume", "produce", "produceconsume")),
-                    ),
-                    wire="acl",
-                ),
-                objects(
-                    "opensearchAcls",
-                    (
-                        text("index", Mode.REQUIRED),
-                        text("permission", Mode.REQUIRED, choices=("deny", "admin", "read", "write", "readwrite")),
-                    ),
-                    wire="opensearch_acl",
-                ),
-            ),
-            received=False,
-        ),
-        text("role", Mode.COMPUTED, received=False),
-        *each(text, "password accessCert accessKey", Mode.COMPUTED, secret=True, received=False),
-    ),
     body=_user_body,
     settle=_user_settle,
     finish=_user_facts,
@@ -197,54 +188,35 @@ FIREWALL = ResourceType(
     delete=lambda context, state: _put_rules(context, state, []),
 )
 
-POOL = ResourceType(
-    token="digitalocean:index/databaseConnectionPool:DatabaseConnectionPool",  # noqa: S106
-    noun="connection pool",
-    collection="/v2/databases/{clusterId}/pools",
-    item="/v2/databases/{clusterId}/pools/{name}",
-    root="pool",
-    identify=of_cluster(""),
-    adopt=adopted(""),
-    properties=(
-        CLUSTER_ID,
-        text("name", Mode.REQUIRED, autonamed=True, replace=True, within=(3, 63)),
-        text("user", replace=True, keep_empty=True),
-        text("mode", Mode.REQUIRED, replace=True, choices=("session", "transaction", "statement")),
-        integer("size", Mode.REQUIRED, replace=True),
-        text("dbName", Mode.REQUIRED, wire="db", replace=True),
-        *connection_properties(owner=False),
-    ),
+POOL = part(
+    "ConnectionPool",
+    "connection pool",
+    "pools",
+    "pool",
+    "",
+    text("name", Mode.REQUIRED, autonamed=True, replace=True, within=(3, 63)),
+    text("user", replace=True, keep_empty=True),
+    text("mode", Mode.REQUIRED, replace=True, choices=("session", "transaction", "statement")),
+    integer("size", Mode.REQUIRED, replace=True),
+    text("dbName", Mode.REQUIRED, wire="db", replace=True),
+    *connection_properties(owner=False),
     finish=lambda _context, state, answer: set_connections(state, answer, owner=False),
 )
 
+POOL_SECRETS = ("uri", "privateUri", "password")
 
-def configuration(
-    kind: str,
-    noun: str,
-    properties: tuple[Property, ...],
-    check: Callable[[Context, Plan], None] = lambda _context, _plan: None,
-) -> ResourceType:
-    """The settings of a cluster. kind: the end of the type's and the id's name. check: raises where they do not fit."""
 
-    def send(context: Context, plan: Plan) -> None:
-        """Sets what is planned. As with the official plugin, a zero is taken for nothing and not sent."""
-        check(context, plan)
-        body = encode(plan.type.properties, known(plan.state))
-        context.api.call("PATCH", fill("/v2/databases/{clusterId}/config", plan.state), {"config": body})
+def get_ca(context: Context, arguments: State) -> State:
+    """The certificate of a cluster's certificate authority, as PEM."""
+    cluster = arguments["clusterId"]
+    answer = context.api.get(fill("/v2/databases/{clusterId}/ca", arguments))
+    return {"id": cluster, "clusterId": cluster, "certificate": from_base64(answer["ca"]["certificate"])}
 
-    def create(context: Context, plan: Plan) -> tuple[str, dict[str, Any]]:
-        send(context, plan)
-        return f"{plan.get('clusterId')}/{kind.lower()}-config", {}
 
-    return ResourceType(
-        token=f"digitalocean:index/database{kind}Config:Database{kind}Config",
-        noun=noun,
-        item="/v2/databases/{clusterId}/config",
-        root="config",
-        adopt=lambda identity: {"id": f"{identity}/{kind.lower()}-config", "clusterId": identity},
-        properties=(CLUSTER_ID, *properties),
-        create=create,
-        update=send,
-        # There is nothing to delete: a cluster always has a configuration.
-        delete=lambda _context, _state: None,
-    )
+def get_pool(context: Context, arguments: State) -> State:
+    """The connection pool of a cluster and a name. Raises ApiError where there is none."""
+    found = context.api.get(fill(POOL.item, arguments))["pool"]
+    cluster = arguments["clusterId"]
+    state: State = {"id": f"{cluster}/{found['name']}", "clusterId": cluster, **decode(POOL.properties, found)}
+    set_connections(state, found, owner=False)
+    return state

@@ -1,19 +1,17 @@
 """Read replicas: made when the first backup allows it, waited for, resized under their own UUID."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
 from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.connections import connection_properties, set_connections
 from localcloud.providers.digitalocean.database_cluster import STORAGE_SIZE, wait_until_online
-from localcloud.providers.digitalocean.database_parts import CLUSTER_ID, NAME, adopted
+from localcloud.providers.digitalocean.database_parts import NAME, part
 from localcloud.providers.digitalocean.tags import tags
 from localcloud.providers.http import quoted
 from localcloud.providers.operations import fill, request_body
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Mode, ResourceType, State, text
+from localcloud.providers.schema import Mode, State, text
 
 FIRST_BACKUP_TIMEOUT_SECONDS = 20 * 60.0
 
@@ -51,24 +49,20 @@ def _update(context: Context, plan: Plan) -> None:
     _wait_until_online(context, plan.state)
 
 
-REPLICA = ResourceType(
-    token="digitalocean:index/databaseReplica:DatabaseReplica",  # noqa: S106
-    noun="read replica",
-    collection="/v2/databases/{clusterId}/replicas",
-    item="/v2/databases/{clusterId}/replicas/{name}",
-    root="replica",
-    adopt=adopted("replicas/"),
-    properties=(
-        CLUSTER_ID,
-        NAME,
-        text("uuid", Mode.COMPUTED, wire="id"),
-        text("region", replace=True, keep_empty=True),
-        text("size", keep_empty=True),
-        text("privateNetworkUuid", Mode.OPTIONAL_COMPUTED, replace=True, keep_empty=True),
-        tags(replace=True),
-        STORAGE_SIZE,
-        *connection_properties(),
-    ),
+REPLICA = part(
+    "Replica",
+    "read replica",
+    "replicas",
+    "replica",
+    "replicas/",
+    NAME,
+    text("uuid", Mode.COMPUTED, wire="id"),
+    text("region", replace=True, keep_empty=True),
+    text("size", keep_empty=True),
+    text("privateNetworkUuid", Mode.OPTIONAL_COMPUTED, replace=True, keep_empty=True),
+    tags(replace=True),
+    STORAGE_SIZE,
+    *connection_properties(),
     create=_create,
     settle=_settle,
     finish=lambda _context, state, answer: set_connections(state, answer),

@@ -1,7 +1,5 @@
 """Droplets: waited for until they are active, resized while they are off."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Firewalls of Droplets."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

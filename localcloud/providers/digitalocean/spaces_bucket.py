@@ -1,7 +1,5 @@
 """Buckets in Spaces."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree.ElementTree import Element

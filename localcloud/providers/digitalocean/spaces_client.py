@@ -1,7 +1,5 @@
 """Spaces' S3 API as a client: where it is, signed requests, and errors a person can act on."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os

@@ -1,21 +1,9 @@
 """Tags of a resource, added and taken off one by one as the API has it."""
 
-from __future__ import annotations
-
-from typing import Any
-
 from localcloud.providers.context import Context
 from localcloud.providers.http import quoted
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Kind, Mode, Property, ResourceType, integer, text, texts
-
-COUNTS = {
-    "dropletsCount": "droplets",
-    "imagesCount": "images",
-    "volumesCount": "volumes",
-    "volumeSnapshotsCount": "volume_snapshots",
-    "databasesCount": "databases",
-}
+from localcloud.providers.schema import Kind, Property, texts
 
 
 def tags(*, replace: bool = False, keep_empty: bool = False) -> Property:
@@ -32,25 +20,3 @@ def set_tags(context: Context, plan: Plan, resource_type: str) -> None:
     for name in sorted(after - before):
         context.api.call("POST", "/v2/tags", {"name": name})
         context.api.call("POST", f"/v2/tags/{quoted(name)}/resources", target)
-
-
-def _finish(_context: Context, state: dict[str, Any], answer: Any) -> None:
-    counts = answer.get("resources") or {}
-    state["totalResourceCount"] = counts.get("count", 0)
-    for name, key in COUNTS.items():
-        state[name] = (counts.get(key) or {}).get("count", 0)
-
-
-TAG = ResourceType(
-    token="digitalocean:index/tag:Tag",  # noqa: S106
-    noun="tag",
-    collection="/v2/tags",
-    root="tag",
-    identify=lambda _state, answer: str(answer["name"]),
-    properties=(
-        text("name", Mode.REQUIRED, autonamed=True, replace=True),
-        integer("totalResourceCount", Mode.COMPUTED, received=False),
-        *(integer(name, Mode.COMPUTED, received=False) for name in COUNTS),
-    ),
-    finish=_finish,
-)

@@ -1,20 +1,15 @@
-"""Volumes, and their attachment to Droplets."""
-
-from __future__ import annotations
+"""Volumes."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.actions import act_and_wait
-from localcloud.providers.digitalocean.database_parts import unique_id
 from localcloud.providers.digitalocean.tags import set_tags, tags
-from localcloud.providers.http import quoted
-from localcloud.providers.operations import GoneError, fill
+from localcloud.providers.operations import fill
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import Kind, Mode, ResourceType, State, each, integer, text, texts
 
-PENDING_TIMEOUT_SECONDS = 5 * 60.0
 _FILESYSTEMS = ("ext4", "xfs")
 
 
@@ -76,44 +71,4 @@ VOLUME = ResourceType(
     body=_body,
     finish=_finish,
     update=_update,
-)
-
-
-def _attached(context: Context, state: Mapping[str, Any]) -> bool:
-    volume = context.api.get(f"/v2/volumes/{quoted(state['volumeId'])}")["volume"]
-    return list(volume.get("droplet_ids") or [])[:1] == [state["dropletId"]]
-
-
-def _order(context: Context, state: Mapping[str, Any], kind: str) -> None:
-    """A Droplet does one thing at a time: while it is busy it says so, and is asked again."""
-    order = {"type": kind, "droplet_id": state["dropletId"]}
-    context.insist(
-        f"the Droplet {state['dropletId']} to finish what it is doing",
-        lambda: act_and_wait(context, f"/v2/volumes/{quoted(state['volumeId'])}", order),
-        lambda error: error.status == 422 and "pending event" in str(error),
-        interval=1.0,
-        timeout=PENDING_TIMEOUT_SECONDS,
-    )
-
-
-def _attach(context: Context, plan: Plan) -> tuple[str, Mapping[str, Any]]:
-    if not _attached(context, plan.state):
-        _order(context, plan.state, "attach")
-    return unique_id(f"{plan.get('dropletId')}-{plan.get('volumeId')}-"), {}
-
-
-def _read_attachment(context: Context, state: State) -> Mapping[str, Any]:
-    if not _attached(context, state):
-        raise GoneError
-    return {}
-
-
-ATTACHMENT = ResourceType(
-    token="digitalocean:index/volumeAttachment:VolumeAttachment",  # noqa: S106
-    noun="volume attachment",
-    properties=(integer("dropletId", Mode.REQUIRED, replace=True), text("volumeId", Mode.REQUIRED, replace=True)),
-    create=_attach,
-    read=_read_attachment,
-    delete=lambda context, state: _order(context, state, "detach"),
-    received=False,
 )

@@ -1,12 +1,10 @@
 """VPCs."""
 
-from __future__ import annotations
-
 from localcloud.providers.context import Context
 from localcloud.providers.operations import fill
 from localcloud.providers.planning import Plan
 from localcloud.providers.schema import Mode, ResourceType, State, boolean, text
-from localcloud.providers.values import decode, go_time
+from localcloud.providers.values import go_time
 
 DELETE_TIMEOUT_SECONDS = 120.0
 
@@ -47,26 +45,3 @@ VPC = ResourceType(
     update=_update,
     delete=_delete,
 )
-
-
-def get_vpc(context: Context, arguments: State) -> State:
-    """The VPC of an id or a name, or the default one of a region. Raises LookupError where there is not exactly one."""
-    given = [name for name in ("id", "region", "name") if arguments.get(name)]
-    if len(given) != 1:
-        raise ValueError("give exactly one of id, name and region")
-    if given == ["id"]:
-        found = context.api.get(fill(VPC.item, arguments))["vpc"]
-    else:
-        key, value = given[0], arguments[given[0]]
-        matching = [
-            vpc
-            for vpc in context.pages("/v2/vpcs", "vpcs")
-            if vpc.get(key) == value and (key == "name" or vpc.get("default"))
-        ]
-        if len(matching) != 1:
-            what = f"named {value}" if key == "name" else f"that is the default of {value}"
-            raise LookupError(f"there are {len(matching)} VPCs {what}; one is needed")
-        found = matching[0]
-    state = {"id": found["id"], **decode(VPC.properties, found)}
-    state["urn"] = state.pop("vpcUrn")
-    return state

@@ -1,7 +1,5 @@
 """The random provider: passwords made once and kept until their keepers change."""
 
-from __future__ import annotations
-
 import secrets
 import string
 from collections.abc import Mapping
