@@ -1,5 +1,6 @@
 """A database of one's own that the internet can reach."""
 
+import pulumi
 import pulumi_digitalocean as digitalocean
 
 from tests.policies.stacks.shop import shop
@@ -13,4 +14,5 @@ digitalocean.Droplet(
     image="debian-12-x64",
     tags=["shop"],
     user_data="#!/bin/sh\napt-get install --yes postgresql",
+    opts=pulumi.ResourceOptions(protect=True),
 )
