@@ -9,6 +9,7 @@ import pulumi
 
 from trellis import migrator
 from trellis.settings import AppSettings, ClusterSettings, Settings
+from trellis.settings.resolved import numbered
 
 from .app import App, AppArgs, AppDatabase
 from .cache import Cache, CacheArgs
@@ -128,9 +129,8 @@ class System(pulumi.ComponentResource):
         trusted = [droplet.id for droplet in droplets.values()]
         around = _Surroundings(network=network, copy=copy, droplets=trusted, files=files, root=args.root, tags=tags)
         made = {
-            # The first one's component has the name that it had before there were moves.
             cluster.made_as: _platform(
-                f"{name}-{cluster.key}{cluster.made_as.removeprefix(cluster.name)}", cluster, settings, around, inside
+                numbered(f"{name}-{cluster.key}", cluster.generation), cluster, settings, around, inside
             )
             for cluster in settings.standing
         }

@@ -157,7 +157,7 @@ class Machine:
     def _accepts_orders(self) -> bool:
         """Whether systemd is far enough to be told something."""
         leader = self._leader()
-        return leader is not None and Path(f"/proc/{leader}/root/run/systemd/private").exists()
+        return leader is not None and Path("/proc", str(leader), "root", "run", "systemd", "private").exists()
 
     def _inside(self) -> tuple[str, ...]:
         leader = self._leader()

@@ -203,6 +203,19 @@ def test_a_cut_that_was_stopped_goes_on_or_back(pair: Pair) -> None:
         assert not again.snapshots
 
 
+def test_a_comparison_opens_no_side_that_was_closed(pair: Pair) -> None:
+    followed(pair)
+    with cutting.held_still(pair) as snapshots:
+        differences, _, _ = snapshots.differences()
+    assert not differences
+    assert cutting.serving(pair) is pair.old
+    with pair.old.connect() as connection:
+        fences.close(pair.old, connection)
+    with pytest.raises(OperationError, match="no side takes writes"), cutting.held_still(pair):
+        pass
+    assert cutting.serving(pair) is None
+
+
 def test_what_differs_is_named(pair: Pair) -> None:
     followed(pair)
     with pair.new.connect() as new:

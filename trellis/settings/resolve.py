@@ -103,28 +103,17 @@ def _cluster(
     made_key: str, cluster: Cluster, key: str, system: System, chosen: StackConfig, source: Source, root: Path
 ) -> ClusterSettings:
     """The cluster that applications use, with the one beside it where it moves."""
-    managed = chosen.mode is Mode.MANAGED
-    size = cluster.size(chosen.phase) if managed else Size(plan=cluster.size(chosen.phase).plan)
-    wanted = _stands(made_key, cluster, size, key, system, chosen, source, root)
+    wanted = _stands(made_key, cluster, key, system, chosen, source, root)
     move = chosen.moves.get(made_key)
     if move is None:
         return wanted
-    wanted = replace(wanted, made_as=_made_as(cluster.name, move.wanted))
+    wanted = replace(wanted, generation=move.wanted)
     if move.old is None:
         return wanted
-    before = move.old
+    before = cluster.model_copy(update={"version": move.old.version, "phases": {chosen.phase: _size_of(move.old)}})
     old = replace(
-        _stands(
-            made_key,
-            cluster.model_copy(update={"version": before.version, "phases": {chosen.phase: _size_of(before)}}),
-            _size_of(before),
-            key,
-            system,
-            chosen,
-            source,
-            root,
-        ),
-        made_as=_made_as(cluster.name, before.generation),
+        _stands(made_key, before, key, system, chosen, source, root),
+        generation=move.old.generation,
     )
     new = replace(wanted, fresh=True)
     return replace(new, beside=old) if move.serving == move.wanted else replace(old, beside=new)
@@ -134,21 +123,11 @@ def _size_of(before: Standing) -> Size:
     return Size(plan=before.plan, nodes=before.nodes, replicas=before.replicas, edition=before.edition)
 
 
-def _made_as(name: str, generation: int) -> str:
-    return name if generation == 1 else f"{name}-{generation}"
-
-
 def _stands(
-    made_key: str,
-    cluster: Cluster,
-    size: Size,
-    key: str,
-    system: System,
-    chosen: StackConfig,
-    source: Source,
-    root: Path,
+    made_key: str, cluster: Cluster, key: str, system: System, chosen: StackConfig, source: Source, root: Path
 ) -> ClusterSettings:
     managed = chosen.mode is Mode.MANAGED
+    size = cluster.size(chosen.phase) if managed else Size(plan=cluster.size(chosen.phase).plan)
     plan = _plan(cluster, chosen.phase, chosen.mode)
     edition = size.edition or chosen.edition or Edition.STANDARD
     _recoverable(cluster, key, chosen.mode, source)
@@ -158,7 +137,6 @@ def _stands(
     return ClusterSettings(
         key=made_key,
         name=cluster.name,
-        made_as=cluster.name,
         edition=edition,
         version=cluster.version,
         plan=plan,

@@ -17,6 +17,11 @@ def physical(name: str, suffix: str) -> str:
     return f"{name}-{suffix}" if suffix else name
 
 
+def numbered(name: str, generation: int) -> str:
+    """A name with a cluster's generation behind it. The first keeps the name that it had before there were moves."""
+    return name if generation == 1 else f"{name}-{generation}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
     """A database and the folder of its SQL. roles: placeholder -> user. seeds: the folder of test data, where asked."""
@@ -43,8 +48,7 @@ class ClusterSettings:
     """A cluster at one phase.
 
     key: its name in the system file, with the database behind it where each has a cluster of its own.
-    name: its name in every stack. made_as: the same with the number of moves behind it; `Settings.physical` gives the
-    one at DigitalOcean.
+    name: its name in every stack. generation: 1, and one more for each move.
     beside: the one that it moves to or has come from, while both stand. fresh: whether it is the new one of the two,
     whose schema comes from the other.
     plan: of a node; in the mode self-hosted the figures of the Droplet and its volume.
@@ -54,7 +58,6 @@ class ClusterSettings:
 
     key: str
     name: str
-    made_as: str
     edition: Edition
     version: str
     plan: Plan
@@ -67,8 +70,14 @@ class ClusterSettings:
     maintenance: Maintenance
     self_hosted: SelfHosted | None
     monthly_usd: float
+    generation: int = 1
     beside: "ClusterSettings | None" = None
     fresh: bool = False
+
+    @property
+    def made_as(self) -> str:
+        """Its name among the stack's resources; `Settings.physical` gives the one at DigitalOcean."""
+        return numbered(self.name, self.generation)
 
 
 @dataclass(frozen=True, kw_only=True)

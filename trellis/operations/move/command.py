@@ -14,6 +14,7 @@ from trellis.operations.move import comparing, copying, cutting, fences, streams
 from trellis.operations.move.sides import Pair
 from trellis.operations.move.stands import Stack, Stands
 from trellis.operations.terminal import confirm, paint, say, tell
+from trellis.settings.resolved import numbered
 
 # How often progress is told, in seconds.
 _EVERY = 2.0
@@ -59,7 +60,7 @@ def _plan(stack: Stack, moving: Sequence[Stands]) -> int:
 def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey]) -> None:
     cluster = stands.settings
     say(paint(f"{cluster.name}: {', '.join(stands.differs)}", "bold"))
-    new = f"{cluster.name}-{stands.generation}"
+    new = numbered(cluster.name, stands.generation)
     say(f"  A new cluster, {new}, stands beside {cluster.made_as} until `trellis move finish`.")
     say(f"  It costs about ${cluster.monthly_usd:.0f} a month; for that time both are paid for.")
     for found in surveys:
@@ -143,7 +144,7 @@ def _status(stack: Stack, moving: Sequence[Stands]) -> int:
         with stack.pairs(stands) as pairs:
             for pair in pairs:
                 serving = cutting.serving(pair)
-                source, target = (pair.new, pair.old) if serving is pair.new else (pair.old, pair.new)
+                source, target = pair.way(to_new=serving is not pair.new)
                 progress = streams.progress(pair, source, target)
                 told.append(
                     {
@@ -168,8 +169,7 @@ def _verify(stack: Stack, moving: Sequence[Stands]) -> int:
     same = True
     for _, pairs in _standing(stack, moving):
         for pair in pairs:
-            old_serves = cutting.serving(pair) is pair.old
-            with pair.held(), cutting.held_still(pair, old_serves=old_serves) as snapshots:
+            with pair.held(), cutting.held_still(pair) as snapshots:
                 same &= _tell_compared(pair, snapshots)
     return 0 if same else 1
 
@@ -185,7 +185,7 @@ def _rollback(stack: Stack, moving: Sequence[Stands]) -> int:
 def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
     for stands, pairs in _standing(stack, moving):
         for pair in pairs:
-            source, target = (pair.old, pair.new) if to_new else (pair.new, pair.old)
+            source, target = pair.way(to_new=to_new)
             if cutting.serving(pair) is source and not cutting.is_close_behind(source, target):
                 raise OperationError(
                     f"{target.name} is more than {cutting.CLOSE_BEHIND:.0f} s behind {source.name}, and writes would "
@@ -194,7 +194,7 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
             if to_new:
                 comparing.refresh_views(pair.new)
         # Apps first: their deployment takes minutes, and the cut less than a second.
-        stack.record(stands, serving=stands.number(new=to_new))
+        stack.record(stands, serving=stands.ends[1 if to_new else 0].generation)
     _deploy(stack)
     same = True
     for stands, pairs in _standing(stack, list(stack.moving())):
@@ -214,30 +214,31 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
 
 def _finish(stack: Stack, moving: Sequence[Stands]) -> int:
     for stands, pairs in _standing(stack, moving):
-        beside = stands.beside
-        # A run that was stopped has taken the fence away, and the other side is closed for ever.
-        left = [pair for pair in pairs if _is_fenced(pair, new=stands.new_serves)]
-        for pair in left:
-            serving = cutting.serving(pair)
-            if serving is None or serving.cluster != stands.settings.made_as:
-                raise OperationError(f"{pair.old.name}: apps and writes are on two clusters. Make the cut again first.")
-        question = f"{beside.made_as} is deleted with all data in it; {stands.settings.made_as} stays. Go on?"
-        answer = True if stack.options.yes else confirm(question)
-        if not answer:
-            raise OperationError(f"{beside.made_as} would be deleted. Nothing was changed. Say --yes.")
-        for pair in pairs:
-            with pair.held():
-                for source, target in ((pair.old, pair.new), (pair.new, pair.old)):
-                    streams.unsubscribe(pair, source, target)
+        kept, beside = stands.settings, stands.beside
+        with ExitStack() as held:
+            for pair in pairs:
+                held.enter_context(pair.held())
+                # A run that was stopped has taken the fence away, and the other side is closed for ever.
+                if _is_fenced(pair, new=stands.new_serves):
+                    serving = cutting.serving(pair)
+                    if serving is None or serving.cluster != kept.made_as:
+                        raise OperationError(
+                            f"{pair.old.name}: apps and writes are on two clusters. Make the cut again first."
+                        )
+            question = f"{beside.made_as} is deleted with all data in it; {kept.made_as} stays. Go on?"
+            if not (stack.options.yes or confirm(question)):
+                raise OperationError(f"{beside.made_as} would be deleted. Nothing was changed. Say --yes.")
+            for pair in pairs:
+                for to_new in (True, False):
+                    streams.unsubscribe(pair, *pair.way(to_new=to_new))
                 with (pair.new if stands.new_serves else pair.old).connect() as connection:
                     streams.unpublish(connection)
                     fences.take_down(connection)
-        number = stands.number(new=stands.new_serves)
         lost = [beside.made_as, *(f"{beside.made_as}-{database.name}" for database in beside.databases)]
         stack.engine.unprotect(lost)
-        stack.record(stands, old=None, wanted=number, serving=number)
+        stack.record(stands, old=None, wanted=kept.generation, serving=kept.generation)
         _deploy(stack, may_delete=lost)
-        say(f"{stands.settings.name} is {stands.settings.made_as} now, and {beside.made_as} is gone.")
+        say(f"{kept.name} is {kept.made_as} now, and {beside.made_as} is gone.")
     return 0
 
 

@@ -56,7 +56,7 @@ def cut(pairs: Sequence[Pair], *, to_new: bool) -> Iterator[Cut]:
     where a writer does not end or the last change does not arrive; the sides take writes where they did before then.
     """
     with ExitStack() as opened:
-        ends = [_End.of(pair, to_new, opened) for pair in pairs]
+        ends = [_End.of(pair, opened, to_new=to_new) for pair in pairs]
         # What is open already is where an earlier run came to.
         left = [end for end in ends if not fences.is_open(end.there)]
         started = time.monotonic()
@@ -76,10 +76,16 @@ def cut(pairs: Sequence[Pair], *, to_new: bool) -> Iterator[Cut]:
 
 
 @contextmanager
-def held_still(pair: Pair, *, old_serves: bool) -> Iterator[Snapshots]:
-    """Snapshots of both sides as of one moment, for which writers wait a blink. Raises OperationError as `cut` does."""
+def held_still(pair: Pair) -> Iterator[Snapshots]:
+    """Snapshots of both sides as of one moment, for which writers wait a blink. The pair is held.
+
+    Raises OperationError as `cut` does, and where no side takes writes: to end this would open one.
+    """
+    at = serving(pair)
+    if at is None:
+        raise OperationError(f"{pair.old.name}: a cut was stopped, and no side takes writes. Make it again first.")
     with ExitStack() as opened:
-        end = _End.of(pair, old_serves, opened)
+        end = _End.of(pair, opened, to_new=at is pair.old)
         token = fences.close(end.source, end.here)
         try:
             _await(end, token, CLOSE_BEHIND)
@@ -100,8 +106,8 @@ class _End:
     there: Connection
 
     @classmethod
-    def of(cls, pair: Pair, forward: bool, opened: ExitStack) -> "_End":
-        source, target = (pair.old, pair.new) if forward else (pair.new, pair.old)
+    def of(cls, pair: Pair, opened: ExitStack, *, to_new: bool) -> "_End":
+        source, target = pair.way(to_new=to_new)
         here, there = (opened.enter_context(side.connect()) for side in (source, target))
         return cls(pair=pair, source=source, target=target, here=here, there=there)
 

@@ -8,7 +8,7 @@ began before. To open takes no lock.
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import psycopg
 
@@ -56,13 +56,10 @@ def set_up(connection: Connection, *, closed: bool) -> None:
                 f"CREATE TABLE {SCHEMA}.marks (token uuid PRIMARY KEY, made timestamptz NOT NULL DEFAULT now());"
                 f"{_function(closed=closed)}"
             )
-    bare = connection.execute(
-        f"SELECT nspname, relname FROM ({TABLES}) t WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g"  # noqa: S608
-        " WHERE g.tgrelid = t.oid AND g.tgname = %s)",
-        (_TRIGGER,),
-    ).fetchall()
-    for schema, name in bare:
-        table = f"{identifier(schema)}.{identifier(name)}"
+    fenced = _fenced(connection)
+    for table in tables(connection):
+        if table in fenced:
+            continue
         _patiently(
             connection,
             f"CREATE TRIGGER {_TRIGGER} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table}"
@@ -73,13 +70,7 @@ def set_up(connection: Connection, *, closed: bool) -> None:
 
 def take_down(connection: Connection) -> None:
     """Takes fence and marks away."""
-    fenced = connection.execute(
-        f"SELECT nspname, relname FROM ({TABLES}) t WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger g"  # noqa: S608
-        " WHERE g.tgrelid = t.oid AND g.tgname = %s)",
-        (_TRIGGER,),
-    ).fetchall()
-    for schema, name in fenced:
-        table = f"{identifier(schema)}.{identifier(name)}"
+    for table in _fenced(connection):
         _patiently(connection, f"DROP TRIGGER {_TRIGGER} ON {table}", [table])
     connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
 
@@ -118,8 +109,8 @@ def mark(connection: Connection) -> str:
     return token
 
 
-def arrives(connection: Connection, token: str, seconds: float, told: Callable[[], None] = lambda: None) -> bool:
-    """Whether a mark of the other side gets here within so many seconds. told: called now and then meanwhile."""
+def arrives(connection: Connection, token: str, seconds: float) -> bool:
+    """Whether a mark of the other side gets here within so many seconds."""
     until = time.monotonic() + seconds
     pause = 0.002
     while True:
@@ -128,7 +119,16 @@ def arrives(connection: Connection, token: str, seconds: float, told: Callable[[
             return bool(found)
         time.sleep(pause)
         pause = min(pause * 1.5, 0.25)
-        told()
+
+
+def _fenced(connection: Connection) -> list[str]:
+    """The quoted names of the tables that have the fence. Their partitions have one each, of their own."""
+    found = connection.execute(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE g.tgname = %s ORDER BY 1, 2",
+        (_TRIGGER,),
+    ).fetchall()
+    return [f"{identifier(schema)}.{identifier(name)}" for schema, name in found]
 
 
 def _function(*, closed: bool) -> str:

@@ -62,6 +62,10 @@ class Pair:
     old: Side
     new: Side
 
+    def way(self, *, to_new: bool) -> tuple[Side, Side]:
+        """Where a stream comes from, and where it leads."""
+        return (self.old, self.new) if to_new else (self.new, self.old)
+
     @property
     def link(self) -> str:
         """The name of subscriptions and slots: a slot's is one a server."""

@@ -4,7 +4,7 @@ import json
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -24,15 +24,16 @@ MOVES = "trellis:moves"
 
 @dataclass(frozen=True, kw_only=True)
 class Stands:
-    """A cluster that moves, or is to. differs: what is deployed and what is asked for, in words; empty once both stand.
+    """A cluster that moves, or is to. Of one that is to, and has no second one yet:
 
-    deployed: the old one as `trellis:moves` records it. generation: the new one's number.
+    differs: what is deployed and what is asked for, in words. deployed: it, as `trellis:moves` records it.
+    generation: the new one's number.
     """
 
     settings: "ClusterSettings"
-    differs: tuple[str, ...]
-    deployed: Mapping[str, str | int]
-    generation: int
+    differs: tuple[str, ...] = ()
+    deployed: Mapping[str, str | int] = field(default_factory=dict)
+    generation: int = 0
 
     @property
     def both_stand(self) -> bool:
@@ -50,11 +51,6 @@ class Stands:
         old, new = self.ends
         return f"{old.name}: {_in_words(old)} → {_in_words(new)}"
 
-    def number(self, *, new: bool) -> int:
-        """The number of the new or the old cluster."""
-        made = self.ends[1 if new else 0]
-        return _number(made)
-
     @property
     def beside(self) -> "ClusterSettings":
         """The one that applications do not use. Raises OperationError where only one stands."""
@@ -66,10 +62,6 @@ class Stands:
     def ends(self) -> "tuple[ClusterSettings, ClusterSettings]":
         """The old and the new one."""
         return (self.beside, self.settings) if self.new_serves else (self.settings, self.beside)
-
-
-def _number(cluster: "ClusterSettings") -> int:
-    return int(cluster.made_as.removeprefix(cluster.name).lstrip("-") or 1)
 
 
 def _in_words(cluster: "ClusterSettings") -> str:
@@ -90,7 +82,7 @@ class Stack:
         state = self.engine.state(secrets=True)
         for cluster in self.settings.clusters:
             if cluster.beside:
-                yield Stands(settings=cluster, differs=(), deployed={}, generation=0)
+                yield Stands(settings=cluster)
             elif found := self._differing(cluster, state.get("resources") or ()):
                 yield found
 
@@ -122,14 +114,13 @@ class Stack:
                 "stays in its region, because network and apps would have to come along. Deploy another stack there, "
                 "and restore a dump into it."
             )
-        generation = _number(cluster)
         replicas = sum(one["type"] == REPLICA and one["inputs"].get("clusterId") == made["id"] for one in resources)
         return Stands(
             settings=cluster,
             differs=tuple(differs),
-            generation=generation + 1,
+            generation=cluster.generation + 1,
             deployed={
-                "generation": generation,
+                "generation": cluster.generation,
                 "version": str(inputs["version"]),
                 "plan": str(inputs["size"]),
                 "nodes": int(inputs.get("nodeCount", 1)),
