@@ -250,7 +250,7 @@ def test_a_folder_that_cannot_be_used(trellis: Trellis, write: Write, tmp_path: 
     ("arguments", "said"),
     [
         (["--no-shadow"], "squawk is not installed, and `check` needs it: pip install squawk-cli=="),
-        ([], "The shadow run needs pg_dump, and it is not on PATH."),
+        ([], "This needs pg_dump, and it is not on PATH."),
     ],
 )
 def test_a_missing_program_is_said(write: Write, tmp_path: Path, arguments: list[str], said: str) -> None:

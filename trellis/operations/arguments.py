@@ -75,6 +75,9 @@ def _migrate(command: argparse.ArgumentParser) -> None:
     _which(command)
     command.add_argument("--dry-run", action="store_true", help="show what would be applied, and apply nothing")
     command.add_argument("--target", type=_version, metavar="VERSION", help="newest version to apply")
+    command.add_argument(
+        "--backup", action="store_true", help="first make a backup in backups.to, where anything is pending"
+    )
     _tolerance(command)
     command.add_argument(
         "--lock-timeout", type=_seconds, metavar="SECONDS", help="longest wait of a statement for a lock (default: 5)"
@@ -206,6 +209,113 @@ def _move(command: argparse.ArgumentParser) -> None:
     command.add_argument("--yes", action="store_true", help="do not ask")
     _json(command)
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
+
+
+def _backup(command: argparse.ArgumentParser) -> None:
+    _recover(command)
+    command.add_argument(
+        "--to",
+        metavar="PLACE",
+        help="a folder, spaces://bucket/prefix, or `spaces` for the bucket of backups.to (default: backups.to)",
+    )
+    command.add_argument(
+        "--recipient",
+        action="append",
+        default=[],
+        dest="recipients",
+        metavar="KEY",
+        help="one more public key of age to encrypt to, besides backups.recipients",
+    )
+    command.add_argument("--new-key", type=Path, metavar="FILE", help="only write a new secret key to this file")
+    _json(command)
+    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+
+
+def _drill(command: argparse.ArgumentParser) -> None:
+    _clusters(command)
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--at", metavar="TIME", help="a moment of the past, UTC: 2026-01-31T19:25:22Z (default: now)")
+    what.add_argument("--sweep", action="store_true", help="only delete what drills that were killed have left")
+    _from(what)
+    _identity(command)
+    command.add_argument(
+        "--output", type=Path, metavar="FILE", help="where the report goes (default: .trellis/drills/<stack>/)"
+    )
+    _json(command)
+
+
+def _rescue(command: argparse.ArgumentParser) -> None:
+    _recover(command)
+    when = command.add_mutually_exclusive_group(required=True)
+    when.add_argument("--at", metavar="TIME", help="a moment when the rows were there, UTC: 2026-01-31T19:25:22Z")
+    _from(when)
+    _identity(command)
+    command.add_argument(
+        "--table",
+        action="append",
+        required=True,
+        dest="tables",
+        metavar="NAME",
+        help="a table, with its schema where several have the name; may be given several times",
+    )
+    command.add_argument("--where", metavar="SQL", help="only rows that this was true of then")
+    command.add_argument(
+        "--changed", action="store_true", help="also set rows back that are there and differ; their later writes go"
+    )
+    command.add_argument(
+        "--database", metavar="NAME", help="cluster/database, or a database's name, where the stack has several"
+    )
+    _confirmation(command)
+    _json(command)
+    command.set_defaults(clusters=[], databases=[], url=None, folder=None, schema="public")
+
+
+def _clusters(command: argparse.ArgumentParser) -> None:
+    command.add_argument("clusters", nargs="*", metavar="CLUSTER", help="names in the system file (default: all)")
+    _recover(command)
+    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+
+
+def _restore(command: argparse.ArgumentParser) -> None:
+    _restore_from(command)
+    _json(command)
+
+
+def _restore_from(command: argparse.ArgumentParser) -> None:
+    backup = command.add_argument_group("from a backup, without a stack or a cloud")
+    _from(backup, required=True)
+    _identity(backup)
+    backup.add_argument(
+        "--to",
+        metavar="URL",
+        required=True,
+        help="postgresql://user@host:port/database, which is empty; the password in PGPASSWORD or a password file",
+    )
+    backup.add_argument("--region", default="nyc3", help="where the bucket is (default: nyc3)")
+    backup.add_argument(
+        "--database", metavar="NAME", help="cluster/database, or a database's name, where the backup has several"
+    )
+
+
+def _from(command: "Group", *, required: bool = False) -> None:
+    command.add_argument(
+        "--from",
+        dest="backup",
+        metavar="BACKUP",
+        required=required,
+        help="a backup's folder or spaces://bucket/prefix/stack/time; without its time the newest there",
+    )
+
+
+def _identity(command: "Group") -> None:
+    named = os.environ.get("TRELLIS_IDENTITY")
+    command.add_argument(
+        "--identity",
+        type=Path,
+        default=Path(named) if named else None,
+        metavar="FILE",
+        help="the secret key of a backup that is encrypted (default: TRELLIS_IDENTITY)",
+    )
 
 
 def _recover(command: argparse.ArgumentParser) -> None:
@@ -395,6 +505,37 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "  rollback  the same the other way; nothing is lost\n"
         "  finish    end the streams and delete the cluster that is not used",
         _move,
+    ),
+    "backup": (
+        "dump every database of a stack, and keep the dumps elsewhere",
+        "Dumps each database as of one moment, with roles and grants, compressed and, with a public key, encrypted.\n"
+        "A manifest tells versions, checksums and rows. Deletes what backups.keep of the system file does not ask to\n"
+        "keep, and nothing that it did not make. One that is killed leaves nothing that looks whole; an upload goes\n"
+        "on with the next run. To Spaces: the key in SPACES_ACCESS_KEY_ID and SPACES_SECRET_ACCESS_KEY.",
+        _backup,
+    ),
+    "restore": (
+        "put a backup back into an empty database",
+        "Restores a database of a backup, whole or not at all, then compares every table with the manifest.\n"
+        "Needs no stack and no cloud: any PostgreSQL of the dump's version or a newer one. Roles come without\n"
+        "passwords, for nobody but a superuser reads them.",
+        _restore,
+    ),
+    "drill": (
+        "prove that a stack's data come back, and how fast",
+        "Restores each cluster beside itself, into one that admits this run alone: as of now, of a moment, or from a\n"
+        "backup (`--from newest` is the last one in backups.to). Compares schema, grants, history and every row as\n"
+        "far as the source can be read at that point, measures against the system's objectives, deletes the cluster,\n"
+        "and leaves a report and a line in .trellis/records. What a killed drill leaves, the next one deletes. A\n"
+        "cluster costs money while it stands.",
+        _drill,
+    ),
+    "rescue": (
+        "bring back rows that were there at a moment and are not now",
+        "Restores the past into a cluster beside the stack's, which admits this run alone and is deleted in the end;\n"
+        "shows the rows that are missing now, or differ, and puts the missing ones back by key, in one transaction.\n"
+        "What was written since stays. Triggers fire, and are named before.",
+        _rescue,
     ),
     "recover": (
         "finish what a killed `pulumi up` left open",

@@ -24,6 +24,10 @@ _MODULES = {
     "up": "trellis.operations.up",
     "check": "trellis.operations.check",
     "move": "trellis.operations.move.command",
+    "backup": "trellis.operations.backup.command",
+    "restore": "trellis.operations.restore",
+    "drill": "trellis.operations.drill.command",
+    "rescue": "trellis.operations.rescue.command",
     "diagram": "trellis.operations.diagram.command",
     "preview-report": "trellis.operations.preview_report.command",
 }

@@ -80,6 +80,28 @@ examples:
   trellis move start --stack prod              a second cluster follows
   trellis move cutover --stack prod            it takes over
   trellis move finish --stack prod             the old one goes""",
+    "backup": """\
+examples:
+  trellis backup --new-key backups.key         once; keep it elsewhere
+  trellis backup --stack prod                  to backups.to of the system
+  trellis backup --stack prod --to backups     to a folder""",
+    "restore": """\
+examples:
+  trellis restore --from backups/prod --to postgresql://admin@localhost/villa
+  trellis restore --from spaces://villa-backups/dumps/prod --to "$URL" \\
+    --identity backups.key""",
+    "drill": """\
+examples:
+  trellis drill --stack prod                   as of now, every cluster
+  trellis drill --stack prod --at 2026-01-31T19:25:22Z
+  trellis drill --stack prod --from newest --identity backups.key
+  trellis drill --stack prod --sweep           what killed drills left""",
+    "rescue": """\
+examples:
+  trellis rescue --stack prod --at 2026-01-31T19:25Z --table buyers --dry-run
+  trellis rescue --stack prod --at 2026-01-31T19:25Z --table buyers \\
+    --where "status = 'active'" --yes
+  trellis rescue --stack prod --from newest --table buyers""",
     "recover": """\
 example:
   trellis recover --stack prod""",

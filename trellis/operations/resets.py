@@ -41,7 +41,7 @@ def reset(database: Database, options: Options) -> Report:
 def _refuse_production(database: Database) -> None:
     if database.sources.production:
         raise MigrationError(
-            "This stack is production (trellis:environment), where nothing is reset. To go back in time, restore a"
-            " backup into a new cluster.",
+            "This stack is production (trellis:environment), where nothing is reset. `trellis rescue` brings rows of"
+            " the past back, `trellis restore` a whole database of a backup.",
             state="Nothing was changed.",
         )

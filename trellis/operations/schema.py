@@ -61,7 +61,20 @@ def run(options: Namespace) -> int:
                 return _finish(options, planned, shown=True)
             if not _agreed(work.question, planned):
                 return _finish(options, planned, shown=True, failed=True)
+        if getattr(options, "backup", False) and not options.dry_run:
+            _back_up(options, databases)
         return _finish(options, each(databases, perform(work.do), stop))
+
+
+def _back_up(options: Namespace, databases: Sequence[Database]) -> None:
+    """Makes a backup of the stack where a migration of these is pending. Raises OperationError where it fails."""
+    if options.url is not None:
+        raise WrongCall(
+            "--backup belongs to a stack: a database of --url has no place for backups. Nothing was changed."
+        )
+    from trellis.operations.backup.command import before_migrations
+
+    before_migrations(options.stack, options.config_file, databases, _options(options, Stop(), None))
 
 
 def _options(options: Namespace, stop: Stop, name: str | None) -> Options:

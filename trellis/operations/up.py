@@ -36,12 +36,31 @@ def run(options: Namespace) -> int:
         if plan.code:
             return plan.code
         _refuse_loss(plan.planned, options.may_delete)
+    if any(map(_holds_data, made)) and clouds.config.get("trellis:backupBefore") == "true":
+        _back_up(options)
     done = _deploy_whole(engine, options)
     failed = [_name(step["urn"]) for step in done.failed if _is_new_cluster(step)]
     # Where there is data, another mode would leave it behind.
     if done.code == 0 or not failed or engine.config("trellis:fallback") != SELF_HOSTED or any(map(_holds_data, made)):
         return done.code
     return _fall_back(engine, options, failed)
+
+
+def _back_up(options: Namespace) -> None:
+    """Makes a backup where migrations are pending. Raises OperationError where it fails: then nothing is deployed."""
+    from trellis.migrator import MigrationError
+    from trellis.migrator import Options as How
+    from trellis.operations.backup.command import before_migrations
+    from trellis.operations.databases import standing
+
+    which = Namespace(
+        stack=options.stack, config_file=options.config_file, databases=[], url=None, folder=None, schema="public"
+    )
+    try:
+        with standing(which) as (databases, _):
+            before_migrations(options.stack, options.config_file, databases, How())
+    except MigrationError as error:
+        raise OperationError(f"no backup before the migrations, so nothing is deployed: {error.message}") from None
 
 
 def _fall_back(engine: Engine, options: Namespace, failed: Iterable[str]) -> int:

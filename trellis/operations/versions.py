@@ -9,11 +9,14 @@ _PACKAGES = ("pulumi", "pulumi-digitalocean", "pulumi-cloudflare", "pulumi-rando
 
 
 def own() -> str:
-    """This program's version: of the installed package, else of the checkout."""
+    """This program's version: of the checkout, else of the installed package; "unknown" in a copy without either."""
     project = Path(__file__).resolve().parents[2] / "pyproject.toml"
     if project.is_file():
         return str(tomllib.loads(project.read_text())["project"]["version"])
-    return version("trellis")
+    try:
+        return version("trellis")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def describe() -> str:

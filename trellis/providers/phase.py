@@ -21,7 +21,7 @@ class PhaseProvider(Provider):
                     "phase",
                     f"trellis:phase is {news['phase']}, but {_olds['phase']} is deployed. DigitalOcean does not shrink "
                     f"a cluster's plan or storage. Nothing was changed. Set trellis:phase to {_olds['phase']} or "
-                    "later; to go back, restore a backup into a new stack.",
+                    "later; to go back: `trellis backup`, and `trellis restore --from` it into a new stack.",
                 )
             )
         # A state of before has neither, and was both.
@@ -34,10 +34,11 @@ class PhaseProvider(Provider):
                     dynamic.CheckFailure(
                         key,
                         f"trellis:{key} is {news[key]}, but {deployed} is deployed. The change would delete the "
-                        f"clusters with their data. Nothing was changed. Set trellis:{key} back to {deployed}. Or dump "
-                        f"the data, {'deploy once with trellis:protect: never, ' if protected else ''}write "
+                        f"clusters with their data. Nothing was changed. Set trellis:{key} back to {deployed}. Or save "
+                        "the data with `trellis backup`, "
+                        f"{'deploy once with trellis:protect: never, ' if protected else ''}write "
                         f"trellis:abandon: {deployed} into the stack's config to say that they may go, run again, and "
-                        "restore into the new clusters.",
+                        "`trellis restore --from` the backup into the new clusters.",
                     )
                 )
         # A stack whose names have no suffix does not record one.

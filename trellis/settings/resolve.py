@@ -65,6 +65,8 @@ def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> 
         droplets=system.droplets,
         dns=dns,
         alerts=system.alerts,
+        backups=system.backups,
+        objectives=system.objectives,
     )
 
 

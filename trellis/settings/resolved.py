@@ -8,6 +8,7 @@ from trellis.settings.app import App, Droplet
 from trellis.settings.budget import ConnectionBudget
 from trellis.settings.catalogue import SPACES_MONTHLY_USD, Edition, Phase, Plan, monthly_usd
 from trellis.settings.cluster import Cache, Maintenance, PoolMode, SelfHosted
+from trellis.settings.recovery import Backups, Objectives
 from trellis.settings.stack import Copy, Layout
 from trellis.settings.system import Alerts, Mode
 
@@ -158,6 +159,8 @@ class Settings:
     droplets: Mapping[str, Droplet]
     dns: DnsSettings | None
     alerts: Alerts
+    backups: Backups | None
+    objectives: Objectives | None
 
     def physical(self, name: str) -> str:
         """What something of this name is called at DigitalOcean."""

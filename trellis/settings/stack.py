@@ -165,6 +165,7 @@ class StackConfig(Camel):
     caches: tuple[Slug, ...] = ()
     copy_to: Annotated[Copy | None, BeforeValidator(lambda value: value or None)] = None
     seed_data: bool = False
+    backup_before: bool = False
     connection_files: Annotated[Annotated[str, AfterValidator(_folder)] | None, EmptyIsNone] = None
     ssh_keys: tuple[Annotated[str, AfterValidator(_ssh_key)], ...] = ()
     prices: dict[Annotated[str, AfterValidator(_priced)], Annotated[float, Field(ge=0)]] = {}

@@ -10,6 +10,7 @@ from trellis.settings.app import App, Dns, Droplet
 from trellis.settings.catalogue import SELF_HOSTED_VERSIONS
 from trellis.settings.cluster import Cache, Cluster
 from trellis.settings.model import AppName, Email, Misfit, Model, PrivateRange, Region, Slug, unknown
+from trellis.settings.recovery import Backups, Objectives
 
 
 class Mode(StrEnum):
@@ -50,6 +51,8 @@ class System(Model):
     droplets: dict[Slug, Droplet] = {}
     dns: Dns | None = None
     alerts: Alerts
+    backups: Backups | None = None
+    objectives: Objectives | None = None
 
     @model_validator(mode="after")
     def _references(self) -> Self:

@@ -108,14 +108,14 @@ RULES: tuple[Rule, ...] = (
         name="trellis-whole-table-delete",
         severity=Severity.ERROR,
         pattern=_pattern(rf"DELETE\s+FROM\s+(?:ONLY\s+)?{NAME}(?:\s|;|$)(?!.*\bWHERE\b)"),
-        message="A DELETE without WHERE removes every row; only a restore brings them back.",
+        message="A DELETE without WHERE removes every row; only `trellis rescue` brings them back.",
         advice="Say which rows. Where all are meant: -- trellis-ignore trellis-whole-table-delete",
     ),
     Rule(
         name="trellis-truncate",
         severity=Severity.ERROR,
         pattern=_pattern(rf"TRUNCATE\s+(?:TABLE\s+)?(?:ONLY\s+)?{NAME}"),
-        message="TRUNCATE removes every row and blocks readers; only a restore brings the rows back.",
+        message="TRUNCATE removes every row and blocks readers; only `trellis rescue` brings them back.",
         advice="Where that is meant: -- trellis-ignore trellis-truncate",
     ),
     Rule(

@@ -58,7 +58,7 @@ class Snapshots:
     def differences(self) -> tuple[Sequence[Difference], int, int]:
         """What differs, and how many tables and rows were compared. Reads every row of both sides."""
         with ThreadPoolExecutor(len(self._sides)) as pool:
-            old, new = ({table.name: table for table in side} for side in pool.map(_summed, self._sides))
+            old, new = ({table.name: table for table in side} for side in pool.map(summed, self._sides))
         found = [
             Difference(name=name, old=old.get(name), new=new.get(name))
             for name in sorted(old.keys() | new.keys())
@@ -67,7 +67,8 @@ class Snapshots:
         return found, len(old), sum(table.rows for table in old.values())
 
 
-def _summed(connection: Connection) -> list[Table]:
+def summed(connection: Connection) -> list[Table]:
+    """Every table with its rows counted and summed, as of the transaction's snapshot."""
     found = []
     for name in fences.tables(connection, whole=True):
         # By name: a column that was dropped and made anew stands elsewhere on the other side.

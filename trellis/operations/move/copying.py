@@ -24,7 +24,7 @@ def copy_schema(pair: Pair) -> Sequence[str]:
     nothing of the schema is there then.
     """
     with pair.old.connect() as old, pair.new.connect() as new:
-        lacks = [*_attempted(new, _roles(old, new)), *_attempted(new, _settings(old))]
+        lacks = [*_attempted(new, _roles(old, new)), *_attempted(new, settings(old))]
         if fences.is_set_up(new):
             return lacks
         if fences.tables(new):
@@ -88,7 +88,7 @@ def _roles(old: Connection, new: Connection) -> Iterator[str]:
             yield f"GRANT {identifier(group)} TO {identifier(member)}"
 
 
-def _settings(old: Connection) -> Iterator[str]:
+def settings(old: Connection) -> Iterator[str]:
     """What sets the database's own settings and who may connect to it."""
     database = identifier(old.info.dbname)
     found = old.execute(

@@ -52,8 +52,8 @@ def dump_program(major: str) -> Path:
     if same or others:
         return max(same, key=_version) if same else others[0]
     raise OperationError(
-        "The shadow run needs pg_dump, and it is not on PATH. Install PostgreSQL's client programs. Without a"
-        " shadow run: --no-shadow."
+        "This needs pg_dump, and it is not on PATH. Install PostgreSQL's client programs. `trellis check` runs without:"
+        " --no-shadow."
     )
 
 

@@ -1,0 +1,162 @@
+"""A restored database that is not what it was is told, and so is one that came too late."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.migrator.servers import Database, PostgreSQL
+from tests.operations.conftest import ROOT
+from trellis.migrator import Target, migrate
+from trellis.operations import databases, records
+from trellis.operations.drill import verifying
+from trellis.operations.drill.report import Drilled, markdown
+from trellis.operations.drill.verifying import Check
+from trellis.operations.move.copying import settings
+from trellis.operations.move.sides import Side
+
+FOLDER = ROOT / "migrations" / "villa" / "villa"
+INSERT = "INSERT INTO public.profiles (address) VALUES ({})"
+
+
+@pytest.fixture
+def restored(server: PostgreSQL, database: Database) -> Iterator[Database]:
+    """A copy of a database in use."""
+    with database.connect() as connection:
+        connection.execute("CREATE ROLE villa_app LOGIN")
+        migrate(Target(database.parameters()), FOLDER, {"app_role": "villa_app"})
+        connection.execute(INSERT.format("generate_series(1, 50)"))
+    with server.connect() as connection:
+        connection.execute(f"CREATE DATABASE copied TEMPLATE {database.name}")
+        with side(database).connect() as here:
+            for statement in settings(here):
+                connection.execute(statement.replace(database.name, "copied").encode())
+    yield Database(server, "copied")
+    with server.connect() as connection:
+        connection.execute("DROP DATABASE copied WITH (FORCE)")
+    with database.connect() as connection:
+        connection.execute("DROP OWNED BY villa_app; DROP ROLE villa_app")
+
+
+def side(database: Database) -> Side:
+    return Side(cluster="villa-db", database=database.name, target=Target(database.parameters()), peer={})
+
+
+def stacks(database: Database) -> databases.Database:
+    sources = databases.Sources(
+        name="villa-db/villa", database="villa", folder=FOLDER, placeholders={"app_role": "villa_app"}
+    )
+    return databases.Database(sources=sources, target=Target(database.parameters()))
+
+
+def test_the_same_is_told_as_the_same(database: Database, restored: Database) -> None:
+    before = verifying.sums(side(database))
+    rows = verifying.rows_between("villa", before, before, verifying.sums(side(restored)))
+    schema = verifying.schema(stacks(database), side(database), side(restored))
+    history = verifying.history(stacks(database), side(restored))
+    assert all(check.ok for check in (rows, schema, history)), (rows, schema, history)
+
+
+def test_rows_that_are_missing_or_others(database: Database, restored: Database) -> None:
+    before = verifying.sums(side(database))
+    with restored.connect() as connection:
+        connection.execute("DELETE FROM profiles WHERE address = '7'")
+    check = verifying.rows_between("villa", before, before, verifying.sums(side(restored)))
+    assert (check.ok, check.found) == (False, 'not as they were: "public"."profiles"')
+    with restored.connect() as connection:
+        connection.execute(INSERT.format("'7'"))
+    assert not verifying.rows_between("villa", before, before, verifying.sums(side(restored))).ok
+
+
+def test_a_table_that_is_written_to_meanwhile_is_told_and_not_judged(database: Database, restored: Database) -> None:
+    before = verifying.sums(side(database))
+    with database.connect() as connection:
+        connection.execute(INSERT.format("generate_series(51, 60)"))
+    after, there = verifying.sums(side(database)), verifying.sums(side(restored))
+    check = verifying.rows_between("villa", before, after, there)
+    assert check.ok
+    assert 'written to meanwhile: "public"."profiles" 50 rows, 50 before and 60 after' in check.found
+    lacking = {name: table for name, table in there.items() if name != '"public"."profiles"'}
+    assert not verifying.rows_between("villa", before, after, lacking).ok
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("REVOKE INSERT ON profiles FROM villa_app", "acl public.TABLE profiles"),
+        ("DROP INDEX idx_profiles_nickname", "index public.idx_profiles_nickname"),
+        ("ALTER FUNCTION update_updated_at() OWNER TO villa_app", "function public.update_updated_at()"),
+        ("REVOKE CONNECT ON DATABASE copied FROM villa_app", "GRANT CONNECT ON DATABASE TO"),
+    ],
+)
+def test_schema_owners_and_grants(database: Database, restored: Database, change: str, found: str) -> None:
+    with restored.connect() as connection:
+        connection.execute(change)
+    check = verifying.schema(stacks(database), side(database), side(restored))
+    assert (check.ok, found in check.found) == (False, True), check.found
+
+
+def test_a_history_that_is_not_that_of_the_files(database: Database, restored: Database) -> None:
+    with restored.connect() as connection:
+        connection.execute("UPDATE flyway_schema_history SET checksum = 1 WHERE version = '1.0.2'")
+    check = verifying.history(stacks(database), side(restored))
+    assert (check.ok, "changed after it was applied" in check.found) == (False, True), check.found
+
+
+def test_the_newest_row(database: Database, restored: Database) -> None:
+    now = verifying.now(side(database))
+    with database.connect() as connection:
+        connection.execute("UPDATE profiles SET created_at = now() - interval '1 hour'")
+    with restored.connect() as connection:
+        connection.execute("ALTER TABLE profiles DISABLE TRIGGER ALL")
+        connection.execute("UPDATE profiles SET created_at = now() - interval '3 hours', updated_at = created_at")
+        connection.execute("UPDATE profiles SET updated_at = created_at - interval '3 hours'")
+    later = now + timedelta(minutes=1)
+    newest, last = verifying.newest(side(database), later), verifying.newest(side(restored), later)
+    assert newest is not None
+    assert last is not None
+    assert newest - last > timedelta(hours=1)
+    assert verifying.newest(side(database), datetime(2000, 1, 1, tzinfo=UTC)) is None
+
+
+def drilled(**changed: object) -> Drilled:
+    moment = datetime(2026, 11, 27, 4, tzinfo=UTC)
+    facts: dict[str, object] = {
+        "cluster": "villa-db", "temporary": "villa-db-drill-1", "source": "villa-db", "began": moment, "wanted": moment,
+        "rto": 300.0, "rpo": 5.0, "objective_rto": timedelta(minutes=15), "objective_rpo": timedelta(minutes=10),
+        "checks": (Check(database="villa-db/villa", what="rows", ok=True, found="a|b"),),
+    }  # fmt: skip
+    return Drilled(**(facts | changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changed", "ok"),
+    [
+        ({}, True),
+        ({"rto": 901.0}, False),
+        ({"rpo": 601.0}, False),
+        ({"rpo": None}, False),
+        ({"rpo": None, "objective_rpo": None}, True),
+        ({"rto": 9e9, "objective_rto": None}, True),
+        ({"checks": (Check(database="villa-db/villa", what="rows", ok=False, found="gone"),)}, False),
+    ],
+)
+def test_what_is_promised_is_what_is_judged(changed: dict[str, object], ok: bool) -> None:
+    one = drilled(**changed)
+    assert (one.ok, one.to_dict()["ok"]) == (ok, ok)
+    assert f"## villa-db: {'proven' if ok else '**not proven**'}" in markdown("prod", (one,))
+
+
+def test_records_are_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert records.read("prod") == []
+    records.append("prod", kind="drill", cluster="villa-db", ok=True, rto_seconds=1.5)
+    file = tmp_path / ".trellis" / "records" / "prod.jsonl"
+    with file.open("a") as opened:
+        opened.write('{"kind": "dri\n')
+    records.append("prod", kind="backup", cluster="villa-db", ok=False, error="a\nb")
+    first, second = records.read("prod")
+    assert (first["kind"], first["stack"], first["ok"], first["rto_seconds"]) == ("drill", "prod", True, 1.5)
+    assert (second["error"], datetime.fromisoformat(second["at"]).tzinfo) == ("a\nb", UTC)
