@@ -56,6 +56,17 @@ def admin(stack: LocalStack) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+def test_a_backup_and_a_drill_of_it(stack: LocalStack, tmp_path: Path) -> None:
+    refused = stack.trellis("drill")
+    assert (refused.code, "no cloud keeps its past. Give --from" in refused.text) == (2, True), refused.text
+    done = stack.trellis("backup", "--to", str(tmp_path))
+    assert done.code == 0, done.text
+    done = stack.trellis("drill", "--from", str(tmp_path / stack.name), "--output", str(tmp_path / "report.md"))
+    assert done.code == 0, done.text
+    assert f"## {CLUSTER}: proven" in (tmp_path / "report.md").read_text()
+    assert stack.api("GET", "/v2/databases")["databases"] == []
+
+
 def test_a_pool_is_no_way_to_a_session_of_the_superuser(stack: LocalStack, admin: psycopg.Connection[Any]) -> None:
     for name, database, mode in (
         ("x", "postgres user=postgres", "session"),
