@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from tests.stacks.harness import LocalStack, from_address, local_stack, program_copy, wait_for
 from trellis.development.bring import Parts
-from trellis.operations.backup import manifest, packing
+from trellis.operations.backup import manifest, packing, places
 
 BUCKET = "villa-backups"
 DECLARED = """
@@ -142,6 +143,35 @@ def test_an_upload_that_was_killed_goes_on(stack: LocalStack) -> None:
     assert manifest.moment(made["name"])
 
 
+def test_an_upload_that_never_went_on_is_given_up_and_nothing_else(
+    stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SPACES_ENDPOINT_URL", "SPACES_ACCESS_KEY_ID", "SPACES_SECRET_ACCESS_KEY", "HTTP_PROXY"):
+        monkeypatch.setenv(name, stack.stack.environment[name])
+    there = places.place(f"spaces://{BUCKET}/dumps", stack.name, "sfo3", {})
+    assert isinstance(there, places.Spaces)
+    mark = b'{"made_by": "trellis backup"}'
+    today = manifest.named(datetime.now(UTC))
+    for key, data in {
+        "20260101T000000Z/started.json": mark,
+        "20260101T000000Z/villa-db/villa.dump.zst": b"half",
+        # Somebody else's, one under way, and what has another name.
+        "20260102T000000Z/started.json": b"{}",
+        f"{today}/started.json": mark,
+        "mine/started.json": mark,
+        "20260103T000000Z/notes.txt": b"kept",
+    }.items():
+        there._put(f"dumps/{stack.name}/{key}", data)
+    there.give_up()
+    left = sorted(key.split("/", 2)[2] for key in there._keys())
+    for key in ("20260102T000000Z/started.json", f"{today}/started.json", "mine/started.json"):
+        assert key in left
+    assert "20260103T000000Z/notes.txt" in left
+    assert [key for key in left if key.startswith("20260101")] == []
+    assert [one.name for one in there.backups()] != []
+    there.delete(today)
+
+
 def drills(stack: LocalStack) -> list[dict[str, Any]]:
     """Temporary clusters that there are."""
     return [one for one in stack.api("GET", "/v2/databases")["databases"] if "-drill-" in one["name"]]
@@ -243,6 +273,14 @@ def test_what_a_killed_drill_left_is_swept_and_nothing_else(stack: LocalStack) -
     finally:
         for identifier in made:
             stack.api("DELETE", f"/v2/databases/{identifier}")
+
+
+def test_a_cluster_whose_order_was_not_answered_is_deleted(stack: LocalStack) -> None:
+    stack.api("POST", "/_local/faults", {"fault": "lost-response", "path": r"^/v2/databases$", "method": "POST"})
+    done = stack.trellis("drill")
+    assert (done.code, "It may have been carried out" in done.text) == (1, True), done.text
+    assert done.text.count(": deleted") == 1
+    assert drills(stack) == []
 
 
 def test_a_drill_that_is_interrupted_deletes_its_cluster(stack: LocalStack) -> None:

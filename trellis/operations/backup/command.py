@@ -34,7 +34,8 @@ _MIB = 1 << 20
 def run(options: Namespace) -> int:
     """Makes a backup of every database of a stack; returns the exit code."""
     if options.new_key:
-        public = packing.new_key(options.new_key)
+        with refusals_of_spaces():
+            public = packing.new_key(options.new_key)
         say(f"{options.new_key} holds a new secret key: keep it where no cloud of yours is. Its public key, for")
         say(f"backups.recipients of the system file: {public}")
         return 0

@@ -21,6 +21,7 @@ _ENDPOINT = "https://{{.Region}}.digitaloceanspaces.com"
 _PARTIAL = ".partial"
 # Says of a backup on its way to Spaces that it is ours. One that has not moved for a day is given up.
 _STARTED = "started.json"
+_MARK = f'{{"made_by": "{manifest.MADE_BY}"}}'.encode()
 _GIVEN_UP = timedelta(days=1)
 _PART = 16 << 20
 _MOST_PARTS = 9000
@@ -131,7 +132,7 @@ class Spaces:
         name = folder.name
         self._make_bucket()
         files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != manifest.FILE]
-        self._put(self._key(name, _STARTED), f'{{"made_by": "{manifest.MADE_BY}"}}'.encode())
+        self._put(self._key(name, _STARTED), _MARK)
         for path in files:
             self._upload(path, self._key(name, str(path.relative_to(folder))), tell)
         self._put(self._key(name, manifest.FILE), (folder / manifest.FILE).read_bytes())
@@ -156,16 +157,22 @@ class Spaces:
     def give_up(self) -> None:
         """Deletes what runs that were stopped a day ago and never went on have left."""
         keys = self._keys()
-        for key in keys:
+        for key in sorted(keys):
             name = key.removeprefix(self._prefix).partition("/")[0]
-            if key != self._key(name, _STARTED) or self._key(name, manifest.FILE) in keys:
-                continue
-            if datetime.now(UTC) - manifest.moment(name) > _GIVEN_UP:
+            if key == self._key(name, _STARTED) and self._key(name, manifest.FILE) not in keys and self._is_old(name):
                 for upload in self._uploads(self._key(name, "")):
                     self._client.abort_multipart_upload(
                         Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                     )
                 self.delete(name)
+
+    def _is_old(self, name: str) -> bool:
+        """Whether a backup that was begun is one of ours, and of yesterday."""
+        try:
+            age = datetime.now(UTC) - manifest.moment(name)
+        except ValueError:
+            return False
+        return age > _GIVEN_UP and self._get(self._key(name, _STARTED)) == _MARK
 
     def _upload(self, path: Path, key: str, tell: Callable[[str], None]) -> None:
         size = path.stat().st_size
