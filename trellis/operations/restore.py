@@ -5,7 +5,7 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from trellis.operations.backup import packing, places
-from trellis.operations.backup.command import refusals_of_spaces
+from trellis.operations.backup.command import refusals
 from trellis.operations.backup.manifest import Dump, Manifest
 from trellis.operations.backup.restoring import restore
 from trellis.operations.errors import WrongCall
@@ -25,7 +25,7 @@ def run(options: Namespace) -> int:
     except (MigrationError, KeyError):
         raise WrongCall("--to names a database: postgresql://user@host:port/database") from None
     side = Side(cluster=target.name.partition("/")[0], database=name, target=target, peer={})
-    with refusals_of_spaces():
+    with refusals():
         identities = packing.identities(options.identity)
         place, backup = places.found(options.backup, options.region, {})
         dump = chosen(backup, options.database)

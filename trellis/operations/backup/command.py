@@ -34,14 +34,14 @@ _MIB = 1 << 20
 def run(options: Namespace) -> int:
     """Makes a backup of every database of a stack; returns the exit code."""
     if options.new_key:
-        with refusals_of_spaces():
+        with refusals():
             public = packing.new_key(options.new_key)
         say(f"{options.new_key} holds a new secret key: keep it where no cloud of yours is. Its public key, for")
         say(f"backups.recipients of the system file: {public}")
         return 0
     engine = Engine(options.stack, options.config_file)
     settings = settings_of(engine, options)
-    with refusals_of_spaces():
+    with refusals():
         to = stacks_place(options, settings, engine)
         recipients = (*(settings.backups.recipients if settings.backups else ()), *options.recipients)
         made, deleted = back_up(options, settings, to, recipients)
@@ -70,7 +70,7 @@ def before_migrations(stack: str, config_file: Path | None, databases: Sequence[
     )  # fmt: skip
     engine = Engine(stack, config_file)
     settings = settings_of(engine, options)
-    with refusals_of_spaces():
+    with refusals():
         to = stacks_place(options, settings, engine)
         recipients = settings.backups.recipients if settings.backups else ()
         made, _ = back_up(options, settings, to, recipients)
@@ -181,14 +181,18 @@ def _forget(stack: str, settings: "Settings", to: Place) -> list[str]:
 
 
 @contextmanager
-def refusals_of_spaces() -> Iterator[None]:
-    """What Spaces refuse becomes an OperationError. Where their client is missing, one says how to install it."""
+def refusals() -> Iterator[None]:
+    """What Spaces or a disk refuse becomes an OperationError. A missing package is told with how to install it."""
     try:
         yield
     except ModuleNotFoundError as missing:
         if missing.name not in ("botocore", "pyrage", "zstandard"):
             raise
         raise OperationError(f"Backups need the package {missing.name}: pip install 'trellis[backup]'.") from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OperationError(f"{error.filename or 'A file'}: {error.strerror or error}.") from None
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "botocore":
             raise

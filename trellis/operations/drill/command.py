@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trellis.operations import records
 from trellis.operations.backup import packing, places
-from trellis.operations.backup.command import refusals_of_spaces, stacks_place
+from trellis.operations.backup.command import refusals, stacks_place
 from trellis.operations.backup.manifest import Manifest
 from trellis.operations.backup.places import Place
 from trellis.operations.backup.restoring import restore
@@ -34,7 +34,7 @@ _SETTLED = 1.0
 
 def run(options: Namespace) -> int:
     """Restores, verifies and measures; returns the exit code."""
-    with refusals_of_spaces(), origins.stack(options) as stack:
+    with refusals(), origins.stack(options) as stack:
         if options.sweep:
             for stood in stack.clusters:
                 with held(stood.sides[0]):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from trellis.operations.backup import packing
-from trellis.operations.backup.command import refusals_of_spaces
+from trellis.operations.backup.command import refusals
 from trellis.operations.backup.restoring import restore
 from trellis.operations.drill import origins
 from trellis.operations.drill.command import found, moment
@@ -23,7 +23,7 @@ from trellis.operations.terminal import confirm, say, tell
 
 def run(options: Namespace) -> int:
     """Shows what is lost, and puts it back; returns the exit code."""
-    with refusals_of_spaces(), origins.stack(options) as stack:
+    with refusals(), origins.stack(options) as stack:
         stood, source = _database(stack, options.database)
         with source.connect() as now:
             wanted = tables.named(now, options.tables)
