@@ -43,6 +43,21 @@ FILE = [
         id="app on a missing pool",
     ),
     pytest.param(
+        ("network:", "objectives: {rto: 15 minutes, rpo: 10m}\nnetwork:"),
+        "objectives.rto: '15 minutes' is no period such as 15m, 2h or 1d.",
+        id="period",
+    ),
+    pytest.param(
+        ("network:", "backups: {to: s3://x}\nnetwork:"),
+        "backups.to: 's3://x' does not have the form",
+        id="place of backups",
+    ),
+    pytest.param(
+        ("network:", "backups: {to: dumps, recipients: [AGE-SECRET-KEY-1]}\nnetwork:"),
+        "backups.recipients.0: this is no public key of age, which begins with age1.",
+        id="recipient",
+    ),
+    pytest.param(
         ("${pool.url}", "${pool.uri}"),
         "systems/shop.yaml:20, apps.shop-api.environment.DATABASE_URL: nobody defines the reference 'pool.uri'. "
         "Known: pool.url, pool.host,",

@@ -33,8 +33,10 @@ def stack(parts: Parts) -> Iterator[LocalStack]:
     """Villa in production, with 10,000 profiles, and a place for its backups."""
     with program_copy() as program, local_stack(parts, root=program) as stack:
         public = packing.new_key(key(stack))
-        with (program / "systems" / "villa.yaml").open("a") as villa:
-            villa.write(DECLARED.format(recipient=public))
+        villa = program / "systems" / "villa.yaml"
+        kept = "  keep: {days: 7, weeks: 4, months: 12}"
+        assert kept in villa.read_text()
+        villa.write_text(villa.read_text().replace(kept, kept + DECLARED.format(recipient=public)))
         stack.up()
         with administrator(stack) as connection:
             connection.execute(INSERT, (1, 10_000))
@@ -93,7 +95,10 @@ def restored(stack: LocalStack, backup: str) -> None:
     try:
         other = f"{uri.replace('/villa?', '/elsewhere?')}&sslrootcert={stack.authority()}"
         done = subprocess.run(
-            ("python", "-m", "trellis", "restore", "--from", backup, "--to", other, "--identity", str(key(stack))),
+            (
+                *("python", "-m", "trellis", "restore", "--from", backup, "--to", other, "--region", "sfo3"),
+                *("--identity", str(key(stack))),
+            ),
             cwd="/",
             env=stack.stack.environment | {"PYTHONPATH": str(stack.root), "PULUMI_BACKEND_URL": "nowhere"},
             capture_output=True,

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from trellis.settings.model import Model, Region
 
@@ -17,8 +17,15 @@ def _period(value: object) -> timedelta:
     return timedelta(seconds=int(value[:-1]) * _SECONDS[value[-1]])
 
 
+def _public(value: str) -> str:
+    if not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", value):
+        # It is not repeated: somebody may have put the secret key here.
+        raise ValueError("this is no public key of age, which begins with age1. `trellis backup --new-key` prints one")
+    return value
+
+
 Period = Annotated[timedelta, BeforeValidator(_period)]
-AgeRecipient = Annotated[str, StringConstraints(pattern=r"^age1[02-9ac-hj-np-z]{58}$")]
+AgeRecipient = Annotated[str, AfterValidator(_public)]
 Place = Annotated[
     str, StringConstraints(pattern=r"^(spaces://[a-z0-9][a-z0-9-]{1,61}[a-z0-9](/[A-Za-z0-9_-]+)*|[^:]+)$")
 ]
