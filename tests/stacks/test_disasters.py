@@ -307,7 +307,6 @@ def id_of(stack: LocalStack) -> str:
 def test_deleted_rows_come_back_and_later_writes_stay(stack: LocalStack) -> None:
     with administrator(stack) as connection:
         connection.execute(INSERT, (21_001, 21_050))
-        connection.execute(INSERT, (21_001, 21_050))
         connection.execute("UPDATE profiles SET avatar_seed = 'as it was' WHERE address < lpad('101', 42, '0')")
         ((there, moment),) = connection.execute("SELECT count(*), clock_timestamp() FROM profiles").fetchall()
         assert there >= 10_000
