@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.migrator.servers import PASSWORD, Database, PostgreSQL
+from tests.migrator.servers import PASSWORD, Database, PostgreSQL, parts
 from tests.operations.conftest import ROOT, Trellis, url
 from trellis.migrator import Target, migrate
 from trellis.operations.backup import manifest, packing
@@ -24,6 +25,7 @@ from trellis.operations.backup.manifest import Manifest
 from trellis.operations.backup.places import Folder
 from trellis.operations.backup.restoring import restore
 from trellis.operations.backup.retention import surplus
+from trellis.operations.check.shadow.entries import reached
 from trellis.operations.errors import OperationError
 from trellis.operations.move.sides import Side
 from trellis.settings.recovery import Keep
@@ -242,6 +244,16 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
         folder.made("20261127T000001Z"),
     ):
         pass
+
+
+def test_an_older_pg_dump_takes_the_way_of_a_newer_libpq() -> None:
+    """psycopg's libpq tells of a verified connection what that of PostgreSQL 15 refuses."""
+    dsn = "host=127.0.0.1 port=1 user=a dbname=b sslmode=verify-full sslcertmode=allow load_balance_hosts=disable"
+    told = SimpleNamespace(info=SimpleNamespace(dsn=dsn))
+    program = parts().postgresql / "15" / "bin" / "pg_dump"
+    for way, said in ((dsn, "invalid connection option"), (reached(told), "Connection refused")):  # type: ignore[arg-type]
+        done = subprocess.run([program, "-d", way], capture_output=True, text=True, check=False)
+        assert said in done.stderr
 
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import IO
 
+from trellis.operations.check.shadow.entries import reached
 from trellis.operations.check.shadow.programs import dump_program
 from trellis.operations.errors import OperationError
 from trellis.operations.move.sides import Connection
@@ -45,7 +46,7 @@ def started(
     environment = dict(_environment(connection.info.password))
     with TemporaryFile() as complaints, guard(environment) as mark:
         process = subprocess.Popen(
-            [str(program), *options, *(() if reads and writes else ("-d", connection.info.dsn))],
+            [str(program), *options, *(() if reads and writes else ("-d", reached(connection)))],
             env=environment,
             stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
             stdout=subprocess.PIPE if writes else subprocess.DEVNULL,

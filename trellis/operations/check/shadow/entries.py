@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from trellis.migrator.history import identifier
 from trellis.operations.check.shadow.programs import dump_program
@@ -22,6 +23,15 @@ _END = re.compile(r"^--\n-- PostgreSQL database dump complete\n--\n", re.MULTILI
 _BETWEEN = re.compile(r"(?:\n|\nSET default_(?:tablespace|table_access_method) = .*;)+\Z")
 # Servers that a database refers to keep their passwords in its schema.
 _PASSWORD = re.compile(r"(\bpassword[ =]+)(?:'(?:[^']|'')*'|[^\s']+)", re.IGNORECASE)
+
+
+# Parameters that libpq knows since 16 or later, and tells of a connection although nobody has set them.
+_NEWER = frozenset(
+    {
+        *("sslcertmode", "require_auth", "load_balance_hosts", "sslnegotiation"),
+        *("min_protocol_version", "max_protocol_version", "scram_client_key", "scram_server_key", "sslkeylogfile"),
+    }
+)
 
 
 class DumpError(Exception):
@@ -67,7 +77,7 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
             "--no-subscriptions",
             "--lock-wait-timeout=10s",
             "-d",
-            connection.info.dsn,
+            reached(connection),
         ],
         env=_environment(connection.info.password),
         capture_output=True,
@@ -78,6 +88,12 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
     if done.returncode:
         raise DumpError(done.stderr.strip())
     return entries(done.stdout)
+
+
+def reached(connection: psycopg.Connection[Any]) -> str:
+    """The way that a connection came, without its password and without what pg_dump of an older version refuses."""
+    kept = {name: value for name, value in conninfo_to_dict(connection.info.dsn).items() if name not in _NEWER}
+    return make_conninfo("", **kept)
 
 
 def _environment(password: str) -> Mapping[str, str]:
