@@ -20,7 +20,7 @@ from psycopg import sql
 
 from tests.stacks.harness import LocalStack, from_address, local_stack, wait_for
 from trellis.development.bring import Parts
-from trellis.server.arrangement import _served
+from trellis.server.arrangement import served
 from trellis.server.certificates import Authorities
 from trellis.server.scram import verifier
 
@@ -260,7 +260,7 @@ def test_a_certificate_is_renewed_by_the_next_up(stack: LocalStack, admin: psyco
     host, ports = str(urlsplit(_direct(stack)).hostname), (25060, 25061)
 
     def served() -> list[x509.Certificate]:
-        return [_served(host, port, stack.authority()) for port in ports]
+        return [served(host, port, stack.authority()) for port in ports]
 
     first, _ = served()
     assert timedelta(days=1094) < first.not_valid_after_utc - now < timedelta(days=1096)

@@ -208,6 +208,21 @@ def _move(command: argparse.ArgumentParser) -> None:
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
 
 
+def _status(command: argparse.ArgumentParser) -> None:
+    _recover(command)
+    command.add_argument(
+        "--watch", type=_seconds, metavar="SECONDS", help="look again, so many seconds after each look, until Ctrl-C"
+    )
+    command.add_argument(
+        "--grants",
+        action="store_true",
+        help="compare what roles hold with what the files give, built on a throw-away server of this machine",
+    )
+    _postgresql(command)
+    _json(command)
+    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+
+
 def _recover(command: argparse.ArgumentParser) -> None:
     add_stack(command)
     command.add_argument(
@@ -271,8 +286,13 @@ def _reviewer(command: argparse.ArgumentParser) -> None:
 
 def _shadow(command: argparse.ArgumentParser) -> None:
     shadow = command.add_argument_group("the shadow run").add_mutually_exclusive_group()
+    _postgresql(shadow)
+    shadow.add_argument("--no-shadow", action="store_true", help="look at the files only, run nothing")
+
+
+def _postgresql(command: "Group") -> None:
     named = os.environ.get("TRELLIS_POSTGRESQL")
-    shadow.add_argument(
+    command.add_argument(
         "--postgresql",
         type=Path,
         default=Path(named) if named else None,
@@ -280,7 +300,6 @@ def _shadow(command: argparse.ArgumentParser) -> None:
         help="a PostgreSQL installation, or a folder with one a major version (default: TRELLIS_POSTGRESQL, else the"
         " one of this machine)",
     )
-    shadow.add_argument("--no-shadow", action="store_true", help="look at the files only, run nothing")
 
 
 def _tolerance(command: "Group") -> None:
@@ -395,6 +414,13 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "  rollback  the same the other way; nothing is lost\n"
         "  finish    end the streams and delete the cluster that is not used",
         _move,
+    ),
+    "status": (
+        "show how a stack is, and what has to be done",
+        "Asks every cluster and database of a stack: ways in, size, connections, lag, slow statements, long\n"
+        "transactions, indexes, grants, pending migrations, backups, certificates. Changes nothing. Each finding\n"
+        "says what is wrong, how bad it is and what to do.",
+        _status,
     ),
     "recover": (
         "finish what a killed `pulumi up` left open",

@@ -24,6 +24,7 @@ _MODULES = {
     "up": "trellis.operations.up",
     "check": "trellis.operations.check",
     "move": "trellis.operations.move.command",
+    "status": "trellis.operations.status.command",
     "diagram": "trellis.operations.diagram.command",
     "preview-report": "trellis.operations.preview_report.command",
 }

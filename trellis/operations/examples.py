@@ -12,6 +12,7 @@ _ALWAYS = {
 _OF = {
     "info": {3: "migrations are pending (only with --exit-code)"},
     "preview-report": {4: "the pull request is held up"},
+    "status": {5: "something is to be looked at", 6: "something is critical"},
 }
 
 
@@ -20,6 +21,7 @@ def exit_codes(command: str | None = None) -> str:
     if command is None:
         codes = {**_ALWAYS, 3: "migrations are pending (only `info --exit-code`)"}
         codes[4] = "the pull request is held up (only `preview-report`)"
+        codes |= {code: f"{meaning} (only `status`)" for code, meaning in _OF["status"].items()}
     else:
         codes = {**_ALWAYS, **_OF.get(command, {})}
     return "\n".join(("exit codes:", *(f"  {code:<3}  {codes[code]}" for code in sorted(codes))))
@@ -80,6 +82,11 @@ examples:
   trellis move start --stack prod              a second cluster follows
   trellis move cutover --stack prod            it takes over
   trellis move finish --stack prod             the old one goes""",
+    "status": """\
+examples:
+  trellis status --stack prod
+  trellis status --stack prod --watch 10       until Ctrl-C
+  trellis status --stack prod --grants --json | jq '.findings[]'""",
     "recover": """\
 example:
   trellis recover --stack prod""",
