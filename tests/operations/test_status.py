@@ -1,48 +1,75 @@
 """`trellis status` on a stack: the real engine, the local cloud, real servers and pools."""
 
 import json
+import re
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.operations.conftest import Finished
 from tests.operations.test_stack import Command
 from tests.stacks.harness import local_stack, open_folder, program_copy, wait_for
+from tools import ROOT
 from trellis.development.bring import bring
+from trellis.operations.jobs import command as jobs
+from trellis.operations.jobs import runs as runs_of_jobs
+from trellis.operations.status import checking
+from trellis.operations.status.findings import Severity
+from trellis.operations.status.ways import Way, ways
+from trellis.settings.duties import Check
+from trellis.settings.resolved import CheckSettings
+
+
+class Status(Command):
+    """The command, and the ways that it takes."""
+
+    def ways(self) -> list[Way]:
+        """Those of the stack."""
+        outputs = self.stack.outputs()
+        (self.stack.root / "tudao-db.crt").write_text(outputs["ca_certificates"]["tudao-db"])
+        cluster: Any = Namespace(name="tudao-db")
+        return list(ways(cluster, outputs, self.stack.root))
 
 
 @pytest.fixture(scope="module")
-def command() -> Iterator[Command]:
+def command() -> Iterator[Status]:
     """The command, on a deployed TUDAO with a replica, in a checkout of its own."""
     with program_copy() as program, open_folder() as temporary:
         copy_to = {"region": "sfo3", "ipRange": "10.101.0.0/16"}
         with local_stack(bring(), "tudao", program, copyTo=copy_to) as stack:
             stack.up()
-            yield Command(stack, temporary)
+            yield Status(stack, temporary)
 
 
-def _status(command: Command, *options: str, **environment: str) -> Finished:
+def _jobs(command: Status, *options: str) -> Finished:
+    config = str(command.stack.config_file)
+    return command("jobs", "run", *options, "--stack", "tudao", "--config-file", config)
+
+
+def _status(command: Status, *options: str, **environment: str) -> Finished:
     config = str(command.stack.config_file)
     return command("status", "--stack", "tudao", "--config-file", config, *options, **environment)
 
 
-def _findings(command: Command, *options: str) -> dict[str, dict[str, Any]]:
+def _findings(command: Status, *options: str) -> dict[str, dict[str, Any]]:
     done = _status(command, "--json", *options)
     assert done.err == ""
     return {one["name"]: one for one in json.loads(done.out)["findings"]}
 
 
-def _records(command: Command) -> Path:
+def _records(command: Status) -> Path:
     return command.stack.root / ".trellis" / "records" / "tudao.jsonl"
 
 
-def test_a_new_stack_is_well(command: Command) -> None:
+def test_a_new_stack_is_well(command: Status) -> None:
     done = _status(command)
     assert (done.code, done.err) == (0, ""), done.out + done.err
     assert "\x1b" not in done.out
@@ -85,7 +112,7 @@ def test_a_new_stack_is_well(command: Command) -> None:
     assert list(command.temporary.iterdir()) == []
 
 
-def test_what_is_wrong_is_told_with_an_exit_code(command: Command) -> None:
+def test_what_is_wrong_is_told_with_an_exit_code(command: Status) -> None:
     stack = command.stack
     (direct,) = stack.outputs()["direct_uris"]["tudao-db"].values()
     with stack.connect(direct) as admin:
@@ -105,7 +132,7 @@ def test_what_is_wrong_is_told_with_an_exit_code(command: Command) -> None:
         new.unlink()
 
 
-def test_a_pool_that_is_full(command: Command) -> None:
+def test_a_pool_that_is_full(command: Status) -> None:
     outputs = command.stack.outputs()
     uri = outputs["pooled_uris"]["tudao-db"]["tudao-analytics-pool"]
 
@@ -120,7 +147,115 @@ def test_a_pool_that_is_full(command: Command) -> None:
         assert found["what"].startswith("3 of 3 server connections are at work")
 
 
-def test_grants_are_compared_with_the_files(command: Command) -> None:
+def test_a_check_of_the_system_file(command: Status) -> None:
+    uri = command.stack.outputs()["pooled_uris"]["tudao-db"]["tudao-pool"]
+    with command.stack.connect(uri) as app:
+        app.execute(
+            "INSERT INTO buyers (license_id, wallet, tier, status) VALUES"
+            " ('NODE-1', '0x1234567890abcdef1234567890abcdef12345678', 'standard', 'active')"
+        )
+        done = _status(command)
+        assert done.code == 6
+        assert "critical: tudao-db/tudao: 1, and 0 is the most. [unminted-buyers]" in done.out
+        assert "    tell ops@tudao.example" in done.out
+        found = _findings(command)["unminted-buyers"]
+        assert found["tell"] == ["ops@tudao.example"]
+        assert "POST /api/activate-wire" in found["do"]
+        # It tells how many, and nobody's wallet.
+        assert "0x1234" not in json.dumps(found)
+        app.execute("UPDATE buyers SET tx_hash = '0x' || repeat('a', 64)")
+    assert _status(command).code == 0
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("UPDATE buyers SET tier = 'standard' RETURNING 1", "cannot execute UPDATE in a read-only transaction"),
+        ("SELECT 1; COMMIT; DROP TABLE buyers", "cannot insert multiple commands into a prepared statement"),
+        ("SELECT count(*) FROM archive_run", 'relation "archive_run" does not exist'),
+        ("SELECT id, tier FROM buyers", "it gave 1 rows, and one with one number is wanted"),
+        ("SELECT 'many'", "it gave 'many', which is no number"),
+        ("SELECT pg_sleep(60)", "canceling statement due to statement timeout"),
+    ],
+)
+def test_a_check_that_cannot_be_asked(sql: str, said: str, command: Status) -> None:
+    way = next(one for one in command.ways() if one.kind == "pool" and one.name == "tudao-pool")
+    check = Check(pool="main.tudao-pool", sql=sql, do="x", severity="critical", timeout_seconds=1)
+    settings = CheckSettings(name="odd", check=check, cluster="tudao-db", pool="tudao-pool", database="tudao", tell=())
+    (finding,) = checking.judge(checking.ask(settings, way))
+    assert finding.severity is Severity.CRITICAL
+    assert said in finding.what
+
+
+def test_jobs_are_run_when_they_are_due_and_what_fails_is_told(command: Status) -> None:
+    (direct,) = command.stack.outputs()["direct_uris"]["tudao-db"].values()
+    with command.stack.connect(direct) as admin:
+
+        def runs(columns: str = "job, ok") -> list[Any]:
+            return admin.execute(f"SELECT {columns} FROM trellis.job_runs ORDER BY id".encode()).fetchall()
+
+        admin.execute(
+            "INSERT INTO buyers (license_id, wallet, tier, status, payment_method, created_at) VALUES"
+            " ('NODE-2', '0x1234567890abcdef1234567890abcdef12345678', 'standard', 'pending_wire', 'wire',"
+            " now() - interval '31 days')"
+        )
+        done = _jobs(command, "--due")
+        assert (done.code, done.err) == (0, ""), done.out
+        assert done.out.splitlines()[0].startswith("tudao-db/tudao, expire-wires: done in ")
+        assert done.out.splitlines()[0].endswith("s: expired 1")
+        assert runs() == [("expire-wires", True), ("archive-buyers", True), ("purge-refunds", True)]
+        assert admin.execute("SELECT status FROM buyers WHERE license_id = 'NODE-2'").fetchone() == ("expired",)
+        again = _jobs(command, "--due", "--json")
+        assert [one["ok"] for one in json.loads(again.out)["jobs"]] == [None] * 3
+        assert len(runs()) == 3
+        # Nobody but the administrator sees them.
+        analyst = command.stack.outputs()["pooled_uris"]["tudao-db"]["tudao-analytics-pool"]
+        with command.stack.connect(analyst) as other, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            other.execute("SELECT FROM trellis.job_runs")
+
+        # One that fails is a finding until it has gone well.
+        admin.execute("ALTER TABLE expired_wires RENAME TO moved")
+        try:
+            failed = _jobs(command, "expire-wires", "--json")
+            assert failed.code == 1
+            assert 'relation "expired_wires" does not exist' in json.loads(failed.out)["jobs"][0]["message"]
+            found = _findings(command)["job-failed"]
+            assert found["where"] == "tudao-db/tudao, expire-wires"
+            assert found["tell"] == ["dba@tudao.example"]
+        finally:
+            admin.execute("ALTER TABLE moved RENAME TO expired_wires")
+        assert _jobs(command, "expire-wires").code == 0
+        assert "job-failed" not in _findings(command)
+
+        # One that is under way is not begun twice, and one that was killed is told by the next.
+        admin.execute("SELECT pg_advisory_lock(%s, hashtext('purge-refunds'))", (runs_of_jobs.LOCK,))
+        admin.execute("INSERT INTO trellis.job_runs (job, due_at) VALUES ('purge-refunds', now())")
+        assert "another run of it is under way" in _jobs(command, "purge-refunds").out
+        admin.execute("SELECT pg_advisory_unlock_all()")
+        assert _jobs(command, "purge-refunds").code == 0
+        assert runs("job, ok, message")[-2:] == [
+            ("purge-refunds", False, "it was killed, or lost its server"),
+            ("purge-refunds", True, "purged 0"),
+        ]
+
+        # One that nobody ran is missed, once the stack is older than its time.
+        admin.execute("TRUNCATE trellis.job_runs")
+        assert "job-missed" not in _findings(command)
+        admin.execute("DROP SCHEMA trellis CASCADE")
+    unknown = _jobs(command, "vacuum")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "Known: expire-wires, archive-buyers, purge-refunds." in unknown.err
+    assert _jobs(command).code == 2
+
+
+def test_a_job_that_takes_too_long_is_cancelled(command: Status) -> None:
+    way = next(one for one in command.ways() if one.name == "tudao-analytics-pool" and one.kind == "pool")
+    assert jobs._work(way.target, "SELECT pg_sleep(60)", 0.5) == (False, "it took longer than 0.5 s and was cancelled")
+    # The next client of that pool has its own limits.
+    assert jobs._work(way.target, "SELECT pg_sleep(0.7) IS NULL AS void", 60) == (True, "void False")
+
+
+def test_grants_are_compared_with_the_files(command: Status) -> None:
     (direct,) = command.stack.outputs()["direct_uris"]["tudao-db"].values()
     clean = _status(command, "--grants")
     assert clean.code == 0, clean.out + clean.err
@@ -138,7 +273,25 @@ def test_grants_are_compared_with_the_files(command: Command) -> None:
     assert _status(command, "--grants").code == 0
 
 
-def test_records_of_sizes_and_drills(command: Command) -> None:
+def test_every_command_of_the_page(command: Status) -> None:
+    page = (ROOT / "docs" / "operate.md").read_text()
+    parts = {part.partition("\n")[0]: part for part in page.split("\n## ")}
+    lines = [
+        line
+        for title in ("Status", "Jobs")
+        for block in re.findall(r"^```sh\n(.*?)^```$", parts[title], re.MULTILINE | re.DOTALL)
+        for line in block.splitlines()
+    ]
+    assert len(lines) == 5
+    (command.stack.root / "Pulumi.tudao.yaml").write_text(command.stack.config_file.read_text())
+    for line in lines:
+        name, *arguments = line.split()
+        assert name == "trellis"
+        done = command(*arguments)
+        assert (done.code, done.err) == (0, ""), f"{line}\n{done.out}{done.err}"
+
+
+def test_records_of_sizes_and_drills(command: Status) -> None:
     file = _records(command)
     file.unlink(missing_ok=True)
     now = datetime.now(UTC)
@@ -174,7 +327,7 @@ def test_records_of_sizes_and_drills(command: Command) -> None:
     file.unlink()
 
 
-def test_watch_looks_again(command: Command) -> None:
+def test_watch_looks_again(command: Status) -> None:
     stopped = command.stack.root / "out"
     with (
         stopped.open("w") as out,
@@ -194,7 +347,7 @@ def test_watch_looks_again(command: Command) -> None:
     assert first["at"] <= second["at"]
 
 
-def test_what_cannot_be_reached(command: Command) -> None:
+def test_what_cannot_be_reached(command: Status) -> None:
     stack = command.stack
     blind = _status(command, "--json", DIGITALOCEAN_TOKEN="wrong")
     assert blind.code == 5

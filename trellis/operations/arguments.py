@@ -223,6 +223,17 @@ def _status(command: argparse.ArgumentParser) -> None:
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
 
 
+def _jobs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("run",), metavar="ACTION")
+    command.add_argument("names", nargs="*", metavar="JOB", help="run these now, whether due or not")
+    command.add_argument(
+        "--due", action="store_true", help="run those whose time has come and that have not run for it"
+    )
+    _recover(command)
+    _json(command)
+    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+
+
 def _recover(command: argparse.ArgumentParser) -> None:
     add_stack(command)
     command.add_argument(
@@ -421,6 +432,14 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "transactions, indexes, grants, pending migrations, backups, certificates. Changes nothing. Each finding\n"
         "says what is wrong, how bad it is and what to do.",
         _status,
+    ),
+    "jobs": (
+        "run the jobs of the system file that are due",
+        "Runs jobs, each in its database, as its pool's user or as the administrator:\n\n"
+        "  run         those that are named, or with --due those whose time has come\n\n"
+        "Each run is recorded in the database, in trellis.job_runs. One that failed is run again by the next call;\n"
+        "one that was missed, or failed, is a finding of `trellis status`.",
+        _jobs,
     ),
     "recover": (
         "finish what a killed `pulumi up` left open",

@@ -25,6 +25,7 @@ _MODULES = {
     "check": "trellis.operations.check",
     "move": "trellis.operations.move.command",
     "status": "trellis.operations.status.command",
+    "jobs": "trellis.operations.jobs.command",
     "diagram": "trellis.operations.diagram.command",
     "preview-report": "trellis.operations.preview_report.command",
 }

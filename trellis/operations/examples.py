@@ -87,6 +87,10 @@ examples:
   trellis status --stack prod
   trellis status --stack prod --watch 10       until Ctrl-C
   trellis status --stack prod --grants --json | jq '.findings[]'""",
+    "jobs": """\
+examples:
+  trellis jobs run --due --stack prod          what is due
+  trellis jobs run expire-wires --stack tudao  this one, now""",
     "recover": """\
 example:
   trellis recover --stack prod""",

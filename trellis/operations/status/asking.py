@@ -10,6 +10,7 @@ import psycopg
 from trellis.migrator import MigrationError, Options, info
 from trellis.operations import migration_state
 from trellis.operations.databases import Sources
+from trellis.operations.jobs.runs import Run, newest
 from trellis.operations.status.findings import Finding, Severity
 from trellis.operations.status.limits import LIMITS
 from trellis.operations.status.questions import OF_A_CLUSTER, OF_A_DATABASE, TOP_STATEMENTS, Question
@@ -65,6 +66,7 @@ class Answers:
     findings: tuple[Finding, ...] = ()
     figures: Figures | None = None
     statements: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    runs: Mapping[str, Sequence[Run]] = field(default_factory=dict)
     pending: int | None = None
 
 
@@ -92,6 +94,8 @@ def ask_database(way: Way, sources: Sources, connections: int) -> Answers:
         with session(way.target) as server:
             findings = list(_found(server, where, OF_A_DATABASE, connections))
             statements = _asked(server, TOP_STATEMENTS, connections)
+        with way.target.connect() as plain:
+            runs = newest(plain)
         infos = info(way.target, sources.folder, sources.placeholders, Options())
         pending = sum(one.pending for one in migration_state.read(infos, sources.folder))
         if pending:
@@ -115,7 +119,7 @@ def ask_database(way: Way, sources: Sources, connections: int) -> Answers:
             )
             for one in failed
         ]
-        return Answers(findings=tuple(findings), statements=statements, pending=pending)
+        return Answers(findings=tuple(findings), statements=statements, pending=pending, runs=runs)
     except MigrationError as error:
         return Answers(findings=() if error.message.startswith("No connection") else (_unasked(where, str(error)),))
     except psycopg.Error as error:

@@ -74,6 +74,11 @@ def credentials(resources: Iterable[Mapping[str, Any]], cluster: "ClusterSetting
     }
 
 
+def made(resources: Iterable[Mapping[str, Any]]) -> datetime:
+    """When the oldest of the stack's resources was made."""
+    return min((_time(one["created"]) for one in resources if one.get("created")), default=datetime.now(UTC))
+
+
 def _time(text: Any) -> datetime:
     found = datetime.fromisoformat(str(text))
     return found if found.tzinfo else found.replace(tzinfo=UTC)

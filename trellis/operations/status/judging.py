@@ -1,23 +1,28 @@
 """What the figures of a cluster mean: findings that no single query gives."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from trellis.operations.status import history
+from trellis.operations.status import checking, history
 from trellis.operations.status.findings import Finding, Severity
 from trellis.operations.status.limits import LIMITS
 from trellis.operations.status.words import age, size
 from trellis.settings.catalogue import END_OF_LIFE
+from trellis.settings.cron import Cron
 
 if TYPE_CHECKING:
+    from trellis.operations.jobs.runs import Run
     from trellis.operations.status.look import Seen, Stack
+    from trellis.settings.resolved import JobSettings
 
 GIB = 1 << 30
 # A certificate is renewed by itself; one that ends so soon was not.
 _RENEWED_BEFORE = timedelta(days=14)
 _SOON = timedelta(days=3)
 _DAY = timedelta(days=1)
+# A scheduled workflow runs hourly, and GitHub is late at times.
+_GRACE = timedelta(hours=2)
 
 
 def judge(stack: "Stack", seen: "Seen", at: datetime) -> Iterator[Finding]:
@@ -26,6 +31,11 @@ def judge(stack: "Stack", seen: "Seen", at: datetime) -> Iterator[Finding]:
     yield from seen.server.findings
     for answers in seen.databases.values():
         yield from answers.findings
+    for answer in seen.checks:
+        yield from checking.judge(answer)
+    for job in stack.settings.jobs:
+        if job.cluster == seen.settings.name and job.database in seen.databases:
+            yield from _job(stack, job, seen.databases[job.database].runs.get(job.name, ()), at)
     yield from _cloud(stack, seen)
     yield from _storage(seen, at)
     yield from _pools(seen)
@@ -54,6 +64,31 @@ def _ways(seen: "Seen") -> Iterator[Finding]:
                 what=f"it is {one.behind_s:.0f} s and {size(one.behind_bytes)} behind",
                 do="End long queries on it; where it does not come up, take a larger trellis:phase",
             )
+
+
+def _job(stack: "Stack", job: "JobSettings", runs: Sequence["Run"], at: datetime) -> Iterator[Finding]:
+    due = Cron.read(job.job.cron).before(at)
+    where, do = f"{job.cluster}/{job.database}, {job.name}", f"trellis jobs run {job.name} --stack {stack.name}"
+    newest = runs[-1] if runs else None
+    good = next((one for one in reversed(runs) if one.ok), None)
+    killed = (
+        newest and newest.ok is None and at - newest.started_at > timedelta(seconds=job.job.timeout_seconds) + _GRACE
+    )
+    if newest and (newest.ok is False or killed):
+        said = newest.message or "it was killed, or lost its server"
+        what = f"the run of {newest.started_at:%Y-%m-%d %H:%M} UTC failed: {said}"
+        yield Finding(name="job-failed", severity=Severity.WARNING, where=where, what=what, do=do, tell=job.tell)
+    elif (
+        due > stack.made
+        and at - due > _GRACE
+        and (good is None or good.due_at < due)
+        and not (newest and newest.ok is None)
+    ):
+        last = f"the last that went well was for {good.due_at:%Y-%m-%d %H:%M}" if good else "it never ran"
+        what = f"it was due at {due:%Y-%m-%d %H:%M} UTC, and {last}"
+        # Nobody schedules the jobs of a development stack.
+        severity = Severity.WARNING if stack.settings.production else Severity.NOTE
+        yield Finding(name="job-missed", severity=severity, where=where, what=what, do=do, tell=job.tell)
 
 
 def _cloud(stack: "Stack", seen: "Seen") -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from trellis.operations.databases import Sources, settings_of, sources_of
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError
 from trellis.operations.ownership import Clouds
-from trellis.operations.status import cloud, history
+from trellis.operations.status import checking, cloud, history
 from trellis.operations.status.asking import Answers, MachineState, ask_cluster, ask_database, ask_machine
 from trellis.operations.status.certificates import ends
 from trellis.operations.status.findings import Finding, Severity
@@ -29,7 +29,7 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """A stack's files, outputs and state, read once. folder: closed to others, for certificates."""
+    """A stack's files, outputs and state, read once. made: when it first was. folder: closed to others."""
 
     name: str
     settings: "Settings"
@@ -37,6 +37,7 @@ class Stack:
     outputs: Mapping[str, Any] = field(repr=False)
     resources: Sequence[Mapping[str, Any]] = field(repr=False)
     clouds: Clouds
+    made: datetime
     folder: Path
 
 
@@ -57,6 +58,7 @@ class Seen:
     certificates: Mapping[str, datetime]
     logins: Mapping[str, datetime]
     past: history.Past
+    checks: Sequence[checking.Answer]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +84,16 @@ def opened(options: Namespace) -> Iterator[Stack]:
     outputs = engine.outputs()
     if "direct_uris" not in outputs:
         raise OperationError(f"The stack {options.stack!r} is not deployed yet. `trellis up` deploys it.")
+    resources = engine.state().get("resources") or ()
     with TemporaryDirectory(prefix="trellis-") as folder:
         yield Stack(
             name=options.stack,
             settings=settings,
             sources=sources_of(settings, options),
             outputs=outputs,
-            resources=engine.state().get("resources") or (),
+            resources=resources,
             clouds=Clouds(engine),
+            made=cloud.made(resources),
             folder=Path(folder),
         )
 
@@ -148,6 +152,10 @@ class _Asked:
             for one in stack.sources
             if one.name.startswith(f"{cluster.name}/") and one.database in direct
         }
+        pools = {way.name: way for way in found if way.kind == "pool"}
+        self._checks = [
+            (check, pools.get(check.pool)) for check in stack.settings.checks if check.cluster == cluster.name
+        ]
         self._facts = pool.submit(self._cloud)
         self._machine = pool.submit(ask_machine, next(iter(direct.values()), None) if cluster.self_hosted else None)
         self._certificates = pool.submit(ends, found, stack.outputs, cluster.name, stack.folder)
@@ -176,6 +184,8 @@ class _Asked:
         """All of it."""
         server = self._server.result()
         position = server.figures.position if server.figures else None
+        # After that: what they take of their pools is not to be counted.
+        checks = list(self._pool.map(lambda one: checking.ask(*one), self._checks))
         return Seen(
             settings=self._cluster,
             managed=self._cluster.self_hosted is None,
@@ -186,5 +196,6 @@ class _Asked:
             machine=self._machine.result(),
             certificates=self._certificates.result(),
             logins=cloud.credentials(self._stack.resources, self._cluster),
+            checks=checks,
             past=history.of(self._stack.name, self._cluster.name),
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from trellis.operations.jobs.runs import Run
 from trellis.operations.status import history
 from trellis.operations.status.findings import Severity
 from trellis.operations.status.judging import GIB, backup, growth
@@ -54,6 +55,11 @@ def _cluster(page: Page, seen: Seen) -> Iterator[str]:
     if seen.logins:
         oldest = min(seen.logins, key=lambda user: seen.logins[user])
         yield f"  passwords    the oldest is that of {oldest}: {age(page.at - seen.logins[oldest])}"
+    for answer in seen.checks:
+        yield f"  check        {answer.check.name}: {'not known' if answer.number is None else f'{answer.number:g}'}"
+    for job, run in _runs(page, seen):
+        ended = "never ran" if run is None else f"{_ago(run.started_at, page.at)}{'' if run.ok else ', not well'}"
+        yield f"  job          {job}: {ended}"
     for name, answers in seen.databases.items():
         held_bytes = size(figures.sizes.get(name, 0)) if figures else "not known"
         yield f"  database     {name}: {held_bytes}, {answers.pending or 0} migrations pending"
@@ -78,6 +84,14 @@ def _findings(page: Page) -> Iterator[str]:
         if (count := sum(one.severity is severity for one in page.findings))
     ]
     yield ", ".join(counts) or paint("All is well.", "green")
+
+
+def _runs(page: Page, seen: Seen) -> Iterator[tuple[str, Run | None]]:
+    """The cluster's jobs, each with its newest run."""
+    for job in page.stack.settings.jobs:
+        if job.cluster == seen.settings.name and job.database in seen.databases:
+            runs = seen.databases[job.database].runs.get(job.name)
+            yield job.name, runs[-1] if runs else None
 
 
 def _proven(seen: Seen) -> datetime | None:
@@ -141,6 +155,11 @@ def _values(page: Page, seen: Seen) -> dict[str, Any]:
         "proven_restore": iso(_proven(seen)),
         "certificates": {what: iso(end) for what, end in seen.certificates.items()},
         "passwords": {user: iso(when) for user, when in seen.logins.items()},
+        "jobs": {
+            job: run and {"started_at": iso(run.started_at), "due_at": iso(run.due_at), "ok": run.ok}
+            for job, run in _runs(page, seen)
+        },
+        "checks": {answer.check.name: answer.number for answer in seen.checks},
         "databases": [
             {
                 "name": name,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from trellis.migrator.history import identifier
 from trellis.operations.check.shadow.programs import dump_program
@@ -60,6 +61,8 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
     Subscriptions are left out: a copy of one would be a second subscriber. Raises DumpError with what pg_dump said,
     OperationError when there is no pg_dump.
     """
+    # libpq fills sslcertmode in by itself, and a pg_dump before 16 does not know it.
+    parameters = {name: value for name, value in connection.info.get_parameters().items() if name != "sslcertmode"}
     done = subprocess.run(
         [
             dump_program(str(connection.info.server_version // 10000)),
@@ -67,7 +70,7 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
             "--no-subscriptions",
             "--lock-wait-timeout=10s",
             "-d",
-            connection.info.dsn,
+            make_conninfo(**parameters),
         ],
         env=_environment(connection.info.password),
         capture_output=True,
