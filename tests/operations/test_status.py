@@ -327,6 +327,35 @@ def test_records_of_sizes_and_drills(command: Status) -> None:
     file.unlink()
 
 
+def test_a_page_with_plots_that_needs_nothing_else(command: Status) -> None:
+    file, records = command.stack.root / "status.html", _records(command)
+    records.parent.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    with records.open("a") as lines:
+        for days in range(10, 0, -1):
+            at = {"at": (now - timedelta(days=days)).isoformat(), "stack": "tudao", "cluster": "tudao-db", "ok": True}
+            lines.write(json.dumps({"kind": "status", **at, "bytes": (20 - days) << 30, "connections": days}) + "\n")
+            lines.write(json.dumps({"kind": "drill", **at, "rto_seconds": 60 * days}) + "\n")
+    done = _status(command, "--html", str(file))
+    records.unlink()
+    page = file.read_text()
+    assert done.code == 5, "it grows by a gigabyte a day"
+    assert "the databases" in page
+    assert page.count("<svg") == 4
+    # Ten days of sizes and connections and of drills, and today's sizes.
+    assert page.count('class="dot reactive') == 32
+    assert "Nothing was written down yet" not in page
+    outside = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:)?//[^"')]*""", page)
+    assert (outside, "<script" in page, "\x1b" in page) == ([], False, False)
+    password = command.stack.outputs()["direct_uris"]["tudao-db"]["tudao"].partition("@")[0].rpartition(":")[2]
+    assert password not in page
+    unwritable = _status(command, "--html", "/nowhere/status.html")
+    assert (unwritable.code, unwritable.err) == (
+        1,
+        "error: /nowhere/status.html cannot be written: No such file or directory.\n",
+    )
+
+
 def test_watch_looks_again(command: Status) -> None:
     stopped = command.stack.root / "out"
     with (

@@ -214,6 +214,12 @@ def _status(command: argparse.ArgumentParser) -> None:
         "--watch", type=_seconds, metavar="SECONDS", help="look again, so many seconds after each look, until Ctrl-C"
     )
     command.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="also write one page with plots, which needs nothing beside it (pygal)",
+    )
+    command.add_argument(
         "--grants",
         action="store_true",
         help="compare what roles hold with what the files give, built on a throw-away server of this machine",

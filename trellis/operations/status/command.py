@@ -1,12 +1,15 @@
 """The subcommand `status`."""
 
 import json
+import os
 import sys
 import time
 from argparse import Namespace
 from datetime import timedelta
+from pathlib import Path
 
 from trellis.operations import records
+from trellis.operations.errors import OperationError
 from trellis.operations.status import history
 from trellis.operations.status.findings import Severity
 from trellis.operations.status.look import Page, Stack, look, opened
@@ -28,12 +31,26 @@ def run(options: Namespace) -> int:
         while True:
             page = look(stack, grants=options.grants, postgresql=options.postgresql)
             _record(stack, page)
+            if options.html is not None:
+                _write(options.html, page)
             if options.watch is not None and sys.stdout.isatty():
                 sys.stdout.write(_CLEARED)
             say(json.dumps(as_values(page)) if options.json else as_text(page))
             if options.watch is None:
                 return _CODES[page.worst]
             time.sleep(options.watch)
+
+
+def _write(file: Path, page: Page) -> None:
+    from trellis.operations.status.html import as_html
+
+    # Whoever reads it meanwhile has the one before.
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_text(as_html(page))
+        beside.replace(file)
+    except OSError as error:
+        raise OperationError(f"{file} cannot be written: {error.strerror}.") from None
 
 
 def _record(stack: Stack, page: Page) -> None:
