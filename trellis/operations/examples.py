@@ -90,7 +90,7 @@ examples:
     "jobs": """\
 examples:
   trellis jobs run --due --stack prod          what is due
-  trellis jobs run expire-wires --stack tudao  this one, now""",
+  trellis jobs run expire-wires --stack tudao     this one, now""",
     "recover": """\
 example:
   trellis recover --stack prod""",
