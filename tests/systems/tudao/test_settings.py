@@ -35,6 +35,7 @@ def test_a_phase_of_tudao(phase: str, plan: str, nodes: int, pools: dict[str, in
     assert cluster.databases[0].roles == {"app_role": "tudao_app", "analytics_role": "tudao_analytics"}
     assert {pool.user for pool in cluster.pools} == set(cluster.users)
     assert {pool.mode.value for pool in cluster.pools} == {"transaction"}
+    assert chosen.alerts is not None
     assert chosen.alerts.disk == 80
 
 

@@ -102,7 +102,7 @@ def _options(title: str) -> dict[str, Any]:
         "legend_at_bottom_columns": 1,
         "truncate_legend": _LONGEST,
         "value_formatter": "{:,.1f}".format,
-        "no_data_text": "Nothing was written down yet",
+        "no_data_text": "Nothing yet",
     }
 
 
