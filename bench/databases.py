@@ -83,9 +83,8 @@ def _system(program: Path, count: int) -> None:
         "region": "nyc1",
         "network": {"ip_range": "10.90.0.0/16"},
         "clusters": {"main": cluster},
-        "alerts": {"emails": ["ops@fleet.example"]},
     }
     (program / "systems" / "fleet.yaml").write_text(yaml.safe_dump(system))
     stack = yaml.safe_load((ROOT / "Pulumi.tudao.yaml").read_text())
-    stack["config"]["trellis:system"] = "fleet"
+    stack["config"] |= {"trellis:system": "fleet", "trellis:contacts": {"on-call": ["ops@fleet.example"]}}
     (program / "Pulumi.fleet.yaml").write_text(yaml.safe_dump(stack))

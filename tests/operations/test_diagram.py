@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.operations.conftest import Trellis
+from tests.told import told
 from tests.unit.recorder import record
 from tools import ROOT
 from trellis import settings
@@ -33,7 +34,12 @@ MORE = {
 
 
 def load(system: str, phase: str = "launch", **config: str) -> Settings:
-    chosen = {"trellis:system": system, "trellis:phase": phase, **{f"trellis:{key}": config[key] for key in config}}
+    chosen = {
+        "trellis:system": system,
+        "trellis:phase": phase,
+        **told(system),
+        **{f"trellis:{key}": config[key] for key in config},
+    }
     return settings.load(chosen, ROOT, stack="prod")
 
 

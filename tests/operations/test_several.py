@@ -30,7 +30,7 @@ clusters:
     version: "17"
     users: [app]
     databases: {events: {migrations: demo/more}}
-alerts: {emails: [ops@demo.example]}
+alerts: {emails: [ops@demo.dev]}
 """
 FOLDERS = ("orders", "events", "more")
 

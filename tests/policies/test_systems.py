@@ -1,5 +1,6 @@
 """Every system of this repository keeps every policy, in each phase, from nothing and with default settings."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import product
@@ -9,6 +10,7 @@ import pytest
 
 from tests.policies.engine import EXECUTABLE, NOWHERE
 from tests.stacks.harness import Finished, local_stack
+from tests.told import told
 from tools import ROOT
 from trellis.development.bring import bring
 from trellis.settings.catalogue import Phase
@@ -35,7 +37,8 @@ def previews() -> Iterator[dict[tuple[str, Phase], "Future[Finished]"]]:
         pack = ("--policy-pack", str(EXECUTABLE), "--policy-pack-config", str(settings))
 
         def start(name: str, **config: Any) -> "Future[Finished]":
-            stack.configure(protect="phase", environment="production", **config)
+            contacts = json.loads(told(config["system"])["trellis:contacts"])
+            stack.configure(protect="phase", environment="production", contacts=contacts, **config)
             here, file = f"apiEndpoint: {stack.workspace.api}", folder / f"{name}.yaml"
             file.write_text(stack.config_file.read_text().replace(here, f"apiEndpoint: {NOWHERE}"))
             return workers.submit(stack.pulumi, "preview", "--config-file", str(file), *pack)

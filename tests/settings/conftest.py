@@ -34,7 +34,7 @@ dns:
   records:
     api.shop.example: {app: shop-api}
 alerts:
-  emails: [ops@shop.example]
+  emails: [ops@shop.dev]
 """
 
 

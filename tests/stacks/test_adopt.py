@@ -37,7 +37,8 @@ def test_a_cluster_that_exists_becomes_a_stack(parts: Parts) -> None:
         files = {match["file"]: match["text"] for match in FILE.finditer(PAGE)}
         assert sorted(Path(name).suffix for name in files) == [".sql", ".yaml", ".yaml"]
         for name, text in files.items():
-            (program / name).write_text(text)
+            # The page says that this address has to become somebody's.
+            (program / name).write_text(text.replace("ops@billing.example", "ops@trellis.dev"))
         with local_stack(parts, "billing", program) as stack:
             # The page makes the stack itself, from a file of its own.
             stack.stack.pulumi("stack", "rm", "--yes", "--preserve-config")

@@ -61,7 +61,8 @@ def test_a_destroy_never_opens_the_cluster(stack: LocalStack) -> None:
 
 
 def test_what_is_named_may_go(parts: Parts) -> None:
-    with local_stack(parts, "capsule", environment="production", protect="never") as stack:
+    told = {"on-call": ["ops@trellis.dev"]}
+    with local_stack(parts, "capsule", environment="production", protect="never", contacts=told) as stack:
         stack.up()
         stack.configure(layout="per-database")
         assert "write trellis:abandon: shared into" in stack.try_up().text

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from tests.stacks.harness import LocalStack, from_address, local_stack, wait_for
 from trellis.development.bring import Parts
-from trellis.server.arrangement import _served
+from trellis.server.arrangement import served
 from trellis.server.certificates import Authorities
 from trellis.server.scram import verifier
 
@@ -270,10 +270,10 @@ def test_a_certificate_is_renewed_by_the_next_up(stack: LocalStack, admin: psyco
     now = datetime.now(UTC)
     host, ports = str(urlsplit(_direct(stack)).hostname), (25060, 25061)
 
-    def served() -> list[x509.Certificate]:
-        return [_served(host, port, stack.authority()) for port in ports]
+    def shown() -> list[x509.Certificate]:
+        return [served(host, port, stack.authority()) for port in ports]
 
-    first, _ = served()
+    first, _ = shown()
     assert timedelta(days=1094) < first.not_valid_after_utc - now < timedelta(days=1096)
     # Two years go by.
     names = first.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -282,7 +282,7 @@ def test_a_certificate_is_renewed_by_the_next_up(stack: LocalStack, admin: psyco
     old = _held(stack).server_certificate(first.public_key(), addresses, now - timedelta(days=730))
     assert _enter(stack, "tee", "/etc/trellis/server.crt", stdin=old).returncode == 0
     _on(stack, "systemctl", "reload", "postgresql@15-main", "pgbouncer")
-    wait_for(lambda: served() == [x509.load_pem_x509_certificate(old.encode())] * 2)
+    wait_for(lambda: shown() == [x509.load_pem_x509_certificate(old.encode())] * 2)
     state = json.loads(stack.stack.pulumi("stack", "export"))
     (contents,) = (made for made in state["deployment"]["resources"] if made["type"].endswith(":Contents"))
     assert datetime.fromisoformat(contents["outputs"]["renewal"]) > now + timedelta(days=300)
@@ -295,7 +295,7 @@ def test_a_certificate_is_renewed_by_the_next_up(stack: LocalStack, admin: psyco
     # Whoever is connected stays.
     before = admin.execute("SELECT pg_backend_pid()").fetchone()
     stack.up()
-    new, same = served()
+    new, same = shown()
     assert new == same
     assert new.not_valid_before_utc > now - timedelta(days=2)
     assert new.public_key() == first.public_key()
@@ -308,7 +308,7 @@ def test_a_certificate_is_renewed_by_the_next_up(stack: LocalStack, admin: psyco
     with pytest.raises(psycopg.errors.CheckViolation):
         admin.execute("UPDATE server.certificate SET certificate = '; touch /tmp/x'")
     _on(stack, "/usr/local/sbin/trellis-sync", "once")
-    assert served() == [new, new]
+    assert shown() == [new, new]
 
 
 def test_what_was_moved_and_not_read_is_read_by_the_next_run(stack: LocalStack, admin: psycopg.Connection[Any]) -> None:
@@ -393,7 +393,7 @@ def test_a_server_of_before_goes_on_and_its_tables_are_made_anew_at_its_next_boo
 
 
 def test_the_dumps_of_a_stack_that_is_no_development_one_outlive_it(stack: LocalStack) -> None:
-    stack.configure(environment="production")
+    stack.configure(environment="production", contacts={"on-call": ["ops@trellis.dev"]})
     stack.up()
     stack.must("destroy", "--yes", "--skip-preview")
     for path in ("droplets", "volumes", "firewalls"):

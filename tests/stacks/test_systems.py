@@ -1,11 +1,13 @@
 """Every other system: up, grown to scale and destroyed with the real engine, from its committed stack file."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+import yaml
 
 from tests.stacks.harness import LocalStack, local_stack, servers_of
 from tools import ROOT
@@ -17,6 +19,11 @@ SYSTEMS = sorted(path.stem for path in (ROOT / "systems").glob("*.yaml") if path
 BEYOND: dict[str, dict[str, Any]] = {"tudao": {"copyTo": {"region": "sfo3", "ipRange": "10.101.0.0/16"}}}
 
 
+# The jobs of each, all of which go well.
+JOBS = {
+    name: dict.fromkeys(yaml.safe_load((ROOT / "systems" / f"{name}.yaml").read_text()).get("jobs", ()), True)
+    for name in SYSTEMS
+}
 WITH_DROPLETS = {"freshtrack"}
 
 
@@ -40,6 +47,7 @@ def test_it_grows_and_is_destroyed(system: LocalStack) -> None:
         assert {cluster["id"] for cluster in system.api("GET", "/v2/databases")["databases"]} == clusters
         _connect_everywhere(system)
     _replicas_refuse_writes(system)
+    _is_operated(system)
     system.must("preview", "--expect-no-changes")
     _no_secret_in_plain_text(system)
     system.must("destroy", "--yes", "--skip-preview")
@@ -63,6 +71,21 @@ def _replicas_refuse_writes(system: LocalStack) -> None:
         for uri in cluster.values():
             with system.connect(uri) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
                 connection.execute("CREATE TABLE public.written_to_a_replica ()")
+
+
+def _is_operated(system: LocalStack) -> None:
+    """Its jobs run as whom they name, and then there is nothing to be done, grants included."""
+    for _ in range(2):
+        done = system.trellis("jobs", "run", "--due")
+        assert done.code == 0, done.text
+    looked = system.trellis("status", "--grants", "--json")
+    assert looked.code == 0, looked.text
+    found = json.loads(looked.text)
+    assert {name: run["ok"] for cluster in found["clusters"] for name, run in cluster["jobs"].items()} == JOBS[
+        system.name
+    ]
+    assert all(number == 0 for cluster in found["clusters"] for number in cluster["checks"].values())
+    assert {"no-statement-statistics", "not-known"} & {one["name"] for one in found["findings"]} == set()
 
 
 def _no_secret_in_plain_text(system: LocalStack) -> None:

@@ -34,7 +34,7 @@ apps:
       REPORTS_URL: ${replica.url}
       PLAIN: as it stands
 alerts:
-  emails: [ops@shop.example]
+  emails: [ops@shop.dev]
 """
 
 

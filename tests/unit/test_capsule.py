@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.told import told
 from tests.unit.recorder import Recorder, record
 from trellis import settings
 
@@ -12,7 +13,11 @@ SERVICES = ("auth", "billing", "deploy", "monitor")
 
 
 def _capsule(**config: str) -> Recorder:
-    chosen = {"trellis:system": "capsule", **{f"trellis:{key}": value for key, value in config.items()}}
+    chosen = {
+        "trellis:system": "capsule",
+        **told("capsule"),
+        **{f"trellis:{key}": value for key, value in config.items()},
+    }
     return record(settings.load(chosen, ROOT, stack="capsule"), ROOT)[0]
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.told import told
 from tests.unit.recorder import Recorder, record
 from trellis import settings
 
@@ -11,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _stack(system: str, **config: str) -> tuple[Recorder, dict[str, Any]]:
-    chosen = {"trellis:system": system, **{f"trellis:{key}": value for key, value in config.items()}}
+    chosen = {"trellis:system": system, **told(system), **{f"trellis:{key}": value for key, value in config.items()}}
     return record(settings.load(chosen, ROOT, stack="dev"), ROOT)
 
 

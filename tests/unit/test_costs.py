@@ -8,6 +8,7 @@ import pytest
 from policies.fields import of_inputs
 from policies.kinds import PHASE
 from policies.prices import bills
+from tests.told import told
 from tests.unit.recorder import record
 from tools import ROOT
 from trellis import settings
@@ -33,7 +34,9 @@ PRICES = {
 @pytest.mark.parametrize(("system", "phase"), [*product(STACKS, Phase)])
 def test_a_cost_is_the_same_wherever_it_is_told(system: str, phase: Phase, prices: dict[str, float]) -> None:
     config = {"system": system, "phase": phase.value, "prices": json.dumps(prices), **STACKS[system]}
-    chosen = settings.load({f"trellis:{key}": value for key, value in config.items()}, ROOT, stack="prod")
+    chosen = settings.load(
+        {**told(config["system"]), **{f"trellis:{key}": value for key, value in config.items()}}, ROOT, stack="prod"
+    )
     recorder, outputs = record(chosen, ROOT)
     (recorded,) = (made for made in recorder.resources if made.typ == PHASE)
     assert recorded.inputs.get("prices", {}) == prices

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.told import told
 from tests.unit.recorder import Recorder, record
 from trellis import settings
 from trellis.providers.phase import PhaseProvider
@@ -18,7 +19,7 @@ NAMED = ("Vpc", "DatabaseCluster", "DatabaseReplica", "Droplet", "Volume", "Fire
 
 
 def _record(system: str, **config: str) -> tuple[Recorder, dict[str, Any]]:
-    chosen = {"trellis:system": system, **{f"trellis:{key}": value for key, value in config.items()}}
+    chosen = {"trellis:system": system, **told(system), **{f"trellis:{key}": value for key, value in config.items()}}
     return record(settings.load(chosen, ROOT, stack="dev"), ROOT)
 
 

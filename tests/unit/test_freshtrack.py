@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pulumi.runtime import rpc
 
+from tests.told import told
 from tests.unit.recorder import Recorder, record
 from trellis import settings
 
@@ -15,7 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _freshtrack(mode: str, **config: str) -> tuple[Recorder, dict[str, Any]]:
-    chosen = {"trellis:system": "freshtrack", "trellis:mode": mode}
+    chosen = {
+        "trellis:system": "freshtrack",
+        "trellis:mode": mode,
+        **told("freshtrack"),
+    }
     chosen |= {f"trellis:{key}": value for key, value in config.items()}
     return record(settings.load(chosen, ROOT, stack="freshtrack"), ROOT)
 

@@ -28,7 +28,7 @@ def jobs() -> Iterator[Any]:
 
 
 def test_github_would_take_them() -> None:
-    assert {path.stem for path in WORKFLOWS} == {"preview", "deploy", "drift", "test", "backup", "drill"}
+    assert {path.stem for path in WORKFLOWS} == {"preview", "deploy", "drift", "operate", "test", "backup", "drill"}
     # The schema comes with the checker: no network.
     command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows")
     done = subprocess.run((*command, *map(str, WORKFLOWS)), capture_output=True, text=True, check=False)
@@ -182,7 +182,9 @@ def test_the_page_names_every_secret_variable_and_environment() -> None:
     assert named == set(re.findall(r"`?\b((?:DIGITALOCEAN|CLOUDFLARE|PULUMI|MAY|PREVIEW|BACKUP)_\w+|RUNNER)\b", page))
     environments = {job["environment"] for job in (one.values[0] for one in jobs()) if "environment" in job}
     for name in environments:
-        assert f"environments/{name.replace('${{ matrix.stack }}', 'prod')}" in page.replace("$name", "prod-drift")
+        assert f"environments/{name.replace('${{ matrix.stack }}', 'prod')}" in page.replace(
+            "$name", "prod-drift"
+        ) + page.replace("$name", "prod-operate")
 
 
 def test_the_commands_of_the_page_are_a_shells() -> None:

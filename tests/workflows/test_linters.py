@@ -27,7 +27,7 @@ def _audit(*paths: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_nothing_to_find() -> None:
-    assert len(FILES) == 6
+    assert len(FILES) == 7
     for done in (_lint(*FILES, WRITTEN), _audit(GITHUB, WRITTEN)):
         assert done.returncode == 0, done.stdout + done.stderr
 

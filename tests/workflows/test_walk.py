@@ -54,6 +54,12 @@ class Company:
         git(self.clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
         return self.runner.walk("deploy.yml", Event(name="push", ref="refs/heads/main", payload={"before": before}))
 
+    def operate(self, schedule: str) -> Job:
+        """Walks operate.yml, at one of its times."""
+        event = Event(name="schedule", ref="refs/heads/main", payload={"schedule": schedule})
+        (job,) = self.runner.walk("operate.yml", event)["operate"]
+        return job
+
     def morning(self) -> dict[str, list[Job]]:
         """Walks drift.yml."""
         return self.runner.walk("drift.yml", Event(name="schedule", ref="refs/heads/main", payload={}))
@@ -149,6 +155,7 @@ def company() -> Iterator[Company]:
                     STACK: Environment(secrets=token),
                     f"{STACK}-preview": Environment(secrets=reading, variables={"PULUMI_TEAM": "readers"}),
                     f"{STACK}-drift": Environment(secrets=reading),
+                    f"{STACK}-operate": Environment(secrets=reading),
                 },
                 variables={"PULUMI_ORGANIZATION": "ada-org"},
                 tokens={("ada-org", "organization", ""), ("ada-org", "team", "team:readers")},
@@ -174,6 +181,16 @@ def test_the_first_push_deploys_with_the_policies(company: Company) -> None:
     assert "digitalocean-databases" in deploy.log
     (cluster,) = company.stack.api("GET", "/v2/databases")["databases"]
     assert cluster["name"] == "villa-db"
+
+
+def test_a_warning_waits_for_the_morning(company: Company) -> None:
+    hourly = company.operate("37 * * * *")
+    assert hourly.result == SUCCESS, hourly.log
+    assert "villa has no jobs." in hourly.log
+    assert "warning: villa-db: no restore was ever proven. [drill]" in hourly.log
+    early = company.operate("52 5 * * *")
+    assert (early.result, early.step("Status").code) == (FAILURE, 5), early.log
+    assert "[grants]" not in early.log
 
 
 def test_nothing_has_drifted_and_then_something_has(company: Company) -> None:

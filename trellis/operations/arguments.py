@@ -316,6 +316,36 @@ def _identity(command: "Group") -> None:
         metavar="FILE",
         help="the secret key of a backup that is encrypted (default: TRELLIS_IDENTITY)",
     )
+def _status(command: argparse.ArgumentParser) -> None:
+    _recover(command)
+    command.add_argument(
+        "--watch", type=_seconds, metavar="SECONDS", help="look again, so many seconds after each look, until Ctrl-C"
+    )
+    command.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="also write one page with plots, which needs nothing beside it (pygal)",
+    )
+    command.add_argument(
+        "--grants",
+        action="store_true",
+        help="compare what roles hold with what the files give, built on a throw-away server of this machine",
+    )
+    _postgresql(command)
+    _json(command)
+    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+
+
+def _jobs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("run",), metavar="ACTION")
+    command.add_argument("names", nargs="*", metavar="JOB", help="run these now, whether due or not")
+    command.add_argument(
+        "--due", action="store_true", help="run those whose time has come and that have not run for it"
+    )
+    _recover(command)
+    _json(command)
+    command.set_defaults(databases=[], url=None, folder=None, schema="public")
 
 
 def _recover(command: argparse.ArgumentParser) -> None:
@@ -381,8 +411,13 @@ def _reviewer(command: argparse.ArgumentParser) -> None:
 
 def _shadow(command: argparse.ArgumentParser) -> None:
     shadow = command.add_argument_group("the shadow run").add_mutually_exclusive_group()
+    _postgresql(shadow)
+    shadow.add_argument("--no-shadow", action="store_true", help="look at the files only, run nothing")
+
+
+def _postgresql(command: "Group") -> None:
     named = os.environ.get("TRELLIS_POSTGRESQL")
-    shadow.add_argument(
+    command.add_argument(
         "--postgresql",
         type=Path,
         default=Path(named) if named else None,
@@ -390,7 +425,6 @@ def _shadow(command: argparse.ArgumentParser) -> None:
         help="a PostgreSQL installation, or a folder with one a major version (default: TRELLIS_POSTGRESQL, else the"
         " one of this machine)",
     )
-    shadow.add_argument("--no-shadow", action="store_true", help="look at the files only, run nothing")
 
 
 def _tolerance(command: "Group") -> None:
@@ -536,6 +570,20 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "shows the rows that are missing now, or differ, and puts the missing ones back by key, in one transaction.\n"
         "What was written since stays. Triggers fire, and are named before.",
         _rescue,
+    "status": (
+        "show how a stack is, and what has to be done",
+        "Asks every cluster and database of a stack: ways in, size, connections, lag, slow statements, long\n"
+        "transactions, indexes, grants, pending migrations, backups, certificates. Changes nothing. Each finding\n"
+        "says what is wrong, how bad it is and what to do.",
+        _status,
+    ),
+    "jobs": (
+        "run the jobs of the system file that are due",
+        "Runs jobs, each in its database, as its pool's user or as the administrator:\n\n"
+        "  run         those that are named, or with --due those whose time has come\n\n"
+        "Each run is recorded in the database, in trellis.job_runs. One that failed is run again by the next call;\n"
+        "one that was missed, or failed, is a finding of `trellis status`.",
+        _jobs,
     ),
     "recover": (
         "finish what a killed `pulumi up` left open",

@@ -28,6 +28,8 @@ _MODULES = {
     "restore": "trellis.operations.restore",
     "drill": "trellis.operations.drill.command",
     "rescue": "trellis.operations.rescue.command",
+    "status": "trellis.operations.status.command",
+    "jobs": "trellis.operations.jobs.command",
     "diagram": "trellis.operations.diagram.command",
     "preview-report": "trellis.operations.preview_report.command",
 }

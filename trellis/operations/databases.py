@@ -79,7 +79,7 @@ def standing(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[
     _refuse_url_options(options)
     engine = Engine(options.stack, options.config_file)
     loaded = settings_of(engine, options)
-    known = chosen(_sources(loaded, options), options.databases)
+    known = chosen(sources_of(loaded, options), options.databases)
     outputs = engine.outputs()
     if (mode := outputs.get("mode", loaded.mode)) != loaded.mode:
         raise OperationError(
@@ -101,7 +101,7 @@ def sources(options: Namespace) -> Sequence[Sources]:
         return [_local(options, "database")]
     _refuse_url_options(options)
     loaded = settings_of(Engine(options.stack, options.config_file), options)
-    return chosen(_sources(loaded, options), options.databases)
+    return chosen(sources_of(loaded, options), options.databases)
 
 
 def chosen(known: Sequence[Sources], names: Sequence[str]) -> Sequence[Sources]:
@@ -163,7 +163,8 @@ def _local(options: Namespace, name: str) -> Sources:
     )
 
 
-def _sources(loaded: "Settings", options: Namespace) -> Sequence[Sources]:
+def sources_of(loaded: "Settings", options: Namespace) -> Sequence[Sources]:
+    """The SQL of every database of a stack."""
     return [
         Sources(
             name=f"{cluster.name}/{database.name}",

@@ -12,6 +12,7 @@ _ALWAYS = {
 _OF = {
     "info": {3: "migrations are pending (only with --exit-code)"},
     "preview-report": {4: "the pull request is held up"},
+    "status": {5: "something is to be looked at", 6: "something is critical"},
 }
 
 
@@ -20,6 +21,7 @@ def exit_codes(command: str | None = None) -> str:
     if command is None:
         codes = {**_ALWAYS, 3: "migrations are pending (only `info --exit-code`)"}
         codes[4] = "the pull request is held up (only `preview-report`)"
+        codes |= {code: f"{meaning} (only `status`)" for code, meaning in _OF["status"].items()}
     else:
         codes = {**_ALWAYS, **_OF.get(command, {})}
     return "\n".join(("exit codes:", *(f"  {code:<3}  {codes[code]}" for code in sorted(codes))))
@@ -102,6 +104,15 @@ examples:
   trellis rescue --stack prod --at 2026-01-31T19:25Z --table buyers \\
     --where "status = 'active'" --yes
   trellis rescue --stack prod --from newest --table buyers""",
+    "status": """\
+examples:
+  trellis status --stack prod
+  trellis status --stack prod --watch 10       until Ctrl-C
+  trellis status --stack prod --grants --json | jq '.findings[]'""",
+    "jobs": """\
+examples:
+  trellis jobs run --due --stack prod          what is due
+  trellis jobs run expire-wires --stack tudao     this one, now""",
     "recover": """\
 example:
   trellis recover --stack prod""",

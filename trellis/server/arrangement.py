@@ -108,8 +108,8 @@ def _certified(
     """Renews the server's certificate when it is time; gives the time of the next renewal, in ISO 8601."""
     if not _has(admin, "to_regclass('server.certificate')"):
         return None
-    served = partial(_served, props["host"], trusted=trusted)
-    current = _patiently(partial(served, int(props["port"])), f"the certificate of {props['host']}")
+    shown = partial(served, props["host"], trusted=trusted)
+    current = _patiently(partial(shown, int(props["port"])), f"the certificate of {props['host']}")
     if now < renewal(current):
         return renewal(current).isoformat()
     text = authorities.signing(now).server_certificate(current.public_key(), props["addresses"], now)
@@ -117,7 +117,7 @@ def _certified(
     new = x509.load_pem_x509_certificate(text.encode())
 
     def renewed(port: int) -> None:
-        if served(port) != new:
+        if shown(port) != new:
             raise OSError("the old certificate is still in use")
 
     for port in (int(props["port"]), int(props["pool_port"])):
@@ -125,7 +125,7 @@ def _certified(
     return renewal(new).isoformat()
 
 
-def _served(host: str, port: int, trusted: Path) -> x509.Certificate:
+def served(host: str, port: int, trusted: Path) -> x509.Certificate:
     """The certificate that a port of the server shows. Raises OSError where it is not to be trusted."""
     context = ssl.create_default_context(cafile=str(trusted))
     with socket.create_connection((host, port), timeout=10) as plain:

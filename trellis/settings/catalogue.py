@@ -14,6 +14,7 @@ Sources, named per figure in `Plan.documented`:
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 CONNECTIONS_PER_GIB = 25
@@ -115,6 +116,15 @@ PLANS: Mapping[str, Plan] = {
 REGIONS: frozenset[str] = frozenset("ams3 atl1 blr1 fra1 lon1 nyc1 nyc2 nyc3 ric1 sfo2 sfo3 sgp1 syd1 tor1".split())
 
 POSTGRESQL_VERSIONS: tuple[str, ...] = ("13", "14", "15", "16", "17", "18")
+# The last day on which a major version gets fixes (postgresql.org/support/versioning).
+END_OF_LIFE: Mapping[str, date] = {
+    "13": date(2025, 11, 13),
+    "14": date(2026, 11, 12),
+    "15": date(2027, 11, 11),
+    "16": date(2028, 11, 9),
+    "17": date(2029, 11, 8),
+    "18": date(2030, 11, 14),
+}
 # Before 15 every login may create in the schema public, and so offer the administrator functions and operators of its
 # own. DigitalOcean guards its clusters against that; a server of one's own has nobody who does.
 SELF_HOSTED_VERSIONS: tuple[str, ...] = ("15", "16", "17")

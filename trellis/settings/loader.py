@@ -1,6 +1,7 @@
 """Reads a stack's config and its system file and checks one against the other."""
 
 import json
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -12,13 +13,15 @@ from trellis.settings import names
 from trellis.settings.catalogue import WIDEST_TRUSTED_PREFIX, Phase
 from trellis.settings.errors import SettingsError
 from trellis.settings.explain import explain
-from trellis.settings.resolve import laid_out, resolve
+from trellis.settings.resolve import laid_out, resolve, told
 from trellis.settings.resolved import Settings
 from trellis.settings.source import Location, Source, read, shown
 from trellis.settings.stack import Copy, Environment, StackConfig
 from trellis.settings.system import Mode, System
 
 NAMESPACE = "trellis"
+# Names that are kept for examples and tests (RFC 2606, RFC 6761): no mail to them arrives.
+_PLACEHOLDER = re.compile(r"[@.](example(\.(com|net|org))?|test|invalid|localhost)$", re.IGNORECASE)
 
 
 def load(config: Mapping[str, str], root: Path, *, stack: str) -> Settings:
@@ -117,6 +120,7 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
         for name in chosen.caches
         if name not in optional
     ]
+    found += [("contacts", complaint) for complaint in _not_told(chosen, system)]
     if chosen.seed_data and chosen.environment is Environment.PRODUCTION:
         found.append(
             (
@@ -133,6 +137,28 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
     if chosen.copy_to:
         found += [("copyTo", complaint) for complaint in _no_copy(chosen.copy_to, chosen, system)]
     return found
+
+
+def _not_told(chosen: StackConfig, system: System) -> list[str]:
+    complaints = [
+        f"{system.name} tells nobody by the role {role!r}. Known: {', '.join(system.roles)}."
+        for role in chosen.contacts
+        if role not in system.roles
+    ]
+    if chosen.environment is Environment.PRODUCTION:
+        for role in system.roles:
+            addresses = told(system, chosen, role)
+            if not addresses:
+                complaints.append(
+                    f"nobody has the role {role!r}, so alerts would reach nobody. Name who is on call, for example "
+                    f"{NAMESPACE}:contacts: {{{role}: [ada@your-company.com]}}."
+                )
+            complaints += [
+                f"{address}, of the role {role!r}, is a placeholder that reaches nobody. Name somebody who reads it."
+                for address in addresses
+                if _PLACEHOLDER.search(address)
+            ]
+    return complaints
 
 
 def _no_move(key: str, chosen: StackConfig, system: System) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from trellis.settings.budget import ConnectionBudget, divide
 from trellis.settings.catalogue import (
@@ -20,16 +21,18 @@ from trellis.settings.errors import SettingsError
 from trellis.settings.resolved import (
     AppSettings,
     CacheSettings,
+    CheckSettings,
     ClusterSettings,
     DatabaseSettings,
     DnsSettings,
+    JobSettings,
     PoolSettings,
     RecordSettings,
     Settings,
 )
 from trellis.settings.source import Source
 from trellis.settings.stack import Environment, Layout, Protect, StackConfig, Standing
-from trellis.settings.system import Mode, System
+from trellis.settings.system import Alerts, Mode, System
 
 
 def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> Settings:
@@ -64,10 +67,48 @@ def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> 
         apps=tuple(_apps(system, chosen, dns)),
         droplets=system.droplets,
         dns=dns,
-        alerts=system.alerts,
         backups=system.backups,
         objectives=system.objectives,
+        alerts=_alerts(system, chosen),
+        checks=tuple(
+            CheckSettings(
+                name=name,
+                check=check,
+                tell=told(system, chosen, check.tell),
+                **_place(check.pool, None, system, chosen),
+            )
+            for name, check in system.checks.items()
+        ),
+        jobs=tuple(
+            JobSettings(
+                name=name,
+                job=job,
+                tell=told(system, chosen, job.tell),
+                **_place(job.pool, job.database, system, chosen),
+            )
+            for name, job in system.jobs.items()
+        ),
     )
+
+
+def told(system: System, chosen: StackConfig, role: str) -> tuple[str, ...]:
+    """The addresses of a role in a stack: its own, else the system file's. The alerts' role has their `emails` too."""
+    addresses = chosen.contacts.get(role, system.contacts.get(role, ()))
+    return tuple(dict.fromkeys((*addresses, *(system.alerts.emails if role == system.alerts.tell else ()))))
+
+
+def _alerts(system: System, chosen: StackConfig) -> Alerts | None:
+    emails = told(system, chosen, system.alerts.tell)
+    return system.alerts.model_copy(update={"emails": emails}) if emails else None
+
+
+def _place(pool: str | None, database: str | None, system: System, chosen: StackConfig) -> dict[str, Any]:
+    """The cluster, pool and database of a check or a job."""
+    key, _, name = (pool or database or "").partition(".")
+    cluster = system.clusters[key]
+    own = cluster.pools[name].database if pool else name
+    made = {database: made for _, made in laid_out(key, cluster, chosen.layout) for database in made.databases}
+    return {"cluster": made[own].name, "pool": name if pool else None, "database": own}
 
 
 def _protected(chosen: StackConfig) -> bool:

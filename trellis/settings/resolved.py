@@ -9,6 +9,7 @@ from trellis.settings.budget import ConnectionBudget
 from trellis.settings.catalogue import SPACES_MONTHLY_USD, Edition, Phase, Plan, monthly_usd
 from trellis.settings.cluster import Cache, Maintenance, PoolMode, SelfHosted
 from trellis.settings.recovery import Backups, Objectives
+from trellis.settings.duties import Check, Job
 from trellis.settings.stack import Copy, Layout
 from trellis.settings.system import Alerts, Mode
 
@@ -124,6 +125,30 @@ class DnsSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckSettings:
+    """A check, the name of its cluster in every stack, its pool and database, and the addresses that are told."""
+
+    name: str
+    check: Check
+    cluster: str
+    pool: str
+    database: str
+    tell: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSettings:
+    """A job, as a check. pool: None where the administrator does it."""
+
+    name: str
+    job: Job
+    cluster: str
+    pool: str | None
+    database: str
+    tell: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything the program needs to know before it registers the first resource.
 
@@ -135,6 +160,7 @@ class Settings:
     prices: size -> US dollars a month, before the catalogue's.
     ssh_keys: ids or fingerprints of the account's keys that may log in to Droplets.
     apps: each after those whose address its environment needs.
+    alerts: its emails are all that are told in this stack; None where nobody is.
     """
 
     system: str
@@ -158,9 +184,11 @@ class Settings:
     apps: tuple[AppSettings, ...]
     droplets: Mapping[str, Droplet]
     dns: DnsSettings | None
-    alerts: Alerts
     backups: Backups | None
     objectives: Objectives | None
+    alerts: Alerts | None
+    checks: tuple[CheckSettings, ...]
+    jobs: tuple[JobSettings, ...]
 
     def physical(self, name: str) -> str:
         """What something of this name is called at DigitalOcean."""

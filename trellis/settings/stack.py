@@ -20,6 +20,7 @@ from trellis.settings.catalogue import (
 )
 from trellis.settings.model import (
     AppName,
+    Email,
     Hostname,
     ImageTag,
     Model,
@@ -164,6 +165,7 @@ class StackConfig(Camel):
     protect: Protect = Protect.PHASE
     caches: tuple[Slug, ...] = ()
     copy_to: Annotated[Copy | None, BeforeValidator(lambda value: value or None)] = None
+    contacts: dict[Slug, tuple[Email, ...]] = {}
     seed_data: bool = False
     backup_before: bool = False
     connection_files: Annotated[Annotated[str, AfterValidator(_folder)] | None, EmptyIsNone] = None

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from trellis.settings.app import App, Dns, Droplet
 from trellis.settings.catalogue import SELF_HOSTED_VERSIONS
 from trellis.settings.cluster import Cache, Cluster
+from trellis.settings.duties import ON_CALL, Check, Job
 from trellis.settings.model import AppName, Email, Misfit, Model, PrivateRange, Region, Slug, unknown
 from trellis.settings.recovery import Backups, Objectives
 
@@ -27,9 +28,13 @@ class Network(Model):
 
 
 class Alerts(Model):
-    """Thresholds that send a mail. Percentages of a node, except `load_15`: the load average of 15 minutes."""
+    """Thresholds that send a mail. Percentages of a node, except `load_15`: the load average of 15 minutes.
 
-    emails: tuple[Email, ...] = Field(min_length=1)
+    tell: the role in `contacts` that gets them, and beside it `emails`.
+    """
+
+    tell: Slug = ON_CALL
+    emails: tuple[Email, ...] = ()
     window: Literal["5m", "10m", "30m", "1h"] = "5m"
     cpu: float | None = Field(default=80, gt=0, le=100)
     memory: float | None = Field(default=90, gt=0, le=100)
@@ -38,7 +43,10 @@ class Alerts(Model):
 
 
 class System(Model):
-    """A product: clusters, caches, apps, Droplets, DNS names and alerts."""
+    """A product: clusters, caches, apps, Droplets, DNS names, alerts, checks and jobs.
+
+    contacts: role -> addresses that are the same for every stack; `trellis:contacts` of a stack goes before.
+    """
 
     name: Slug
     description: str = ""
@@ -50,9 +58,19 @@ class System(Model):
     apps: dict[AppName, App] = {}
     droplets: dict[Slug, Droplet] = {}
     dns: Dns | None = None
-    alerts: Alerts
     backups: Backups | None = None
     objectives: Objectives | None = None
+    alerts: Alerts = Alerts()
+    contacts: dict[Slug, tuple[Email, ...]] = {}
+    checks: dict[Slug, Check] = {}
+    jobs: dict[Slug, Job] = {}
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Everybody who is told of something: roles in `contacts`, by name."""
+        checks = (check.tell for check in self.checks.values())
+        jobs = (job.tell for job in self.jobs.values())
+        return tuple(dict.fromkeys((*self.contacts, self.alerts.tell, *checks, *jobs)))
 
     @model_validator(mode="after")
     def _references(self) -> Self:
@@ -70,6 +88,14 @@ class System(Model):
                 raise Misfit(("apps", name, "pool"), unknown("pool", app.pool, pools))
             if app.cache is not None and app.cache not in self.caches:
                 raise Misfit(("apps", name, "cache"), unknown("cache", app.cache, self.caches))
+        databases = [f"{key}.{database}" for key, cluster in self.clusters.items() for database in cluster.databases]
+        for kind, duties in (("checks", self.checks), ("jobs", self.jobs)):
+            for name, duty in duties.items():
+                if duty.pool is not None and duty.pool not in pools:
+                    raise Misfit((kind, name, "pool"), unknown("pool", duty.pool, pools))
+        for name, job in self.jobs.items():
+            if job.database is not None and job.database not in databases:
+                raise Misfit(("jobs", name, "database"), unknown("database", job.database, databases))
         for host, record in (self.dns.records if self.dns else {}).items():
             if record.app not in self.apps:
                 raise Misfit(("dns", "records", host, "app"), unknown("app", record.app, self.apps))

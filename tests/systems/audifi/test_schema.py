@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.systems.audifi.product import FOLDER, AudiFi
+from tests.told import told
 from trellis import settings
 from trellis.migrator import discover
 
@@ -85,7 +86,11 @@ def test_every_repeatable_file_can_be_repeated(copied: AudiFi) -> None:
     [("launch", "db-s-1vcpu-1gb", 0, 3), ("growth", "db-s-1vcpu-2gb", 0, 28), ("scale", "db-s-2vcpu-4gb", 1, 78)],
 )
 def test_every_phase_is_affordable(phase: str, plan: str, replicas: int, left: int) -> None:
-    config = {"trellis:system": "audifi", "trellis:phase": phase}
+    config = {
+        "trellis:system": "audifi",
+        "trellis:phase": phase,
+        **told("audifi"),
+    }
     chosen = settings.load(config, ROOT, stack="audifi")
     cluster = chosen.clusters[0]
     assert (cluster.plan.slug, cluster.replicas, cluster.version) == (plan, replicas, "17")

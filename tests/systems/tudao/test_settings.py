@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.told import told
 from trellis import settings
 from trellis.settings import Settings
 
@@ -13,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def load(**config: str) -> Settings:
-    return settings.load({"trellis:system": "tudao"} | {f"trellis:{k}": v for k, v in config.items()}, ROOT, stack="t")
+    own = {f"trellis:{key}": value for key, value in config.items()}
+    return settings.load({"trellis:system": "tudao", **told("tudao")} | own, ROOT, stack="t")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,7 @@ def test_a_phase_of_tudao(phase: str, plan: str, nodes: int, pools: dict[str, in
     assert cluster.databases[0].roles == {"app_role": "tudao_app", "analytics_role": "tudao_analytics"}
     assert {pool.user for pool in cluster.pools} == set(cluster.users)
     assert {pool.mode.value for pool in cluster.pools} == {"transaction"}
+    assert chosen.alerts is not None
     assert chosen.alerts.disk == 80
 
 
@@ -58,4 +61,6 @@ def test_its_stack_file_is_the_development_stack_s_with_another_system() -> None
     assert tudao["encryptionsalt"] == dev["encryptionsalt"]
     # It has no DNS names.
     del dev["config"]["cloudflare:baseUrl"]
-    assert tudao["config"] == dev["config"] | {"trellis:system": "tudao"}
+    # Mails of the local cloud stay on this machine.
+    contacts = {"on-call": ["ops@tudao.example"], "database-admin": ["dba@tudao.example"]}
+    assert tudao["config"] == dev["config"] | {"trellis:system": "tudao", "trellis:contacts": contacts}

@@ -99,6 +99,10 @@ class Target:
         """The same database and schema, with another history table."""
         return Target(self._parameters, schema=self.schema, table=table)
 
+    def in_database(self, name: str) -> "Target":
+        """Another database of the same server, as the same user."""
+        return Target({**self._parameters, "dbname": name})
+
     @property
     def name(self) -> str:
         """user@host:port/database, as far as they are given."""
@@ -106,6 +110,11 @@ class Target:
         user = f"{get('user')}@" if get("user") else ""
         port = f":{get('port')}" if get("port") else ""
         return f"{user}{get('host') or get('hostaddr') or 'local socket'}{port}/{get('dbname') or ''}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, where one of each is given."""
+        return str(self._parameters.get("host") or ""), int(self._parameters.get("port") or 5432)
 
     @property
     def history_table(self) -> HistoryTable:

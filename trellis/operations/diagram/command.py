@@ -43,7 +43,8 @@ def _of_system(file: Path) -> tuple[Path, Mapping[str, str]]:
         raise WrongCall(
             f"--system {file}: no system file. One is systems/<name>.yaml, with migrations/ beside systems/."
         )
-    return file.parent.parent, {f"{_NAMESPACE}:system": file.stem}
+    # Who is told of alerts is a stack's matter.
+    return file.parent.parent, {f"{_NAMESPACE}:system": file.stem, f"{_NAMESPACE}:environment": "development"}
 
 
 def _of_stack(stack: str, config_file: Path | None) -> tuple[Path, Mapping[str, str]]:

@@ -1,0 +1,182 @@
+"""Each question of `status`, asked of a real server on which it is to find something, and of one where nothing is."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from tests.migrator.servers import PASSWORD, Database
+from tests.stacks.harness import wait_for
+from trellis.migrator import Target
+from trellis.operations.status import asking
+from trellis.operations.status.asking import ask_cluster
+from trellis.operations.status.findings import Finding, Severity
+from trellis.operations.status.limits import LIMITS
+from trellis.operations.status.questions import OF_A_CLUSTER, OF_A_DATABASE, Question
+from trellis.operations.status.ways import Way, session
+
+MANY = 1000
+
+
+def _way(database: Database) -> Way:
+    return Way(cluster="db", kind="direct", name=database.name, target=Target(database.parameters()))
+
+
+def _asked(database: Database) -> dict[str, Finding]:
+    with session(_way(database).target) as server:
+        found = list(asking._found(server, f"db/{database.name}", OF_A_DATABASE, MANY))
+    assert all("{" not in one.what + one.do for one in found)
+    return {one.name: one for one in found}
+
+
+@pytest.fixture
+def app(database: Database) -> Iterator[str]:
+    """A login that owns nothing."""
+    database.run(f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'")
+    yield "app"
+    database.run("DROP OWNED BY app", "DROP ROLE app")
+
+
+@pytest.mark.parametrize("question", [*OF_A_CLUSTER, *OF_A_DATABASE], ids=lambda question: question.name)
+def test_every_question_can_be_asked_and_a_quiet_server_has_nothing_to_say(
+    question: Question, database: Database
+) -> None:
+    database.run("CREATE EXTENSION pg_stat_statements", "CREATE TABLE kept (id bigint PRIMARY KEY)")
+    with session(_way(database).target) as server:
+        assert asking._asked(server, question, MANY) == []
+
+
+def test_statements_that_are_slow(database: Database, app: str) -> None:
+    assert _asked(database)["no-statement-statistics"].severity is Severity.WARNING
+    database.run("CREATE SCHEMA elsewhere", "CREATE EXTENSION pg_stat_statements SCHEMA elsewhere")
+    assert _asked(database) == {}
+    with database.connect(app) as connection:
+        connection.execute("SELECT pg_sleep(1.05), 'somebody''s name'")
+        connection.execute("SELECT max(n), pg_sleep(0) FROM generate_series(1, 10) n")
+    slow = _asked(database)["slow-statement"]
+    assert "1 calls of app took 10" in slow.what or "1 calls of app took 11" in slow.what
+    assert "somebody" not in slow.what
+    assert "EXPLAIN" in slow.do
+    with database.connect(app) as connection:
+        for _ in range(3):
+            connection.execute("SELECT pg_sleep(0.01), 'x'")
+    found = _asked(database)
+    assert "slow-statement" not in found
+    assert found["once-slow-statement"].severity is Severity.NOTE
+
+
+def test_indexes_tables_and_rights(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "LIMITS", replace(LIMITS, unused_days=0, unused_bytes=0))
+    database.run(
+        "CREATE EXTENSION pg_stat_statements",
+        "CREATE TABLE people (id smallint GENERATED ALWAYS AS IDENTITY, name text, age int)",
+        "INSERT INTO people (name, age) VALUES ('a', 1), ('a', 2)",
+        "CREATE INDEX by_age ON people (age)",
+        "CREATE INDEX by_age_again ON people (age)",
+        "CREATE INDEX by_some_ages ON people (age) WHERE age > 1",
+        "ALTER TABLE people ADD CONSTRAINT adult CHECK (age > 17) NOT VALID",
+        "SELECT setval(pg_get_serial_sequence('people', 'id'), 30000)",
+        "GRANT SELECT, INSERT ON people TO PUBLIC",
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+    )
+    with database.connect() as connection, pytest.raises(psycopg.errors.UniqueViolation):
+        connection.execute("CREATE UNIQUE INDEX CONCURRENTLY by_name ON people (name)")
+    found = _asked(database)
+    wanted = {
+        "invalid-index": (Severity.WARNING, "public.by_name", "REINDEX INDEX CONCURRENTLY public.by_name"),
+        "duplicate-index": (Severity.NOTE, "public.by_age_again", "DROP INDEX CONCURRENTLY public.by_age_again"),
+        "no-primary-key": (Severity.NOTE, "public.people", "ADD PRIMARY KEY"),
+        "unvalidated-constraint": (Severity.NOTE, "public.people", "VALIDATE CONSTRAINT adult"),
+        "sequence": (Severity.WARNING, "public.people_id_seq", "BIGINT"),
+        "open-table": (Severity.WARNING, "public.people", "REVOKE ALL ON public.people FROM PUBLIC"),
+        "open-schema": (Severity.WARNING, "public", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
+    }
+    for name, (severity, place, do) in wanted.items():
+        assert found[name].severity is severity
+        assert found[name].where == f"db/{database.name}, {place}"
+        assert do in found[name].do
+    assert found["unused-index"].severity is Severity.NOTE
+    assert set(found) == {*wanted, "unused-index"}
+    # What a finding advises is done, and it is gone.
+    database.run(
+        "DROP INDEX by_name",
+        *(found[name].do.partition(",")[0] for name in ("duplicate-index", "open-schema", "open-table")),
+    )
+    assert not {"duplicate-index", "open-schema", "open-table", "invalid-index"} & set(_asked(database))
+
+
+def test_dead_rows(database: Database) -> None:
+    database.run(
+        "CREATE EXTENSION pg_stat_statements",
+        "CREATE TABLE log (id int PRIMARY KEY) WITH (autovacuum_enabled = off)",
+        "INSERT INTO log SELECT generate_series(1, 30000)",
+        "DELETE FROM log WHERE id <= 20000",
+    )
+    wait_for(lambda: "dead-rows" in _asked(database))
+    found = _asked(database)["dead-rows"]
+    assert found.what.startswith("20000 dead rows beside 10000")
+    database.run(found.do.partition(";")[0])
+    wait_for(lambda: "dead-rows" not in _asked(database))
+
+
+def test_sessions_that_hold_others_up(database: Database, app: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "LIMITS", replace(LIMITS, long_transaction_s=0, waits_s=0, waits_long_s=0))
+    database.run(
+        "CREATE TABLE things (id int PRIMARY KEY)", "GRANT ALL ON things TO app", "INSERT INTO things VALUES (1)"
+    )
+
+    def found() -> dict[str, Finding]:
+        return {one.name: one for one in ask_cluster(_way(database), 2).findings}
+
+    with ExitStack() as held:
+        holder, waiter = (held.enter_context(database.connect(app)) for _ in range(2))
+        holder.execute("BEGIN")
+        holder.execute("UPDATE things SET id = 2")
+        waiting = threading.Thread(target=lambda: waiter.execute("UPDATE things SET id = 3"))
+        waiting.start()
+        held.callback(waiting.join)
+        held.callback(holder.rollback)
+        wait_for(lambda: "blocked" in found())
+        seen = found()
+        pid = holder.info.backend_pid
+        assert f"that process {pid} of app holds (idle in transaction)" in seen["blocked"].what
+        assert seen["blocked"].severity is Severity.CRITICAL
+        assert seen["blocked"].do == f"SELECT pg_terminate_backend({pid})"
+        assert "long-transaction" in seen
+        # The two are all that this plan allows.
+        assert (seen["connections"].severity, seen["connections"].what) == (
+            Severity.CRITICAL,
+            "2 of 2 connections are taken",
+        )
+
+
+def test_a_slot_that_nobody_reads_and_numbers_that_run_out(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "LIMITS", replace(LIMITS, slot_bytes=0, transactions=-1))
+    database.run("SELECT pg_create_physical_replication_slot('forgotten', true)", "CREATE TABLE x (id int)")
+    try:
+        found = {one.name: one for one in ask_cluster(_way(database), MANY).findings}
+        assert "forgotten" in found["slot"].where
+        assert "are not frozen" in found["wraparound"].what
+    finally:
+        database.run(found["slot"].do.partition(",")[0])
+
+
+def test_a_query_that_takes_too_long_is_told_and_stops_no_other(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = replace(OF_A_DATABASE[0], name="broken", sql="SELECT * FROM nowhere")
+    endless = replace(OF_A_DATABASE[0], name="endless", sql="SELECT pg_sleep(60)")
+    monkeypatch.setattr("trellis.operations.status.ways.QUERY_SECONDS", 1)
+    with session(_way(database).target) as server:
+        found = list(asking._found(server, "db", (broken, endless, OF_A_DATABASE[0]), MANY))
+    assert [one.name for one in found] == ["not-known", "not-known", "no-statement-statistics"]
+    assert 'relation "nowhere" does not exist' in found[0].what
+    assert "statement timeout" in found[1].what
+
+
+def test_nothing_can_be_written(database: Database) -> None:
+    with session(_way(database).target) as server, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        server.execute("CREATE TABLE written ()")

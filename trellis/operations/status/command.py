@@ -1,0 +1,66 @@
+"""The subcommand `status`."""
+
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from datetime import timedelta
+from pathlib import Path
+
+from trellis.operations import records
+from trellis.operations.errors import OperationError
+from trellis.operations.status import history
+from trellis.operations.status.findings import Severity
+from trellis.operations.status.look import Page, Stack, look, opened
+from trellis.operations.status.page import as_text, as_values
+from trellis.operations.terminal import say, tell
+
+WARNINGS = 5
+CRITICAL = 6
+
+_CODES = {None: 0, Severity.NOTE: 0, Severity.WARNING: WARNINGS, Severity.CRITICAL: CRITICAL}
+# Growth is told from records that need not be closer together.
+_RECORDED = timedelta(hours=1)
+_CLEARED = "\x1b[H\x1b[2J\x1b[3J"
+
+
+def run(options: Namespace) -> int:
+    """Shows how a stack is; the exit code tells the worst that was found."""
+    with opened(options) as stack:
+        while True:
+            page = look(stack, grants=options.grants, postgresql=options.postgresql)
+            _record(stack, page)
+            if options.html is not None:
+                _write(options.html, page)
+            if options.watch is not None and sys.stdout.isatty():
+                sys.stdout.write(_CLEARED)
+            say(json.dumps(as_values(page)) if options.json else as_text(page))
+            if options.watch is None:
+                return _CODES[page.worst]
+            time.sleep(options.watch)
+
+
+def _write(file: Path, page: Page) -> None:
+    from trellis.operations.status.html import as_html
+
+    # Whoever reads it meanwhile has the one before.
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_text(as_html(page))
+        beside.replace(file)
+    except OSError as error:
+        raise OperationError(f"{file} cannot be written: {error.strerror}.") from None
+
+
+def _record(stack: Stack, page: Page) -> None:
+    """Writes sizes down, so that a later look can tell how they grow."""
+    for seen in page.clusters:
+        figures, before = seen.server.figures, history.last(seen.past, "status")
+        if figures and not (before and page.at - before["at"] < _RECORDED):
+            well = not any(one.where.startswith(seen.settings.name) for one in page.findings if one.severity.rank)
+            told = {"bytes": figures.bytes, "connections": figures.connections}
+            try:
+                records.append(stack.name, kind="status", cluster=seen.settings.name, ok=well, **told)
+            except OSError as error:
+                tell(f"warning: sizes were not written down, so growth cannot be told later: {error}")
