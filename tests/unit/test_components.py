@@ -170,6 +170,9 @@ def test_pool() -> None:
         "mode": "transaction",
         "size": 17,
     }
+    size = _only(_pool, "PoolSize")
+    assert (size["of"], size["item"], size["wanted"]) == ("web", "/v2/databases/shop-db-id/pools/web", {"size": 17})
+    assert size["body"] == {"mode": "transaction", "db": "shop", "user": "shop_app"}
 
 
 class _Silent(Recorder):

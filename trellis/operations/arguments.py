@@ -208,6 +208,11 @@ def _move(command: argparse.ArgumentParser) -> None:
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
 
 
+def _facts(command: argparse.ArgumentParser) -> None:
+    _recover(command)
+    _json(command)
+
+
 def _recover(command: argparse.ArgumentParser) -> None:
     add_stack(command)
     command.add_argument(
@@ -395,6 +400,12 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "  rollback  the same the other way; nothing is lost\n"
         "  finish    end the streams and delete the cluster that is not used",
         _move,
+    ),
+    "facts": (
+        "compare what the program knows of DigitalOcean with what it offers",
+        "Compares the catalogue's editions, versions, regions and plans with what DigitalOcean offers the account, and"
+        " names each difference. Exits with 1 where there is one. Changes nothing. Needs DIGITALOCEAN_TOKEN.",
+        _facts,
     ),
     "recover": (
         "finish what a killed `pulumi up` left open",

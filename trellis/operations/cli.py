@@ -23,6 +23,7 @@ _MODULES = {
     "recover": "trellis.operations.recover",
     "up": "trellis.operations.up",
     "check": "trellis.operations.check",
+    "facts": "trellis.operations.facts",
     "move": "trellis.operations.move.command",
     "diagram": "trellis.operations.diagram.command",
     "preview-report": "trellis.operations.preview_report.command",

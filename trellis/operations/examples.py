@@ -80,6 +80,10 @@ examples:
   trellis move start --stack prod              a second cluster follows
   trellis move cutover --stack prod            it takes over
   trellis move finish --stack prod             the old one goes""",
+    "facts": """\
+examples:
+  trellis facts --stack prod
+  trellis facts --stack prod --json | jq '.differences[]'""",
     "recover": """\
 example:
   trellis recover --stack prod""",

@@ -179,14 +179,13 @@ class Settings:
             *((droplet.size, 1) for droplet in self.droplets.values()),
             *((app.app.size, app.app.instances) for app in self.apps),
         )
-        return sum(
-            (
-                *(cluster.monthly_usd for cluster in self.standing),
-                *(cache.monthly_usd for cache in self.caches),
-                *(monthly_usd(size, self.prices, number) or 0 for size, number in sizes),
-                SPACES_MONTHLY_USD if dumps else 0,
-            )
+        each = (
+            *(cluster.monthly_usd for cluster in self.standing),
+            *(cache.monthly_usd for cache in self.caches),
+            *(monthly_usd(size, self.prices, number) or 0 for size, number in sizes),
+            SPACES_MONTHLY_USD if dumps else 0,
         )
+        return round(sum(each), 2)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from trellis.settings.catalogue import (
+    ADVANCED,
     DROPLETS,
     MAX_NODES,
     MAX_TRUSTED_SOURCES,
@@ -63,7 +64,7 @@ def _folder(value: str) -> str:
 
 
 def _priced(size: str) -> str:
-    known = {**PLANS, **DROPLETS}
+    known = [*PLANS, *DROPLETS, ADVANCED]
     if size not in known and not size.startswith("apps-"):
         raise ValueError(f"{size!r} is no plan, Droplet size or app size. Allowed: {', '.join(known)}, apps-…")
     return size
@@ -151,6 +152,9 @@ class StackConfig(Camel):
         Literal[Mode.MANAGED, Mode.SELF_HOSTED, Layout.SHARED, Layout.PER_DATABASE] | None, EmptyIsNone
     ] = None
     edition: Annotated[Edition | None, EmptyIsNone] = None
+    version: Annotated[
+        Annotated[str, BeforeValidator(str), one_of("PostgreSQL version", POSTGRESQL_VERSIONS)] | None, EmptyIsNone
+    ] = None
     moves: dict[str, Move] = {}
     name_suffix: NameSuffix = ""
     region: Annotated[Region | None, EmptyIsNone] = None

@@ -14,6 +14,7 @@ from trellis.operations.move import comparing, copying, cutting, fences, streams
 from trellis.operations.move.sides import Pair
 from trellis.operations.move.stands import Stack, Stands
 from trellis.operations.terminal import confirm, paint, say, tell
+from trellis.policies.prices import dollars
 from trellis.settings.resolved import numbered
 
 # How often progress is told, in seconds.
@@ -62,7 +63,7 @@ def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey]) -> None:
     say(paint(f"{cluster.name}: {', '.join(stands.differs)}", "bold"))
     new = numbered(cluster.name, stands.generation)
     say(f"  A new cluster, {new}, stands beside {cluster.made_as} until `trellis move finish`.")
-    say(f"  It costs about ${cluster.monthly_usd:.0f} a month; for that time both are paid for.")
+    say(f"  It costs about {dollars(cluster.monthly_usd)} a month; for that time both are paid for.")
     for found in surveys:
         say(
             f"  {found.name}: PostgreSQL {found.version}, {found.tables} tables, {found.size / _GIB:.2f} GiB, "
