@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 from trellis.settings.catalogue import Edition
-from trellis.settings.cluster import QUIET, Maintenance
+from trellis.settings.cluster import QUIET, Backup, Maintenance
 from trellis.settings.resolved import DatabaseSettings, PoolSettings, physical
 from trellis.settings.system import Alerts
 
@@ -62,6 +62,7 @@ class DatabasePlatformArgs(PlatformArgs):
     replicas: how many read-only ones beside the cluster.
     copy: the network in another region that gets a replica too. droplets: ids of those that use the cluster.
     maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
+    backup: when it is backed up every day; by default DigitalOcean chooses.
     """
 
     plan: str = "db-s-1vcpu-1gb"
@@ -71,6 +72,7 @@ class DatabasePlatformArgs(PlatformArgs):
     copy: Network | None = None
     droplets: Sequence[pulumi.Input[str]] = ()
     maintenance: Maintenance = QUIET
+    backup: Backup | None = None
 
 
 class DatabasePlatform(pulumi.ComponentResource):
@@ -104,6 +106,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                 databases=[database.name for database in args.databases],
                 users=args.users,
                 maintenance=args.maintenance,
+                backup=args.backup,
                 tags=args.tags,
                 protect=args.protect,
             ),

@@ -253,6 +253,7 @@ def _platform(
             copy=around.copy,
             droplets=around.droplets,
             maintenance=cluster.maintenance,
+            backup=cluster.backup,
         )
         return DatabasePlatform(name, managed, opts)
     # A managed stack does not pay for the import of pulumi_random.

@@ -19,6 +19,8 @@ def stack(parts: Parts) -> Iterator[LocalStack]:
     """Villa in launch, with a pool of five."""
     with program_copy() as program, local_stack(parts, root=program) as stack:
         resize(stack, 5)
+        villa = program / "systems" / "villa.yaml"
+        villa.write_text(villa.read_text().replace("    maintenance:", '    backup: {hour: "02:30"}\n    maintenance:'))
         stack.up()
         yield stack
 
@@ -78,6 +80,12 @@ def pool(stack: LocalStack) -> dict[str, object]:
 
 def pool_changes(stack: LocalStack, since: int) -> list[str]:
     return [method for method, path in stack.changes(since) if path.split("/")[4:5] == ["pools"]]
+
+
+def test_the_backup_hour_is_the_file_s(stack: LocalStack) -> None:
+    (cluster,) = stack.api("GET", "/v2/databases")["databases"]
+    config = stack.api("GET", f"/v2/databases/{cluster['id']}/config")["config"]
+    assert (config["backup_hour"], config["backup_minute"]) == (2, 30)
 
 
 def test_a_size_changes_in_place_and_drops_nobody(stack: LocalStack) -> None:

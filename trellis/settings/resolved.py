@@ -7,7 +7,7 @@ from pathlib import Path
 from trellis.settings.app import App, Droplet
 from trellis.settings.budget import ConnectionBudget
 from trellis.settings.catalogue import SPACES_MONTHLY_USD, Edition, Phase, Plan, monthly_usd
-from trellis.settings.cluster import Cache, Maintenance, PoolMode, SelfHosted
+from trellis.settings.cluster import Backup, Cache, Maintenance, PoolMode, SelfHosted
 from trellis.settings.stack import Copy, Layout
 from trellis.settings.system import Alerts, Mode
 
@@ -68,6 +68,7 @@ class ClusterSettings:
     pools: tuple[PoolSettings, ...]
     budget: ConnectionBudget
     maintenance: Maintenance
+    backup: Backup | None
     self_hosted: SelfHosted | None
     monthly_usd: float
     generation: int = 1
