@@ -70,6 +70,8 @@ def _priced(size: str) -> str:
     return size
 
 
+# A version that nobody put into quotes.
+_Text = BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)
 # Pulumi wants a default for every declared key, and a text has no other than this for "as the system file says".
 EmptyIsNone = BeforeValidator(lambda value: None if value == "" else value)
 
@@ -113,7 +115,7 @@ class Standing(Camel):
     """A cluster that stands beside the one that takes its place, as it was deployed. generation: its number."""
 
     generation: int = Field(ge=1)
-    version: Annotated[str, BeforeValidator(str), one_of("PostgreSQL version", POSTGRESQL_VERSIONS)]
+    version: Annotated[str, _Text, one_of("PostgreSQL version", POSTGRESQL_VERSIONS)]
     plan: PlanSlug
     nodes: int = Field(default=1, ge=1, le=MAX_NODES)
     replicas: int = Field(default=0, ge=0, le=5)
@@ -152,9 +154,9 @@ class StackConfig(Camel):
         Literal[Mode.MANAGED, Mode.SELF_HOSTED, Layout.SHARED, Layout.PER_DATABASE] | None, EmptyIsNone
     ] = None
     edition: Annotated[Edition | None, EmptyIsNone] = None
-    version: Annotated[
-        Annotated[str, BeforeValidator(str), one_of("PostgreSQL version", POSTGRESQL_VERSIONS)] | None, EmptyIsNone
-    ] = None
+    version: Annotated[Annotated[str, _Text, one_of("PostgreSQL version", POSTGRESQL_VERSIONS)] | None, EmptyIsNone] = (
+        None
+    )
     moves: dict[str, Move] = {}
     name_suffix: NameSuffix = ""
     region: Annotated[Region | None, EmptyIsNone] = None
