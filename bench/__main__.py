@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from bench import databases, migrations, policies, preview, start
+from bench import cuts, databases, migrations, policies, preview, start
 from tools import command
 from trellis.development.bring import bring
 from trellis.operations.processes import guard, sweep
@@ -18,6 +18,7 @@ def main() -> int:
             preview.run(parts)
             start.run(parts)
             databases.run(parts)
+            cuts.run()
             migrations.run()
             policies.run(parts)
         finally:

@@ -204,6 +204,11 @@ def _move(command: argparse.ArgumentParser) -> None:
     command.add_argument("clusters", nargs="*", metavar="CLUSTER", help="names in the system file (default: all)")
     _recover(command)
     command.add_argument("--yes", action="store_true", help="do not ask")
+    gate = command.add_argument_group("a PgBouncer in front, for cutover and rollback (docs/move.md)")
+    gate.add_argument("--gate", metavar="URL", help="its admin console; the password in PGPASSWORD or a password file")
+    gate.add_argument(
+        "--gate-config", metavar="COMMAND", help="writes its configuration for the cluster told as JSON on stdin"
+    )
     _json(command)
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
 

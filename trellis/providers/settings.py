@@ -48,7 +48,8 @@ class SettingProvider(Provider):
         if any(there.get(name) != value for name, value in props["wanted"].items()):
             wanted = {**props["body"], **props["wanted"]}
             self._call(props["method"], props["item"], {props["at"]: wanted} if props["at"] else wanted)
-        return {**self.facts(props), "root": props["root"]}
+        # `of` names what has the setting to the policies, which see outputs once there are some.
+        return {**self.facts(props), **{name: props[name] for name in ("root", "of") if name in props}}
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """The answer's object, None where there is nothing of this path. Every call may be sent twice."""

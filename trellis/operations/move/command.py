@@ -10,7 +10,7 @@ from typing import Any
 
 from trellis.operations import up
 from trellis.operations.errors import OperationError
-from trellis.operations.move import comparing, copying, cutting, fences, streams, survey
+from trellis.operations.move import comparing, copying, cutting, fences, gates, streams, survey
 from trellis.operations.move.sides import Pair
 from trellis.operations.move.stands import Stack, Stands
 from trellis.operations.terminal import confirm, paint, say, tell
@@ -184,6 +184,8 @@ def _rollback(stack: Stack, moving: Sequence[Stands]) -> int:
 
 
 def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
+    if gate := gates.Gate.of(stack.options):
+        gate.check()
     for stands, pairs in _standing(stack, moving):
         for pair in pairs:
             source, target = pair.way(to_new=to_new)
@@ -202,7 +204,9 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
         with ExitStack() as held:
             for pair in pairs:
                 held.enter_context(pair.held())
-            with cutting.cut(pairs, to_new=to_new) as done:
+            passed = gates.through(gate, pairs, stack.engine.state(secrets=True), to_new=to_new)
+            with passed as passage, cutting.cut(pairs, to_new=to_new, first=passage.hold) as done:
+                passage.let_in(done)
                 say(f"{stands.settings.made_as} takes writes. They paused for {done.pause:.2f} s.")
                 for pair, snapshots in zip(pairs, done.snapshots, strict=False):
                     same &= _tell_compared(pair, snapshots)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from trellis.migrator.history import identifier
 from trellis.operations.check.shadow.programs import dump_program
@@ -22,6 +23,12 @@ _END = re.compile(r"^--\n-- PostgreSQL database dump complete\n--\n", re.MULTILI
 _BETWEEN = re.compile(r"(?:\n|\nSET default_(?:tablespace|table_access_method) = .*;)+\Z")
 # Servers that a database refers to keep their passwords in its schema.
 _PASSWORD = re.compile(r"(\bpassword[ =]+)(?:'(?:[^']|'')*'|[^\s']+)", re.IGNORECASE)
+
+# Parameters of a connection that libpq has since 16, 17 and 18. None of them is part of a way here.
+_NEWER = frozenset(
+    "sslcertmode require_auth load_balance_hosts gssdelegation sslnegotiation min_protocol_version"
+    " max_protocol_version".split()
+)
 
 
 class DumpError(Exception):
@@ -67,7 +74,7 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
             "--no-subscriptions",
             "--lock-wait-timeout=10s",
             "-d",
-            connection.info.dsn,
+            _way(connection.info.dsn),
         ],
         env=_environment(connection.info.password),
         capture_output=True,
@@ -78,6 +85,11 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
     if done.returncode:
         raise DumpError(done.stderr.strip())
     return entries(done.stdout)
+
+
+def _way(dsn: str) -> str:
+    """The same way for a pg_dump as old as its server, which does not know what a newer libpq adds."""
+    return make_conninfo("", **{key: value for key, value in conninfo_to_dict(dsn).items() if key not in _NEWER})
 
 
 def _environment(password: str) -> Mapping[str, str]:
