@@ -29,6 +29,7 @@ class ClusterArgs:
     nodes: 1, or up to 3 with standbys that take over. databases, users: their names.
     maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
     backup: when it is backed up every day; by default DigitalOcean chooses.
+    restored_from: the name of the cluster that it is a copy of, and the second of it, as 2026-01-31T19:25:22Z.
     tags: labels for bills and searches. protect: refuse to delete it and its databases.
     """
 
@@ -44,6 +45,7 @@ class ClusterArgs:
     users: Sequence[str] = ()
     maintenance: Maintenance = QUIET
     backup: Backup | None = None
+    restored_from: tuple[str, str] | None = None
     tags: Sequence[pulumi.Input[str]] = ()
     protect: bool = False
 
@@ -96,7 +98,9 @@ class Cluster(pulumi.ComponentResource):
             private_network_uuid=args.network_id,
             maintenance_windows=windows(args.maintenance),
             tags=list(args.tags) or None,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            backup_restore=_past(*args.restored_from) if args.restored_from else None,
+            # Where it came from is over when it is there.
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, ignore_changes=["backupRestore"]),
         )
         databases = {
             database: digitalocean.DatabaseDb(
@@ -142,6 +146,10 @@ class Cluster(pulumi.ComponentResource):
                 "ca_certificate": self.ca_certificate,
             }
         )
+
+
+def _past(name: str, at: str) -> digitalocean.DatabaseClusterBackupRestoreArgs:
+    return digitalocean.DatabaseClusterBackupRestoreArgs(database_name=name, backup_created_at=at)
 
 
 def storage_mib(plan: pulumi.Input[str], storage_gib: pulumi.Input[int] | None) -> pulumi.Output[str]:

@@ -63,6 +63,7 @@ class DatabasePlatformArgs(PlatformArgs):
     copy: the network in another region that gets a replica too. droplets: ids of those that use the cluster.
     maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
     backup: when it is backed up every day; by default DigitalOcean chooses.
+    restored_from: the name of the cluster that it is a copy of, and the second of it.
     """
 
     plan: str = "db-s-1vcpu-1gb"
@@ -73,6 +74,7 @@ class DatabasePlatformArgs(PlatformArgs):
     droplets: Sequence[pulumi.Input[str]] = ()
     maintenance: Maintenance = QUIET
     backup: Backup | None = None
+    restored_from: tuple[str, str] | None = None
 
 
 class DatabasePlatform(pulumi.ComponentResource):
@@ -107,6 +109,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                 users=args.users,
                 maintenance=args.maintenance,
                 backup=args.backup,
+                restored_from=args.restored_from,
                 tags=args.tags,
                 protect=args.protect,
             ),

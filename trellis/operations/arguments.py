@@ -213,6 +213,15 @@ def _move(command: argparse.ArgumentParser) -> None:
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
 
 
+def _restore(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("start", "cutover", "rollback", "finish"), metavar="ACTION")
+    command.add_argument("clusters", nargs="*", metavar="CLUSTER", help="names in the system file (default: all)")
+    command.add_argument("--at", metavar="TIME", help="start: the second, for example 2026-01-31T19:25:22Z")
+    _recover(command)
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+
+
 def _facts(command: argparse.ArgumentParser) -> None:
     _recover(command)
     _json(command)
@@ -411,6 +420,16 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "Compares the catalogue's editions, versions, regions and plans with what DigitalOcean offers the account, and"
         " names each difference. Exits with 1 where there is one. Changes nothing. Needs DIGITALOCEAN_TOKEN.",
         _facts,
+    ),
+    "restore": (
+        "bring a cluster back as it was at a second of the past",
+        "Makes a cluster as it was at a second of the last seven days, beside the one of today, and puts it in its"
+        " place. What was written since stays on the old one.\n\n"
+        "  start     deploy the restored cluster, and compare its rows with today's\n"
+        "  cutover   end writes to the old cluster; deploy apps to the restored one\n"
+        "  rollback  the same the other way\n"
+        "  finish    delete the cluster that is not used",
+        _restore,
     ),
     "recover": (
         "finish what a killed `pulumi up` left open",

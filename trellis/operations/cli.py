@@ -24,6 +24,7 @@ _MODULES = {
     "up": "trellis.operations.up",
     "check": "trellis.operations.check",
     "facts": "trellis.operations.facts",
+    "restore": "trellis.operations.restore",
     "move": "trellis.operations.move.command",
     "diagram": "trellis.operations.diagram.command",
     "preview-report": "trellis.operations.preview_report.command",

@@ -84,6 +84,11 @@ examples:
 examples:
   trellis facts --stack prod
   trellis facts --stack prod --json | jq '.differences[]'""",
+    "restore": """\
+examples:
+  trellis restore start --at 2026-01-31T19:25:22Z --stack prod
+  trellis restore cutover --stack prod
+  trellis restore finish --stack prod""",
     "recover": """\
 example:
   trellis recover --stack prod""",

@@ -116,7 +116,7 @@ def _cluster(
         _stands(made_key, before, key, system, chosen, source, root),
         generation=move.old.generation,
     )
-    new = replace(wanted, fresh=True)
+    new = replace(wanted, fresh=True, restored_to=move.at or "")
     return replace(new, beside=old) if move.serving == move.wanted else replace(old, beside=new)
 
 

@@ -50,7 +50,7 @@ class ClusterSettings:
     key: its name in the system file, with the database behind it where each has a cluster of its own.
     name: its name in every stack. generation: 1, and one more for each move.
     beside: the one that it moves to or has come from, while both stand. fresh: whether it is the new one of the two,
-    whose schema comes from the other.
+    whose schema comes from the other. restored_to: the second at which it was the other, while both stand.
     plan: of a node; in the mode self-hosted the figures of the Droplet and its volume.
     self_hosted: how the team runs it, in that mode.
     monthly_usd: nodes, replicas and copies together, US dollars a month.
@@ -74,6 +74,7 @@ class ClusterSettings:
     generation: int = 1
     beside: "ClusterSettings | None" = None
     fresh: bool = False
+    restored_to: str = ""
 
     @property
     def made_as(self) -> str:

@@ -6,7 +6,7 @@ from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 from trellis.settings.catalogue import (
@@ -126,12 +126,13 @@ class Move(Camel):
     """Which cluster of a system file's is which; `trellis move` writes it.
 
     wanted: the number of the one that the file describes. serving: of the one that applications use. old: the other,
-    while both stand.
+    while both stand. at: the second that the wanted one is restored to from the other, where it is.
     """
 
     wanted: int = Field(ge=1)
     serving: int = Field(ge=1)
     old: Standing | None = None
+    at: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] | None = None
 
     @model_validator(mode="after")
     def _numbers(self) -> Self:
