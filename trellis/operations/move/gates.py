@@ -26,6 +26,11 @@ from trellis.policies.kinds import CLUSTER, USER
 _PATIENCE = 10.0
 # How long the command may take that writes the gate's configuration, in seconds. Nobody waits for it.
 _WRITING = 120.0
+# PAUSE cuts logins to the old server short, which PgBouncer takes for a failure: without this it would refuse clients,
+# or let them wait, for the fifteen seconds of server_login_retry after RESUME.
+_NO_RETRY = "SET server_login_retry = 0"
+# Until logins to the other server have been made, in seconds.
+_SETTLED = 1.0
 
 # What a gate is told of a cluster, as JSON on the standard input of the command.
 Target = Mapping[str, Any]
@@ -69,6 +74,9 @@ class Gate:
             finally:
                 if not passage.waited:
                     self._go_on(source)
+                # Gives the setting of `_NO_RETRY` back, when logins have been made again.
+                time.sleep(_SETTLED)
+                self._ask("RELOAD")
 
     def _write(self, target: Target) -> None:
         try:
@@ -89,7 +97,7 @@ class Gate:
     def _go_on(self, source: Target) -> None:
         """Its clients go on where they were. Every step is tried."""
         failures = []
-        steps = (partial(self._write, source), partial(self._ask, "RELOAD"), partial(self._ask, "RESUME"))
+        steps = (partial(self._write, source), *(partial(self._ask, one) for one in ("RELOAD", _NO_RETRY, "RESUME")))
         for step in steps:
             try:
                 step()
@@ -148,7 +156,8 @@ class Passage:
             )
         if said:
             raise OperationError(f"The gate's console: {str(said[0]).strip()}")
-        _tell(self._console, "RELOAD")
+        for command in ("RELOAD", _NO_RETRY):
+            _tell(self._console, command)
         ways, host, port = _ways(self._console), self._target["host"], self._target["port"]
         if ways == before and (host, port) not in ways:
             raise OperationError(
