@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from bench import api, databases, migrations, policies, preview, start
+from bench import api, cuts, databases, migrations, policies, preview, start
 from tools import command
 from trellis.development.bring import bring
 from trellis.operations.processes import guard, sweep
@@ -19,6 +19,7 @@ def main() -> int:
             start.run(parts)
             api.run(parts)
             databases.run(parts)
+            cuts.run()
             migrations.run()
             policies.run(parts)
         finally:

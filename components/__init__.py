@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trellis.startup import late
 
 if TYPE_CHECKING:
-    from trellis.settings.cluster import Dump, Maintenance
+    from trellis.settings.cluster import Backup, Dump, Maintenance
     from trellis.settings.resolved import DatabaseSettings, PoolSettings
     from trellis.settings.system import Alerts
 
@@ -44,6 +44,7 @@ __all__ = [
     "AppArgs",
     "AppCache",
     "AppDatabase",
+    "Backup",
     "Cache",
     "CacheArgs",
     "Cluster",
@@ -94,7 +95,7 @@ __all__ = [
 
 # Module -> what it holds of the above, as the imports for a type checker have it.
 _HOMES = {
-    "trellis.settings.cluster": ("Dump", "Maintenance"),
+    "trellis.settings.cluster": ("Backup", "Dump", "Maintenance"),
     "trellis.settings.resolved": ("DatabaseSettings", "PoolSettings"),
     "trellis.settings.system": ("Alerts",),
     ".alerts": ("CLUSTER_ALERTS", "DROPLET_ALERTS", "ClusterAlerts", "ClusterAlertsArgs"),

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_digitalocean as digitalocean
+from pulumi import dynamic
 
+from trellis.providers.settings import SettingProvider
 from trellis.settings import PLANS
 from trellis.settings.catalogue import Edition
-from trellis.settings.cluster import QUIET, Maintenance
+from trellis.settings.cluster import QUIET, Backup, Maintenance
 
 from .endpoint import Endpoint, Login
 from .lookups import ends_plainly
@@ -26,6 +28,8 @@ class ClusterArgs:
     plan: slug of a node's. storage_gib: a node's disk; by default the plan's.
     nodes: 1, or up to 3 with standbys that take over. databases, users: their names.
     maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
+    backup: when it is backed up every day; by default DigitalOcean chooses.
+    restored_from: the name of the cluster that it is a copy of, and the second of it, as 2026-01-31T19:25:22Z.
     tags: labels for bills and searches. protect: refuse to delete it and its databases.
     """
 
@@ -40,12 +44,31 @@ class ClusterArgs:
     databases: Sequence[str] = ()
     users: Sequence[str] = ()
     maintenance: Maintenance = QUIET
+    backup: Backup | None = None
+    restored_from: tuple[str, str] | None = None
     tags: Sequence[pulumi.Input[str]] = ()
     protect: bool = False
 
 
+class BackupTime(dynamic.Resource, module="cluster", name="BackupTime"):
+    """Sets when a cluster is backed up every day. Taken away, the time stays as it is."""
+
+    def __init__(self, name: str, item: pulumi.Output[str], backup: Backup, opts: pulumi.ResourceOptions) -> None:
+        hour, minute = map(int, backup.hour.split(":"))
+        props = {
+            "provider_version": SettingProvider.version,
+            "item": item,
+            "root": "config",
+            "method": "PATCH",
+            "at": "config",
+            "wanted": {"backup_hour": hour, "backup_minute": minute},
+            "body": {},
+        }
+        super().__init__(SettingProvider(), name, props, opts)
+
+
 class Cluster(pulumi.ComponentResource):
-    """Creates one database cluster, its databases and its users, and looks up the CA certificate.
+    """Creates one database cluster, its databases, its users and its backup time, and looks up the CA certificate.
 
     The storage is explicit: left out, a larger plan would keep the smaller plan's disk.
     Users hold no grants; the migrations give them theirs.
@@ -75,7 +98,9 @@ class Cluster(pulumi.ComponentResource):
             private_network_uuid=args.network_id,
             maintenance_windows=windows(args.maintenance),
             tags=list(args.tags) or None,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            backup_restore=_past(*args.restored_from) if args.restored_from else None,
+            # Where it came from is over when it is there.
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, ignore_changes=["backupRestore"]),
         )
         databases = {
             database: digitalocean.DatabaseDb(
@@ -96,6 +121,9 @@ class Cluster(pulumi.ComponentResource):
             )
             for user in args.users
         }
+        if args.backup:
+            item = pulumi.Output.concat("/v2/databases/", cluster.id, "/config")
+            BackupTime(f"{name}-backup", item, args.backup, pulumi.ResourceOptions(parent=self))
         self.id = cluster.id
         self.name = cluster.name
         self.version = args.version
@@ -118,6 +146,10 @@ class Cluster(pulumi.ComponentResource):
                 "ca_certificate": self.ca_certificate,
             }
         )
+
+
+def _past(name: str, at: str) -> digitalocean.DatabaseClusterBackupRestoreArgs:
+    return digitalocean.DatabaseClusterBackupRestoreArgs(database_name=name, backup_created_at=at)
 
 
 def storage_mib(plan: pulumi.Input[str], storage_gib: pulumi.Input[int] | None) -> pulumi.Output[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 from trellis.settings.catalogue import Edition
-from trellis.settings.cluster import QUIET, Maintenance
+from trellis.settings.cluster import QUIET, Backup, Maintenance
 from trellis.settings.resolved import DatabaseSettings, PoolSettings, physical
 from trellis.settings.system import Alerts
 
@@ -62,6 +62,8 @@ class DatabasePlatformArgs(PlatformArgs):
     replicas: how many read-only ones beside the cluster.
     copy: the network in another region that gets a replica too. droplets: ids of those that use the cluster.
     maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
+    backup: when it is backed up every day; by default DigitalOcean chooses.
+    restored_from: the name of the cluster that it is a copy of, and the second of it.
     """
 
     plan: str = "db-s-1vcpu-1gb"
@@ -71,6 +73,8 @@ class DatabasePlatformArgs(PlatformArgs):
     copy: Network | None = None
     droplets: Sequence[pulumi.Input[str]] = ()
     maintenance: Maintenance = QUIET
+    backup: Backup | None = None
+    restored_from: tuple[str, str] | None = None
 
 
 class DatabasePlatform(pulumi.ComponentResource):
@@ -104,6 +108,8 @@ class DatabasePlatform(pulumi.ComponentResource):
                 databases=[database.name for database in args.databases],
                 users=args.users,
                 maintenance=args.maintenance,
+                backup=args.backup,
+                restored_from=args.restored_from,
                 tags=args.tags,
                 protect=args.protect,
             ),

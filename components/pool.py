@@ -6,6 +6,9 @@ from typing import Any
 
 import pulumi
 import pulumi_digitalocean as digitalocean
+from pulumi import dynamic
+
+from trellis.providers.settings import SettingProvider
 
 from .app import AppDatabase
 from .cluster import Cluster
@@ -29,12 +32,35 @@ class PoolArgs:
     after: Sequence[pulumi.Resource] = ()
 
 
+class PoolSize(dynamic.Resource, module="pool", name="PoolSize"):
+    """Gives a pool that stands another size: its clients stay. Made where the size is the asked one, it does nothing.
+
+    of: the pool's name in the program.
+    """
+
+    def __init__(
+        self, name: str, of: str, item: pulumi.Output[str], args: PoolArgs, opts: pulumi.ResourceOptions
+    ) -> None:
+        props = {
+            "provider_version": SettingProvider.version,
+            "of": of,
+            "item": item,
+            "root": "pool",
+            "method": "PUT",
+            "at": "",
+            "wanted": {"size": args.size},
+            "body": {"mode": args.mode, "db": args.database, "user": args.login.user},
+        }
+        super().__init__(SettingProvider(), name, props, opts)
+
+
 class Pool(pulumi.ComponentResource):
     """Creates one connection pool.
 
-    DigitalOcean's plugin replaces a pool on every change. The name stays, so the old one goes first and its clients
-    reconnect: for that moment the pool answers "no such database". All pools of a cluster answer on the same hosts and
-    port, so whoever uses the pool sees no change in a preview.
+    DigitalOcean's plugin replaces a pool on every change, though its API has one in place. So a size that changes is a
+    resource of its own, and clients of the pool do not notice. Any other change replaces it. The name stays, so the old
+    one goes first and its clients reconnect: for that moment the pool answers "no such database". All pools of a
+    cluster answer on the same hosts and port, so whoever uses the pool sees no change in a preview.
     """
 
     name: pulumi.Output[str]
@@ -51,8 +77,12 @@ class Pool(pulumi.ComponentResource):
             user=args.login.user,
             mode=args.mode,
             size=args.size,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=args.after, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=args.after, delete_before_replace=True, ignore_changes=["size"]
+            ),
         )
+        item = pulumi.Output.concat("/v2/databases/", args.cluster_id, "/pools/", args.name or name)
+        PoolSize(f"{name}-size", name, item, args, pulumi.ResourceOptions(parent=self, depends_on=[pool]))
         self.name = pool.name
         self.endpoint = _endpoint(pool, args.cluster_id, args.name or name)
         self.login = args.login

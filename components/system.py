@@ -253,6 +253,8 @@ def _platform(
             copy=around.copy,
             droplets=around.droplets,
             maintenance=cluster.maintenance,
+            backup=cluster.backup,
+            restored_from=_past(cluster, settings),
         )
         return DatabasePlatform(name, managed, opts)
     # A managed stack does not pay for the import of pulumi_random.
@@ -268,6 +270,13 @@ def _platform(
         ssh_keys=settings.ssh_keys,
     )
     return SelfHostedPlatform(name, own, opts)
+
+
+def _past(cluster: ClusterSettings, settings: Settings) -> tuple[str, str] | None:
+    if not cluster.restored_to:
+        return None
+    before = cluster.generation - 1
+    return settings.physical(numbered(cluster.name, before)), cluster.restored_to
 
 
 def _pool(app: AppSettings, platforms: Mapping[str, "Platform"]) -> AppDatabase | None:

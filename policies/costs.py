@@ -6,13 +6,14 @@ from pulumi_policy import Severity
 
 from trellis.settings.catalogue import Phase
 
-from .prices import Item, bills
+from .prices import Item, bills, dollars
 from .resources import Resource, Stack
 from .rules import Config, Finding, Rule, StackRule
 
 _PRICING = "https://www.digitalocean.com/pricing/managed-databases"
-# Twice what the phase's own plans cost, with room for a second cluster or a cache. US dollars a month.
-BUDGETS = {Phase.LAUNCH: 50.0, Phase.GROWTH: 100.0, Phase.SCALE: 250.0}
+# About twice what a phase costs with its apps: a node in launch and growth, in scale one of the Advanced edition and a
+# read-only one. US dollars a month.
+BUDGETS = {Phase.LAUNCH: 60.0, Phase.GROWTH: 100.0, Phase.SCALE: 400.0}
 
 
 def _items(stack: Stack) -> Iterator[tuple[Resource, Item]]:
@@ -29,8 +30,8 @@ def _within_budget(stack: Stack, config: Config) -> Iterator[Finding]:
     items = [(f"{one.called} {item.number} x {item.size}", item.usd) for one, item in _items(stack) if item.usd]
     total = sum(usd for _, usd in items)
     if total > budget:
-        lines = ", ".join(f"{name} ${usd:g}" for name, usd in items)
-        yield Finding(message=f"The stack costs ${total:g} a month, its budget is ${budget:g}: {lines}.")
+        lines = ", ".join(f"{name} {dollars(usd)}" for name, usd in items)
+        yield Finding(message=f"The stack costs {dollars(total)} a month, its budget is {dollars(budget)}: {lines}.")
 
 
 def _priced(stack: Stack, _config: Config) -> Iterator[Finding]:

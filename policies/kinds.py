@@ -32,4 +32,6 @@ CACHES = ("valkey", "redis")
 
 # Trellis's own record of a stack's phase; other programs name the phase in the pack's config.
 PHASE = "pulumi-python:dynamic/phase:Phase"
+# What gives a pool another size while it stands, and goes before the size that the pool was made with.
+POOL_SIZE = "pulumi-python:dynamic/pool:PoolSize"
 MIGRATIONS = "pulumi-python:dynamic/migrations:Migrations"

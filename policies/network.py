@@ -51,7 +51,7 @@ _JUDGED = {
     FIREWALL: {"clusterId", "rules"},
     LOAD_BALANCER: {"firewall", "forwardingRules", "network"},
     MONITOR_ALERT: {"alerts", "compare", "enabled", "entities", "type", "value"},
-    POOL: {"mode", "size", "user"},
+    POOL: {"mode", "user"},
     REPLICA: {"privateNetworkUuid", "region", "size"},
     SPACES_KEY: {"grants"},
 }

@@ -7,7 +7,7 @@ from pulumi_policy import Severity
 
 from trellis.settings.catalogue import CONNECTIONS_PER_GIB, PLANS, RESERVED_CONNECTIONS
 
-from .kinds import POOL
+from .kinds import POOL, POOL_SIZE
 from .resources import Resource, Stack, postgresql
 from .rules import Config, Finding, ResourceRule, Rule, StackRule
 
@@ -28,8 +28,14 @@ def connections(slug: str) -> int | None:
 
 def _budget(stack: Stack, config: Config) -> Iterator[Finding]:
     headroom = int(config["headroom"])
+    # The size of a pool that is resized where it stands.
+    resized = {size.fields.peek("of"): size.fields.object("wanted").get("size") for size in stack.of(POOL_SIZE)}
     for cluster in postgresql(stack):
-        pools = {pool.called: pool.fields.get("size") for pool in stack.of_cluster(cluster, POOL)}
+        of_cluster = stack.of_cluster(cluster, POOL)
+        pools = {pool.called: resized.get(pool.name) or pool.fields.get("size") for pool in of_cluster}
+        for pool in of_cluster:
+            if pool.ignored & {"size", "*"} and pool.name not in resized:
+                yield Finding(message=f"{pool.called} ignores changes of size.", urn=pool.urn)
         slug = cluster.fields.get("size")
         limit = connections(slug) if slug else None
         if limit is None:

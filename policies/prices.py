@@ -9,7 +9,9 @@ from trellis.settings.catalogue import (
     PLANS,
     SPACES_MONTHLY_USD,
     STORAGE_GIB_MONTHLY_USD,
+    STORAGE_STEP_GIB,
     VOLUME_GIB_MONTHLY_USD,
+    Edition,
     monthly_usd,
 )
 
@@ -27,6 +29,11 @@ class Item:
     size: str
     number: int
     usd: float | None
+
+
+def dollars(usd: float) -> str:
+    """An amount as a bill shows it."""
+    return f"{'-' if usd < 0 else ''}${abs(usd):.2f}".removesuffix(".00")
 
 
 def told(prices: Mapping[str, float]) -> Mapping[str, float]:
@@ -53,11 +60,15 @@ def bills(resources: Iterable[tuple[str, Fields]], prices: Mapping[str, float]) 
 def _items(kind: str, fields: Fields, prices: Mapping[str, float]) -> Iterator[Item]:
     if kind in (CLUSTER, REPLICA, DROPLET) and (size := fields.get("size")):
         number = int(fields.get("nodeCount") or 1) if kind == CLUSTER else 1
-        yield Item(size=size, number=number, usd=monthly_usd(size, prices, number))
+        advanced = kind == CLUSTER and fields.peek("engine") == Edition.ADVANCED.engine
+        edition = Edition.ADVANCED if advanced else Edition.STANDARD
+        yield Item(size=size, number=number, usd=monthly_usd(size, prices, number, edition))
         # Not asked for, it is the plan's, and `up` tells it.
         plan, asked = PLANS.get(size), fields.peek("storageSizeMib")
         if plan and asked and (more := int(asked) // 1024 - plan.storage_gib) > 0:
-            yield Item(size=f"{more} GiB more", number=number, usd=number * more * STORAGE_GIB_MONTHLY_USD)
+            billed = -(-more // STORAGE_STEP_GIB) * STORAGE_STEP_GIB
+            usd = round(number * billed * STORAGE_GIB_MONTHLY_USD, 2)
+            yield Item(size=f"{billed} GiB more", number=number, usd=usd)
     elif kind in (DROPLET_AUTOSCALE, KUBERNETES, NODE_POOL):
         yield from _groups(kind, fields, prices)
     elif kind == VOLUME and (gib := fields.get("size")):

@@ -193,37 +193,50 @@ class Database:
 @contextmanager
 def pgbouncer(server: PostgreSQL, mode: str) -> Iterator[int]:
     """A PgBouncer before the server; gives its port."""
+    with (
+        server_folder() as folder,
+        pgbouncer_in(folder, f"* = host=127.0.0.1 port={server.port}", pool_mode=mode) as at,
+    ):
+        yield at
+
+
+@contextmanager
+def pgbouncer_in(folder: Path, databases: str, *users: str, **settings: object) -> Iterator[int]:
+    """A PgBouncer that reads its databases from databases.ini in this folder; gives its port.
+
+    users: who may log in beside the administrator, who may use its console.
+    """
     port = free_port()
-    with server_folder() as folder:
-        users = folder / "users.txt"
-        users.write_text(f'"{ADMIN}" "{PASSWORD}"\n')
-        users.chmod(0o644)
-        config = folder / "pgbouncer.ini"
-        config.write_text(
-            f"[databases]\n* = host=127.0.0.1 port={server.port}\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-            f"auth_type = scram-sha-256\nauth_file = {users}\npool_mode = {mode}\nlogfile = {folder / 'log'}\n"
-        )
-        config.chmod(0o644)
-        process = subprocess.Popen(
-            [parts().pgbouncer, config],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
-            cwd="/",
-            **as_server_user(),
-        )
-        try:
-            deadline = time.monotonic() + _START_LIMIT
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), 1).close()
-                    break
-                except OSError:
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        raise RuntimeError("PgBouncer did not start") from None
-                    time.sleep(0.05)
-            yield port
-        finally:
-            process.terminate()
-            process.wait(_START_LIMIT)
+    listed, config, ways = (folder / name for name in ("users.txt", "pgbouncer.ini", "databases.ini"))
+    listed.write_text("".join(f'"{user}" "{PASSWORD}"\n' for user in (ADMIN, *users)))
+    ways.write_text(f"[databases]\n{databases}\n")
+    given = "".join(f"{name} = {value}\n" for name, value in settings.items())
+    config.write_text(
+        f"%include {ways}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nadmin_users = {ADMIN}\n"
+        f"auth_type = scram-sha-256\nauth_file = {listed}\nlogfile = {folder / 'log'}\n{given}"
+    )
+    for file in (listed, config, ways):
+        file.chmod(0o644)
+    process = subprocess.Popen(
+        [parts().pgbouncer, config],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+        cwd="/",
+        **as_server_user(),
+    )
+    try:
+        deadline = time.monotonic() + _START_LIMIT
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("PgBouncer did not start") from None
+                time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(_START_LIMIT)

@@ -29,6 +29,12 @@ INSERT = "INSERT INTO public.profiles (address, nickname, nickname_normalized) V
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, PostgreSQL]]:
+    with two_servers() as made:
+        yield made
+
+
+@contextmanager
+def two_servers() -> Iterator[dict[str, PostgreSQL]]:
     """PostgreSQL 17 and 18, each with an administrator who is no superuser."""
     with ExitStack() as opened:
         made = {}
@@ -48,6 +54,12 @@ def servers() -> Iterator[dict[str, PostgreSQL]]:
 
 @pytest.fixture
 def pair(servers: dict[str, PostgreSQL]) -> Iterator[Pair]:
+    with villa_on(servers) as made:
+        yield made
+
+
+@contextmanager
+def villa_on(servers: dict[str, PostgreSQL]) -> Iterator[Pair]:
     """Villa with its schema on 17, and an empty database on 18."""
     for server in servers.values():
         with server.connect() as connection:

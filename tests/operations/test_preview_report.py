@@ -86,7 +86,7 @@ def test_nothing_to_object_to() -> None:
     assert text.startswith(f"{marker('prod')}\n")
     for line in ("Nothing to object to.", "Nothing changes.", "Nobody who is connected notices.", "All kept."):
         assert f"\n{line}\n" in text
-    assert "$15 before, $15 after." in text
+    assert "$15.15 before, $15.15 after." in text
 
 
 def test_a_resize_tells_connections_and_cost() -> None:
@@ -94,7 +94,7 @@ def test_a_resize_tells_connections_and_cost() -> None:
     assert "1 to update, 0 unchanged." in text
     assert "| update | `DatabaseCluster` | `db` | size db-s-1vcpu-1gb → db-s-2vcpu-4gb |" in text
     assert "| `db` | resize: fail-over in the end, seconds; every client reconnects |" in text
-    assert "$15 before, $60 after (+$45)." in text
+    assert "$15.15 before, $60.90 after (+$45.75)." in text
 
 
 def test_a_replacement_is_one_change() -> None:
@@ -398,7 +398,7 @@ def test_on_a_stack(tmp_path: Any) -> None:
         grown = run("--output", str(written))
         assert (grown.code, grown.out) == (NOTHING, ""), grown.err
         text = written.read_text()
-        assert "$25 before, $130 after (+$105)." in text
+        assert "$25.15 before, $131.80 after (+$106.65)." in text
         assert "| `villa-db` | resize: fail-over in the end, seconds; every client reconnects |" in text
         assert "postponed" not in text
         assert "perhaps" not in text.replace(LEGEND, "")
@@ -414,7 +414,7 @@ def test_on_a_stack(tmp_path: Any) -> None:
         values = json.loads(held.out)
         assert (held.code, values["ok"]) == (OBJECTION, False), held.err
         assert {one["policy"] for one in values["policies"]["violations"]} == {"region-allowed", "monthly-budget"}
-        assert values["monthly_usd"] == {"before": 25, "after": 410, "unpriced": []}
+        assert values["monthly_usd"] == {"before": 25.15, "after": 410, "unpriced": []}
         assert values["failures"] == []
 
         outputs = stack.outputs()

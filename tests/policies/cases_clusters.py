@@ -16,6 +16,7 @@ from policies.kinds import (
     MONITOR_ALERT,
     PHASE,
     POOL,
+    POOL_SIZE,
     REPLICA,
     VOLUME,
     VPC,
@@ -69,6 +70,13 @@ def ignoring(kind: str, path: str, **properties: Any) -> PolicyResource:
     """A resource whose program ignores changes of a property."""
     one = made(kind, "one", properties)
     one.opts.ignore_changes.append(path)
+    return one
+
+
+def unresized(of: PolicyResource) -> PolicyResource:
+    """A pool whose size changes in the program alone."""
+    one = pool(of, size=5)
+    one.opts.ignore_changes.append("size")
     return one
 
 
@@ -315,6 +323,18 @@ CASES = (
         resources=[DB, pool(DB, size=17)],
         settings={"headroom": 6},
         breaks="16 are left",
+    ),
+    Case(
+        policy="pools-within-plan",
+        title="too many, of which one was resized where it stands",
+        resources=[DB, pool(DB, size=5), made(POOL_SIZE, "size", {"of": "pool", "wanted": {"size": 18}})],
+        breaks="18 connections (pool 18). The plan db-s-1vcpu-1gb allows 22; 5 are kept",
+    ),
+    Case(
+        policy="pools-within-plan",
+        title="a size whose changes nobody carries out",
+        resources=[DB, unresized(DB)],
+        breaks="ignores changes of size",
     ),
     Case(policy="pool-mode-transaction", title="transaction", resources=[pool(DB)]),
     Case(policy="pool-mode-transaction", title="to come", resources=[pool(DB, mode=UNKNOWN)], waits=["mode"]),

@@ -191,7 +191,7 @@ CASES = (
             made(VOLUME, "data", {"size": 100}),
         ],
         stack=GROWTH,
-        breaks="costs $136 a month, its budget is $100: db 2 x db-s-2vcpu-4gb $120, worker 1 x s-1vcpu-1gb $6, data",
+        breaks="costs $137.80 a month, its budget is $100: db 2 x db-s-2vcpu-4gb $121.80, worker 1 x s-1vcpu-1gb $6",
         waits=["size"],
     ),
     Case(
@@ -211,7 +211,7 @@ CASES = (
             made(PHASE, "p", {"phase": "launch", "prices": {"db-s-1vcpu-1gb": 99.5, "s-1vcpu-1gb": 7}}),
         ],
         stack={"prices": {"s-1vcpu-1gb": 8}},
-        breaks="costs $107.5 a month, its budget is $50: db 1 x db-s-1vcpu-1gb $99.5, worker 1 x s-1vcpu-1gb $8.",
+        breaks="costs $107.50 a month, its budget is $60: db 1 x db-s-1vcpu-1gb $99.50, worker 1 x s-1vcpu-1gb $8.",
     ),
     Case(
         policy="monthly-budget",
@@ -222,7 +222,7 @@ CASES = (
             *(made(BUCKET, name, {"name": name}) for name in ("a", "b")),
         ],
         settings={"usd": 120},
-        breaks="costs $125 a month",
+        breaks="costs $126.80 a month",
     ),
     Case(
         policy="monthly-budget",
@@ -236,7 +236,7 @@ CASES = (
         resources=[made(CLUSTER, "db", {"size": "db-s-2vcpu-4gb"}, stack="dev")],
         settings={"usd": 50},
         stack={"developmentStacks": ["dev"]},
-        breaks="costs $60 a month, its budget is $50",
+        breaks="costs $60.90 a month, its budget is $50",
     ),
     Case(policy="monthly-budget", title="no phase and no budget", resources=[cluster(nodeCount=900)], stack={}),
     Case(policy="prices-known", title="known", resources=[DB]),
@@ -274,7 +274,7 @@ CASES = (
         title="storage beyond the plan's",
         resources=[cluster(storageSizeMib=str(1010 * 1024), nodeCount=1)],
         settings={"usd": 100},
-        breaks="costs $230 a month, its budget is $100: db 1 x db-s-1vcpu-1gb $15, db 1 x 1000 GiB more $215.",
+        breaks="costs $230.15 a month, its budget is $100: db 1 x db-s-1vcpu-1gb $15.15, db 1 x 1000 GiB more $215.",
     ),
     Case(
         policy="migrations-after-trusted-sources",

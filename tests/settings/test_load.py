@@ -8,16 +8,16 @@ import yaml
 
 from tests.settings.conftest import Load
 from trellis import settings
-from trellis.settings import PLANS, Phase
+from trellis.settings import PLANS, Phase, SettingsError
 from trellis.settings.stack import StackConfig
 
 
 @pytest.mark.parametrize(
     ("phase", "plan", "limit", "storage", "usd"),
     [
-        ("launch", "db-s-1vcpu-1gb", 22, 10, 15),
-        ("growth", "db-s-1vcpu-2gb", 47, 30, 30),
-        ("scale", "db-s-2vcpu-4gb", 97, 60, 60),
+        ("launch", "db-s-1vcpu-1gb", 22, 10, 15.15),
+        ("growth", "db-s-1vcpu-2gb", 47, 30, 30.45),
+        ("scale", "db-s-2vcpu-4gb", 97, 60, 60.90),
     ],
 )
 def test_a_phase_buys_a_plan(load: Load, phase: str, plan: str, limit: int, storage: int, usd: float) -> None:
@@ -31,7 +31,7 @@ def test_a_system_changes_what_a_phase_buys(load: Load) -> None:
     changed = ("    users:", "    phases:\n      scale: {plan: db-s-4vcpu-8gb, nodes: 2, replicas: 1}\n    users:")
     cluster = load(changed, phase="scale").clusters[0]
     assert (cluster.plan, cluster.nodes, cluster.replicas) == (PLANS["db-s-4vcpu-8gb"], 2, 1)
-    assert cluster.monthly_usd == 2 * 120 + 120
+    assert cluster.monthly_usd == pytest.approx(3 * 122.10)
 
 
 def test_a_pool_without_a_size_gets_what_the_headroom_leaves(load: Load) -> None:
@@ -55,6 +55,15 @@ def test_the_stack_overrides_region_range_price_and_tag(load: Load) -> None:
     assert (plain.region, plain.ip_range) == ("nyc1", "10.20.0.0/16")
     assert chosen.monthly_usd == 22.5
     assert chosen.apps[0].tag == "1.4.2"
+
+
+def test_the_stack_chooses_a_version(load: Load) -> None:
+    assert load(version="18").clusters[0].version == "18"
+    assert load(version="").clusters[0].version == "17"
+    older = ('version: "17"', 'version: "15"')
+    with pytest.raises(SettingsError, match="the advanced edition has no PostgreSQL 15"):
+        load(older, edition="advanced")
+    assert load(older, edition="advanced", version="17").clusters[0].version == "17"
 
 
 def test_an_app_knows_its_pool_and_its_domains(load: Load) -> None:
@@ -115,7 +124,7 @@ def test_databases_share_a_cluster_or_get_one_each(load: Load) -> None:
         ("main-stock-db", "shop-db-stock-db", ("stock_app",), {"stock": 17}),
     ]
     assert (apart.apps[0].cluster, apart.apps[0].pool) == ("main-shop", "web")
-    assert apart.monthly_usd == 35
+    assert apart.monthly_usd == 35.30
 
 
 SELF_HOSTED = (

@@ -65,10 +65,17 @@ def test_a_cloud_that_refuses_for_a_whole_run(stack: LocalStack, rounds: int) ->
         stack.must("preview", "--expect-no-changes")
 
 
-def test_a_pool_that_is_replaced_is_found(stack: LocalStack) -> None:
-    stack.configure(phase="growth")
+def test_a_pool_that_is_made_anew_is_found_and_its_size_is_set_again(stack: LocalStack) -> None:
+    (cluster,) = stack.api("GET", "/v2/databases")["databases"]
+    stack.api("DELETE", f"/v2/databases/{cluster['id']}/pools/villa-pool")
+    stack.must("refresh", "--yes", "--skip-preview")
     _lose(stack, "/pools$", 1)
     stack.up()
+    stack.configure(phase="growth")
+    _lose(stack, "/pools/villa-pool$", 1, "PUT")
+    stack.up()
+    (pool,) = stack.api("GET", f"/v2/databases/{cluster['id']}/pools")["pools"]
+    assert pool["size"] == 42
     assert stack.api("GET", "/_local/faults") == {"faults": []}
     stack.must("preview", "--expect-no-changes")
 

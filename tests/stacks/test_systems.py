@@ -1,6 +1,10 @@
-"""Every other system: up, grown to scale and destroyed with the real engine, from its committed stack file."""
+"""Every other system: up, grown to scale and destroyed with the real engine, from its committed stack file.
+
+On both sides of 2026-11-30, since which a new Standard cluster has no standby and no read-only node.
+"""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +13,7 @@ import psycopg
 import pytest
 import yaml
 
-from tests.stacks.harness import LocalStack, local_stack, servers_of
+from tests.stacks.harness import LocalStack, local_stack, program_copy, servers_of
 from tools import ROOT
 from trellis.development.bring import Parts
 
@@ -32,9 +36,20 @@ WITH_DROPLETS = {"freshtrack"}
     params=[pytest.param(name, marks=[pytest.mark.droplets] if name in WITH_DROPLETS else []) for name in SYSTEMS],
 )
 def system(request: pytest.FixtureRequest, parts: Parts) -> Iterator[LocalStack]:
-    with local_stack(parts, request.param, **BEYOND.get(request.param, {})) as stack:
+    with (
+        local_stack(parts, request.param, **BEYOND.get(request.param, {})) as stack,
+        pytest.MonkeyPatch.context() as at,
+    ):
+        _day(at, stack, "2026-11-29", since="2025-01-01")
         stack.up()
+        _day(at, stack, "2026-12-01")
         yield stack
+
+
+def _day(at: pytest.MonkeyPatch, stack: LocalStack, today: str, **account: Any) -> None:
+    """Lets program and cloud go by this day."""
+    at.setenv("TRELLIS_TODAY", today)
+    stack.api("POST", "/_local/account", {"today": today, **account})
 
 
 def test_it_grows_and_is_destroyed(system: LocalStack) -> None:
@@ -52,6 +67,61 @@ def test_it_grows_and_is_destroyed(system: LocalStack) -> None:
     _no_secret_in_plain_text(system)
     system.must("destroy", "--yes", "--skip-preview")
     assert [command for command in servers_of(system.workspace.cloud_state) if "serve" not in command] == []
+
+
+# The smallest way to the Advanced edition: FreshTrack without the Droplet that uses it.
+LATE = ("capsule", "tudao", "audifi", "freshtrack")
+
+
+@pytest.mark.soak(short=1, long=len(LATE))
+def test_one_made_since_grows_by_a_move(rounds: int, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system whose cluster was made after 2026-11-30 grows to launch, growth and scale, by a move to the Advanced
+    edition, and keeps its rows. (Villa is moved in every run.)"""
+    assert {*LATE, "villa"} == {*SYSTEMS, "villa"}
+    for name in LATE[:rounds]:
+        with program_copy() as program:
+            file = program / "systems" / f"{name}.yaml"
+            file.write_text(re.sub(r"^droplets:\n( .*\n|\n)*", "", file.read_text(), flags=re.MULTILINE))
+            with local_stack(parts, name, root=program) as stack:
+                _day(monkeypatch, stack, "2026-12-01", subscriptions=True)
+                _grown_by_a_move(stack)
+
+
+def _grown_by_a_move(stack: LocalStack) -> None:
+    stack.up()
+    stack.configure(phase="growth")
+    stack.up()
+    before = _rows(stack)
+    assert any(before.values())
+    stack.configure(phase="scale")
+    assert "A Standard cluster made since 2026-11-30" in " ".join(stack.fails("preview").split())
+    stack.configure(edition="advanced", version="17")
+    for step in (("start",), ("cutover",), ("finish", "--yes")):
+        done = stack.trellis("move", *step)
+        assert done.code == 0, done.text
+    (cluster,) = (one for one in stack.api("GET", "/v2/databases")["databases"] if one["engine"] != "valkey")
+    assert (cluster["engine"], cluster["size"]) == ("advanced_pg", "db-s-2vcpu-4gb")
+    replicas = stack.api("GET", f"/v2/databases/{cluster['id']}/replicas")["replicas"]
+    assert cluster["num_nodes"] + len(replicas) == 2
+    stack.must("preview", "--expect-no-changes")
+    _connect_everywhere(stack)
+    _replicas_refuse_writes(stack)
+    assert _rows(stack) == before
+
+
+def _rows(stack: LocalStack) -> dict[str, int]:
+    """How many rows each table has."""
+    found = {}
+    for uris in stack.outputs()["direct_uris"].values():
+        for database, uri in uris.items():
+            with stack.connect(uri) as connection:
+                for (name,) in connection.execute(
+                    "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                    " WHERE c.relkind = 'r' AND n.nspname !~ '^pg_|^information_schema$'"
+                ).fetchall():
+                    ((count,),) = connection.execute(f"SELECT count(*) FROM {name}".encode()).fetchall()
+                    found[f"{database}.{name}"] = count
+    return found
 
 
 def _uris(system: LocalStack) -> list[str]:

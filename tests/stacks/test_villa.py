@@ -191,7 +191,7 @@ def test_scale_adds_a_replica_that_streams_and_refuses_writes(villa: LocalStack)
     _grow(villa, "scale")
     assert _cluster_id(villa) == cluster
     outputs = villa.outputs()
-    assert outputs["monthly_cost_usd"] == 130
+    assert outputs["monthly_cost_usd"] == 131.80
     (replica,) = outputs["replica_uris"]["villa-db"].values()
     with villa.connect(_pooled(villa)) as connection:
         connection.execute(PROFILE, ("0x" + "2" * 40, "second", "second"))

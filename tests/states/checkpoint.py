@@ -1,6 +1,6 @@
 """A stack's state without the one cloud it was made on, and the same state with another cloud's values."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 # Stands where a value belongs to one cloud: an id, a port, a ciphertext, a certificate, a fingerprint, a time.
@@ -33,14 +33,15 @@ def recorded(first: Deployment, second: Deployment) -> Deployment:
     return {"resources": resources}
 
 
-def transplanted(record: Deployment, live: Deployment) -> Deployment:
+def transplanted(record: Deployment, live: Deployment, repeatable: Collection[str] = ()) -> Deployment:
     """The recorded state as if it had been made on the cloud of the live one.
 
     Raises DifferentError where the live state has nothing to put in place of LIVE, and where it has a resource that
-    the recorded one has not: that one could not be made a second time.
+    the recorded one has not: that one could not be made a second time, unless its type is `repeatable`.
     """
     found = _by_identity(live)
-    added = found.keys() - _by_identity(record).keys()
+    known = _by_identity(record)
+    added = {identity for identity, one in found.items() if identity not in known and one["type"] not in repeatable}
     if added:
         raise DifferentError(f"not in the recorded state: {', '.join(sorted(added))}")
     resources = []

@@ -33,5 +33,7 @@ def test_what_has_no_live_value_is_refused() -> None:
         transplanted(record, _state(3, outputs={"ports": [3]}))
     with pytest.raises(DifferentError, match="not in the recorded state: u::pool"):
         transplanted(record, {"resources": [*_state(3)["resources"], {"urn": "u::pool", "type": "t"}]})
+    beside = {"resources": [*_state(3)["resources"], {"urn": "u::pool", "type": "t"}]}
+    assert len(transplanted(record, beside, {"t"})["resources"]) == 2
     with pytest.raises(DifferentError, match=r"u::cluster: outputs\.port: two recordings have another structure"):
         recorded(_state(1), _state([2]))

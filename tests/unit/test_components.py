@@ -59,7 +59,7 @@ from components import (
 )
 from tests.unit.recorder import Recorder, recorded
 from trellis import settings
-from trellis.settings.cluster import PoolMode
+from trellis.settings.cluster import Backup, PoolMode
 
 ROOT = Path(__file__).resolve().parents[2]
 SQL = Path("migrations/villa/villa")
@@ -121,8 +121,16 @@ def test_cluster() -> None:
         "privateNetworkUuid": "vpc-1",
         "maintenanceWindows": [{"day": "sunday", "hour": "04:00:00"}],
     }
+    assert recorder.of("BackupTime") == {}
     assert recorder.of("DatabaseDb")["shop-db-shop"] == {"name": "shop", "clusterId": "shop-db-id"}
     assert recorder.of("DatabaseUser")["shop-db-shop_app"] == {"name": "shop_app", "clusterId": "shop-db-id"}
+
+
+def test_a_backup_time() -> None:
+    args = ClusterArgs(region=later("nyc1"), network_id=later("vpc-1"), backup=Backup(hour="02:30"))
+    time = _only(lambda: Cluster("shop-db", args), "BackupTime")
+    assert (time["item"], time["method"]) == ("/v2/databases/shop-db-id/config", "PATCH")
+    assert time["wanted"] == {"backup_hour": 2, "backup_minute": 30}
 
 
 def test_a_plan_that_nobody_knows_needs_its_storage() -> None:
@@ -170,6 +178,9 @@ def test_pool() -> None:
         "mode": "transaction",
         "size": 17,
     }
+    size = _only(_pool, "PoolSize")
+    assert (size["of"], size["item"], size["wanted"]) == ("web", "/v2/databases/shop-db-id/pools/web", {"size": 17})
+    assert size["body"] == {"mode": "transaction", "db": "shop", "user": "shop_app"}
 
 
 class _Silent(Recorder):

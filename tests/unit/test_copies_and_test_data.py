@@ -21,7 +21,7 @@ def test_a_copy_is_a_replica_in_a_network_of_the_other_region() -> None:
     assert recorder.of("Vpc")["villa-copy"]["region"] == "sfo3"
     copy = recorder.of("DatabaseReplica")["villa-db-copy"]
     assert (copy["region"], copy["privateNetworkUuid"], copy["size"]) == ("sfo3", "villa-copy-id", "db-s-1vcpu-1gb")
-    assert outputs["monthly_cost_usd"] == 40
+    assert outputs["monthly_cost_usd"] == 40.30
     assert "villa-pool-copy" in outputs["replica_uris"]["villa-db"]
 
 
@@ -39,7 +39,7 @@ def test_an_optional_cache_is_built_where_a_stack_asks_for_it() -> None:
     assert _environment(with_it, "audifi-api")["AUDIFI_REDIS_URL"] == (
         "rediss://${cache.USERNAME}:${cache.PASSWORD}@private-db.example:25060"
     )
-    assert outputs["monthly_cost_usd"] == 35
+    assert outputs["monthly_cost_usd"] == 35.30
 
 
 def test_test_data_follows_the_migrations_with_a_history_of_its_own() -> None:

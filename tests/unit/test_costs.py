@@ -17,7 +17,7 @@ from trellis.settings import Phase
 # More of what costs something than the system file's phases alone.
 STACKS: dict[str, dict[str, str]] = {
     "villa": {},
-    "tudao": {},
+    "tudao": {"edition": "advanced"},
     "audifi": {"caches": '["main"]', "copyTo": '{"region": "sfo3", "ipRange": "10.101.0.0/16"}'},
     "capsule": {"layout": "per-database"},
     "freshtrack": {"mode": "self-hosted"},
@@ -49,4 +49,15 @@ def test_a_cost_is_the_same_wherever_it_is_told(system: str, phase: Phase, price
 
 def test_a_read_only_node_costs_what_a_node_costs() -> None:
     chosen = settings.load({"trellis:system": "villa", "trellis:phase": "scale"}, ROOT, stack="prod")
-    assert (chosen.clusters[0].nodes, chosen.clusters[0].replicas, chosen.clusters[0].monthly_usd) == (1, 1, 120)
+    assert (chosen.clusters[0].nodes, chosen.clusters[0].replicas, chosen.clusters[0].monthly_usd) == (1, 1, 121.80)
+
+
+def test_an_advanced_node_has_a_least_price() -> None:
+    def cost(**config: str) -> float:
+        named = {"system": "villa", "phase": "scale", "edition": "advanced", **config}
+        chosen = settings.load({f"trellis:{key}": value for key, value in named.items()}, ROOT, stack="prod")
+        return chosen.clusters[0].monthly_usd
+
+    assert cost() == 130 + 60.90
+    assert cost(prices='{"advanced": 99.5}') == 99.5 + 60.90
+    assert cost(prices='{"db-s-2vcpu-4gb": 150}') == 150 + 150

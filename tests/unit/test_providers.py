@@ -15,6 +15,7 @@ from trellis.providers.contents import ContentsProvider
 from trellis.providers.files import FileProvider
 from trellis.providers.migrations import MigrationsProvider
 from trellis.providers.phase import PhaseProvider
+from trellis.providers.settings import SettingProvider
 
 # Provider -> what is stored, to the letter.
 STORED: dict[type[Provider], str] = {
@@ -25,6 +26,7 @@ STORED: dict[type[Provider], str] = {
     FileProvider: "gASVLwAAAAAAAACMF3RyZWxsaXMucHJvdmlkZXJzLmZpbGVzlIwMRmlsZVByb3ZpZGVylJOUKYGULg==",
     ContentsProvider: "gASVNgAAAAAAAACMGnRyZWxsaXMucHJvdmlkZXJzLmNvbnRlbnRzlIwQQ29udGVudHNQcm92aWRlcpSTlCmBlC4=",
     AuthorityProvider: ("gASVOAAAAAAAAACMG3RyZWxsaXMucHJvdmlkZXJzLmF1dGhvcml0eZSMEUF1dGhvcml0eVByb3ZpZGVylJOUKYGULg=="),
+    SettingProvider: "gASVNQAAAAAAAACMGnRyZWxsaXMucHJvdmlkZXJzLnNldHRpbmdzlIwPU2V0dGluZ1Byb3ZpZGVylJOUKYGULg==",
 }
 # The same before there was a package for them. Stacks hold these until an `up` updates the resource.
 STORED_BEFORE: dict[type[Provider], str] = {

@@ -142,7 +142,7 @@ def test_outputs(launched: tuple[Recorder, dict[str, Any]]) -> None:
         "villa-db": {"villa": "postgresql://doadmin:admin-password@db.example:25060/villa?sslmode=verify-full"}
     }
     assert outputs["replica_uris"] == {}
-    assert outputs["monthly_cost_usd"] == 25
+    assert outputs["monthly_cost_usd"] == 25.15
     assert outputs["plans"] == {"villa-db": "db-s-1vcpu-1gb"}
 
 

@@ -194,8 +194,12 @@ def test_a_warning_waits_for_the_morning(company: Company) -> None:
 
 
 def test_nothing_has_drifted_and_then_something_has(company: Company) -> None:
-    (quiet,) = company.morning()["drift"]
+    jobs = company.morning()
+    (quiet,), (facts,) = jobs["drift"], jobs["facts"]
     assert quiet.result == SUCCESS, quiet.log
+    # The local cloud has the servers of this machine alone, and that is told.
+    assert facts.result == FAILURE
+    assert "standard, versions: not offered: 13" in facts.step("Facts").log
     (cluster,) = company.stack.api("GET", "/v2/databases")["databases"]
     firewall = f"/v2/databases/{cluster['id']}/firewall"
     rules = company.stack.api("GET", firewall)["rules"]

@@ -207,6 +207,11 @@ def _move(command: argparse.ArgumentParser) -> None:
     command.add_argument("clusters", nargs="*", metavar="CLUSTER", help="names in the system file (default: all)")
     _recover(command)
     command.add_argument("--yes", action="store_true", help="do not ask")
+    gate = command.add_argument_group("a PgBouncer in front, for cutover and rollback (docs/move.md)")
+    gate.add_argument("--gate", metavar="URL", help="its admin console; the password in PGPASSWORD or a password file")
+    gate.add_argument(
+        "--gate-config", metavar="COMMAND", help="writes its configuration for the cluster told as JSON on stdin"
+    )
     _json(command)
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
 
@@ -276,33 +281,27 @@ def _clusters(command: argparse.ArgumentParser) -> None:
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
 
 
-def _restore(command: argparse.ArgumentParser) -> None:
-    _restore_from(command)
-    _json(command)
-
-
 def _restore_from(command: argparse.ArgumentParser) -> None:
     backup = command.add_argument_group("from a backup, without a stack or a cloud")
-    _from(backup, required=True)
+    _from(backup)
     _identity(backup)
     backup.add_argument(
         "--to",
         metavar="URL",
-        required=True,
         help="postgresql://user@host:port/database, which is empty; the password in PGPASSWORD or a password file",
     )
     backup.add_argument("--region", default="nyc3", help="where the bucket is (default: nyc3)")
     backup.add_argument(
         "--database", metavar="NAME", help="cluster/database, or a database's name, where the backup has several"
     )
+    _json(backup)
 
 
-def _from(command: "Group", *, required: bool = False) -> None:
+def _from(command: "Group") -> None:
     command.add_argument(
         "--from",
         dest="backup",
         metavar="BACKUP",
-        required=required,
         help="a backup's folder or spaces://bucket/prefix/stack/time; without its time the newest there",
     )
 
@@ -316,6 +315,8 @@ def _identity(command: "Group") -> None:
         metavar="FILE",
         help="the secret key of a backup that is encrypted (default: TRELLIS_IDENTITY)",
     )
+
+
 def _status(command: argparse.ArgumentParser) -> None:
     _recover(command)
     command.add_argument(
@@ -346,6 +347,25 @@ def _jobs(command: argparse.ArgumentParser) -> None:
     _recover(command)
     _json(command)
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
+def _restore(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "action",
+        nargs="?",
+        choices=("start", "cutover", "rollback", "finish"),
+        metavar="ACTION",
+        help="a step; none with --from",
+    )
+    command.add_argument("clusters", nargs="*", metavar="CLUSTER", help="names in the system file (default: all)")
+    command.add_argument("--at", metavar="TIME", help="start: the second, for example 2026-01-31T19:25:22Z")
+    _recover(command)
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    _restore_from(command)
+    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+
+
+def _facts(command: argparse.ArgumentParser) -> None:
+    _recover(command)
+    _json(command)
 
 
 def _recover(command: argparse.ArgumentParser) -> None:
@@ -548,13 +568,6 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "on with the next run. To Spaces: the key in SPACES_ACCESS_KEY_ID and SPACES_SECRET_ACCESS_KEY.",
         _backup,
     ),
-    "restore": (
-        "put a backup back into an empty database",
-        "Restores a database of a backup, whole or not at all, then compares every table with the manifest.\n"
-        "Needs no stack and no cloud: any PostgreSQL of the dump's version or a newer one. Roles come without\n"
-        "passwords, for nobody but a superuser reads them.",
-        _restore,
-    ),
     "drill": (
         "prove that a stack's data come back, and how fast",
         "Restores each cluster beside itself, into one that admits this run alone: as of now, of a moment, or from a\n"
@@ -570,6 +583,7 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "shows the rows that are missing now, or differ, and puts the missing ones back by key, in one transaction.\n"
         "What was written since stays. Triggers fire, and are named before.",
         _rescue,
+    ),
     "status": (
         "show how a stack is, and what has to be done",
         "Asks every cluster and database of a stack: ways in, size, connections, lag, slow statements, long\n"
@@ -584,6 +598,25 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "Each run is recorded in the database, in trellis.job_runs. One that failed is run again by the next call;\n"
         "one that was missed, or failed, is a finding of `trellis status`.",
         _jobs,
+    ),
+    "facts": (
+        "compare what the program knows of DigitalOcean with what it offers",
+        "Compares the catalogue's editions, versions, regions and plans with what DigitalOcean offers the account, and"
+        " names each difference. Exits with 1 where there is one. Changes nothing. Needs DIGITALOCEAN_TOKEN.",
+        _facts,
+    ),
+    "restore": (
+        "bring a cluster back as it was at a second of the past",
+        "Makes a cluster as it was at a second of the last seven days, beside the one of today, and puts it in its"
+        " place. What was written since stays on the old one.\n\n"
+        "  start     deploy the restored cluster, and compare its rows with today's\n"
+        "  cutover   end writes to the old cluster; deploy apps to the restored one\n"
+        "  rollback  the same the other way\n"
+        "  finish    delete the cluster that is not used\n\n"
+        "With --from: puts a database of a backup into an empty one of any server of the dump's version or a newer\n"
+        "one, whole or not at all, and compares every table with the manifest. Needs no stack and no cloud. Roles\n"
+        "come without passwords, for nobody but a superuser reads them.",
+        _restore,
     ),
     "recover": (
         "finish what a killed `pulumi up` left open",

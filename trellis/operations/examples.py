@@ -87,11 +87,6 @@ examples:
   trellis backup --new-key backups.key         once; keep it elsewhere
   trellis backup --stack prod                  to backups.to of the system
   trellis backup --stack prod --to backups     to a folder""",
-    "restore": """\
-examples:
-  trellis restore --from backups/prod --to postgresql://admin@localhost/villa
-  trellis restore --from spaces://villa-backups/dumps/prod --to "$URL" \\
-    --identity backups.key""",
     "drill": """\
 examples:
   trellis drill --stack prod                   as of now, every cluster
@@ -113,6 +108,18 @@ examples:
 examples:
   trellis jobs run --due --stack prod          what is due
   trellis jobs run expire-wires --stack tudao     this one, now""",
+    "facts": """\
+examples:
+  trellis facts --stack prod
+  trellis facts --stack prod --json | jq '.differences[]'""",
+    "restore": """\
+examples:
+  trellis restore start --at 2026-01-31T19:25:22Z --stack prod
+  trellis restore cutover --stack prod
+  trellis restore finish --stack prod
+  trellis restore --from backups/prod --to postgresql://admin@localhost/villa
+  trellis restore --from spaces://villa-backups/dumps/prod --to "$URL" \\
+    --identity backups.key""",
     "recover": """\
 example:
   trellis recover --stack prod""",

@@ -1,55 +1,156 @@
-"""The subcommand `restore`."""
+"""The subcommand `restore`: a cluster as it was at a second of the past, beside the one of today, and in its place.
 
-import json
+It is a move whose source is the past. No stream leads from one to the other: each has what was written to it alone.
+"""
+
 from argparse import Namespace
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
-from trellis.operations.backup import packing, places
-from trellis.operations.backup.command import refusals
-from trellis.operations.backup.manifest import Dump, Manifest
-from trellis.operations.backup.restoring import restore
-from trellis.operations.errors import WrongCall
-from trellis.operations.move.sides import Side
-from trellis.operations.terminal import say, tell
+from trellis.operations import up
+from trellis.operations.backup import elsewhere
+from trellis.operations.errors import OperationError, WrongCall
+from trellis.operations.move import fences
+from trellis.operations.move.sides import Connection, Pair
+from trellis.operations.move.stands import Stack, Stands
+from trellis.operations.terminal import confirm, say
+
+_FORM = "2026-01-31T19:25:22Z"
 
 
 def run(options: Namespace) -> int:
-    """Restores one database of a backup; returns the exit code."""
-    from psycopg.conninfo import conninfo_to_dict
+    """Carries one step out, or puts a backup where --to says; returns the exit code."""
+    if options.backup or options.to:
+        if options.action or options.at or not (options.backup and options.to):
+            raise WrongCall("A backup is restored with --from and --to, without a step and without --at.")
+        return elsewhere.run(options)
+    if not options.action:
+        raise WrongCall("Name a step (start, cutover, rollback, finish), or a backup with --from and --to.")
+    stack = Stack(options)
+    {"start": _start, "cutover": _cutover, "rollback": _rollback, "finish": _finish}[options.action](stack)
+    return 0
 
-    from trellis.migrator import MigrationError, Target
 
+def _start(stack: Stack) -> None:
+    at = _second(stack.options.at)
+    for cluster in list(stack.settings.clusters):
+        if stack.options.clusters and cluster.name not in stack.options.clusters:
+            continue
+        if cluster.beside:
+            if Stands(settings=cluster).ends[1].restored_to != at:
+                raise OperationError(f"{cluster.name} moves, or is restored to another second. Finish that first.")
+        else:
+            old = {
+                "generation": cluster.generation,
+                "version": cluster.version,
+                "plan": cluster.plan.slug,
+                "nodes": cluster.nodes,
+                "replicas": cluster.replicas,
+                "edition": cluster.edition.value,
+            }
+            wanted = cluster.generation + 1
+            stack.record(Stands(settings=cluster), wanted=wanted, serving=cluster.generation, old=old, at=at)
+    _deploy(stack)
+    for stands, pairs in _restored(stack):
+        new = stands.ends[1].made_as
+        say(f"{new} is {stands.ends[0].made_as} as of {at}, and takes no part yet. Rows there, and today:")
+        for pair in pairs:
+            for line in _compared(pair):
+                say(f"  {line}")
+    say("Its addresses are in the stack's output `moving`. Next: `trellis restore cutover`, or `finish` to drop it.")
+
+
+def _cutover(stack: Stack) -> None:
+    _change(stack, to_new=True)
+
+
+def _rollback(stack: Stack) -> None:
+    _change(stack, to_new=False)
+
+
+def _change(stack: Stack, *, to_new: bool) -> None:
+    for stands, pairs in _restored(stack):
+        source, target = stands.ends if to_new else stands.ends[::-1]
+        since = f" since {stands.ends[1].restored_to}" if to_new else ""
+        _ask(stack, f"What was written to {source.made_as}{since} stays there, and is not on {target.made_as}.")
+        for pair in pairs:
+            here, there = pair.way(to_new=to_new)
+            with here.connect() as leaving, there.connect() as coming:
+                # First of all: what nobody will find again is not taken any more.
+                fences.set_up(leaving, closed=False)
+                if fences.is_open(leaving):
+                    fences.close(here, leaving)
+                if fences.is_set_up(coming):
+                    fences.open_(coming)
+        stack.record(stands, serving=target.generation)
+    _deploy(stack)
+    say("Apps use it now. `trellis restore finish` deletes the other cluster; until then each keeps what it has.")
+
+
+def _finish(stack: Stack) -> None:
+    for stands, pairs in _restored(stack):
+        kept, beside = stands.settings, stands.beside
+        _ask(stack, f"{beside.made_as} is deleted with all data in it; {kept.made_as} stays.")
+        for pair in pairs:
+            with (pair.new if stands.new_serves else pair.old).connect() as connection:
+                fences.take_down(connection)
+        lost = [beside.made_as, *(f"{beside.made_as}-{database.name}" for database in beside.databases)]
+        stack.engine.unprotect(lost)
+        stack.record(stands, old=None, at=None, wanted=kept.generation, serving=kept.generation)
+        _deploy(stack, may_delete=lost)
+        say(f"{kept.name} is {kept.made_as} now, and {beside.made_as} is gone.")
+
+
+def _restored(stack: Stack) -> Iterator[tuple[Stands, tuple[Pair, ...]]]:
+    found = [Stands(settings=cluster) for cluster in stack.settings.clusters if _is_restored(Stands(settings=cluster))]
+    if not found:
+        raise OperationError("Nothing is being restored. `trellis restore start --at TIME` begins it.")
+    for stands in found:
+        with stack.pairs(stands) as pairs:
+            yield stands, pairs
+
+
+def _is_restored(stands: Stands) -> bool:
+    return stands.both_stand and bool(stands.ends[1].restored_to)
+
+
+def _compared(pair: Pair) -> Iterator[str]:
+    with pair.old.connect() as today, pair.new.connect() as then:
+        counts = [_counts(connection) for connection in (then, today)]
+    for table in sorted(counts[0].keys() | counts[1].keys()):
+        before, now = (str(one.get(table, "no such table")) for one in counts)
+        yield f"{pair.new.database}, {table}: {before}, {now}"
+
+
+def _counts(connection: Connection) -> dict[str, int]:
+    found = {}
+    for name in fences.tables(connection, whole=True):
+        ((count,),) = connection.execute(f"SELECT count(*) FROM {name}".encode()).fetchall()  # noqa: S608
+        found[name] = count
+    return found
+
+
+def _second(text: str | None) -> str:
+    """The time as the API takes it, in UTC."""
+    if not text:
+        raise WrongCall(f"--at says which second it is to be restored to, for example {_FORM}.")
     try:
-        target = Target(options.to)
-        name = str(conninfo_to_dict(options.to)["dbname"])
-    except (MigrationError, KeyError):
-        raise WrongCall("--to names a database: postgresql://user@host:port/database") from None
-    side = Side(cluster=target.name.partition("/")[0], database=name, target=target, peer={})
-    with refusals():
-        identities = packing.identities(options.identity)
-        place, backup = places.found(options.backup, options.region, {})
-        dump = chosen(backup, options.database)
-        tell(f"{dump.name} as of {dump.at}, PostgreSQL {dump.server_version}, from {place.where}/{backup.name}")
-        with place.file(backup.name, dump.file) as file:
-            restored = restore(dump, file, side, identities, tell)
-    if options.json:
-        told = {"backup": f"{place.where}/{backup.name}", "database": dump.name, "of": dump.at, **asdict(restored)}
-        say(json.dumps({"command": "restore", "ok": not restored.differs, **told}))
-    else:
-        for lack in restored.lacks:
-            tell(f"warning: {lack}")
-        for table in restored.differs:
-            tell(f"error: {table} is not as it was dumped")
-        if not restored.differs:
-            say(f"{dump.rows:,} rows in {len(dump.tables)} tables, each as it was at {dump.at}, by checksum.")
-            say("Roles have no passwords here yet: ALTER ROLE … PASSWORD gives them one.")
-    return 1 if restored.differs else 0
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise WrongCall(f"--at {text!r} is no time: write it like {_FORM}.") from None
+    if at.tzinfo is None:
+        raise WrongCall(f"--at {text} names no time zone: write it like {_FORM}.")
+    if at >= datetime.now(UTC):
+        raise WrongCall(f"--at {text} is not in the past.")
+    return at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
-def chosen(backup: Manifest, name: str | None) -> Dump:
-    """The dump that a name means. Raises WrongCall where it means none or several."""
-    meant = [one for one in backup.dumps if name in (None, one.name, one.database)]
-    if len(meant) != 1:
-        listed = ", ".join(one.name for one in backup.dumps)
-        raise WrongCall(f"Say with --database which one: {listed}.")
-    return meant[0]
+def _ask(stack: Stack, what: str) -> None:
+    if not (stack.options.yes or confirm(f"{what} Go on?")):
+        raise OperationError(f"{what} Nothing was changed. Say --yes.")
+
+
+def _deploy(stack: Stack, may_delete: Sequence[str] = ()) -> None:
+    given = stack.options
+    if up.run(Namespace(stack=given.stack, config_file=given.config_file, may_delete=list(may_delete), pulumi=[])):
+        raise OperationError("The deployment failed, see above. The same command goes on where it ended.")

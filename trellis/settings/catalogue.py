@@ -3,13 +3,21 @@
 Sources, named per figure in `Plan.documented`:
 - connections: 25 for each GiB of memory less 3 that the server keeps for itself. 1 GiB (22) and 4 GiB (97) are
   documented in DigitalOcean's limits page for PostgreSQL; the other plans follow from the rule.
-- monthly prices: rounded. DigitalOcean's price list of 2026 (digitalocean.com/pricing/managed-databases) has 15.15,
-  30.45, 60.90, 122.10 and 244.35 a node; the three phases' 15, 30 and 60 are the figures that were published before it.
+- monthly prices of a node, and $0.215 for each GiB of storage beyond the plan's, in steps of 10: DigitalOcean's price
+  list of 2026 (digitalocean.com/pricing/managed-databases). Not checked against a bill.
 - a read-only node is at least as large as the primary and costs what a node of its size costs: the same list and
   DigitalOcean's page on read-only nodes. Sure of the rule, not checked against a bill.
+- a node of the Advanced edition costs at least $130: "begins at $130 per node" in public quotations of DigitalOcean's
+  announcement. Its price list was not seen, and what a read-only node of it costs is not known: it counts as a Standard
+  node of its size.
 - Droplet sizes, volumes ($0.10 a GiB) and Spaces ($5, however many buckets): DigitalOcean's pricing pages.
 - `trellis:prices` of a stack goes before any price of a size, in the program, its policies and `preview-report`.
 - a 1 GiB cluster cannot have a standby node (DigitalOcean's PostgreSQL limits).
+- editions, the limits of new Standard clusters and their days: public quotations of DigitalOcean's announcement "Plan
+  Changes Beginning 15 October 2026", not its own page.
+- Advanced's sizes: the API's document disagrees with itself. Its example of a new cluster has db-s-2vcpu-4gb with three
+  nodes; its example of the options lists dedicated sizes alone (gd-…, so1_5-…).
+`trellis facts` compares all of that but prices, memory and storage with what DigitalOcean offers an account.
 """
 
 from collections.abc import Mapping
@@ -51,13 +59,19 @@ class Edition(StrEnum):
         return POSTGRESQL_VERSIONS if self is Edition.STANDARD else ("16", "17", "18")
 
 
+# The days since which a new Standard cluster has limits: of an account without one before, and of every account.
+STANDARD_LIMITED = (date(2026, 10, 15), date(2026, 11, 30))
+# What one of them can have at most, a node's memory. It has no standby and no read-only nodes either.
+STANDARD_MOST_GIB = 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """One node size of a managed cluster.
 
     slug: DigitalOcean's name for it, for example "db-s-1vcpu-1gb".
     memory_gib, storage_gib: per node.
-    monthly_usd: US dollars a month for one node, read-only or not.
+    monthly_usd: US dollars a month for one node of the Standard edition, read-only or not.
     documented: the figures that DigitalOcean publishes for this plan; the others are derived.
     """
 
@@ -79,7 +93,8 @@ class Plan:
         return self.memory_gib > 1
 
 
-_PUBLISHED = frozenset({"memory_gib", "vcpus", "storage_gib", "monthly_usd"})
+_PRICED = frozenset({"monthly_usd"})
+_PUBLISHED = _PRICED | {"memory_gib", "vcpus", "storage_gib"}
 
 PLANS: Mapping[str, Plan] = {
     plan.slug: plan
@@ -89,7 +104,7 @@ PLANS: Mapping[str, Plan] = {
             vcpus=1,
             memory_gib=1,
             storage_gib=10,
-            monthly_usd=15,
+            monthly_usd=15.15,
             documented=_PUBLISHED | {"connections"},
         ),
         Plan(
@@ -97,7 +112,7 @@ PLANS: Mapping[str, Plan] = {
             vcpus=1,
             memory_gib=2,
             storage_gib=30,
-            monthly_usd=30,
+            monthly_usd=30.45,
             documented=_PUBLISHED,
         ),
         Plan(
@@ -105,11 +120,11 @@ PLANS: Mapping[str, Plan] = {
             vcpus=2,
             memory_gib=4,
             storage_gib=60,
-            monthly_usd=60,
+            monthly_usd=60.90,
             documented=_PUBLISHED | {"connections"},
         ),
-        Plan(slug="db-s-4vcpu-8gb", vcpus=4, memory_gib=8, storage_gib=140, monthly_usd=120),
-        Plan(slug="db-s-6vcpu-16gb", vcpus=6, memory_gib=16, storage_gib=290, monthly_usd=240),
+        Plan(slug="db-s-4vcpu-8gb", vcpus=4, memory_gib=8, storage_gib=140, monthly_usd=122.10, documented=_PRICED),
+        Plan(slug="db-s-6vcpu-16gb", vcpus=6, memory_gib=16, storage_gib=290, monthly_usd=244.35, documented=_PRICED),
     )
 }
 
@@ -198,20 +213,33 @@ APP_SIZES: Mapping[str, float] = {
     "apps-d-4vcpu-16gb": 196,
     "apps-d-8vcpu-32gb": 392,
 }
-# A cluster's storage beyond its plan's, in steps of 10 GiB.
+# A cluster's storage beyond its plan's, which is sold in steps.
 STORAGE_GIB_MONTHLY_USD = 0.215
+STORAGE_STEP_GIB = 10
 VOLUME_GIB_MONTHLY_USD = 0.10
 SPACES_MONTHLY_USD = 5.0
 
 
-def monthly_usd(size: str, prices: Mapping[str, float], number: int = 1) -> float | None:
-    """What nodes, read-only nodes, Droplets or instances of an app of one size cost, US dollars a month.
+# What a stack or the policies call the least price of an Advanced node.
+ADVANCED = Edition.ADVANCED.value
+ADVANCED_NODE_USD = 130.0
 
-    prices: size -> US dollars a month, before the catalogue's. None where no price is known.
+
+def monthly_usd(
+    size: str, prices: Mapping[str, float], number: int = 1, edition: Edition = Edition.STANDARD
+) -> float | None:
+    """What nodes, read-only nodes, Droplets or instances of an app of one size cost, US dollars a month, to the cent.
+
+    prices: size, or `advanced`, -> US dollars a month, before the catalogue's. None where no price is known.
     """
     listed = PLANS.get(size) or DROPLETS.get(size)
-    price = prices.get(size, listed.monthly_usd if listed else APP_SIZES.get(size))
-    return None if price is None else number * price
+    known = APP_SIZES.get(size, ADVANCED_NODE_USD if size == ADVANCED else None)
+    price = prices.get(size, listed.monthly_usd if listed else known)
+    if price is None:
+        return None
+    if edition is Edition.ADVANCED:
+        price = max(price, prices.get(ADVANCED, ADVANCED_NODE_USD))
+    return round(number * price, 2)
 
 
 # How far back a managed cluster can be restored to any second, in days (DigitalOcean's PostgreSQL features page).

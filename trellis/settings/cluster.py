@@ -72,6 +72,12 @@ class Maintenance(Model):
     hour: Hour
 
 
+class Backup(Model):
+    """When DigitalOcean takes the daily backup. `hour` is UTC, as "02:00"; left out, it is DigitalOcean's choice."""
+
+    hour: Hour
+
+
 # Without a window of its own a cluster is updated at any hour, also when it is in use.
 QUIET = Maintenance(day="sunday", hour="04:00")
 
@@ -145,6 +151,7 @@ class Cluster(Model):
     pools: dict[PoolName, Pool] = {}
     headroom: Headroom = Headroom()
     maintenance: Maintenance = QUIET
+    backup: Backup | None = None
     recovery_days: int | None = Field(default=None, ge=1)
     phases: dict[Phase, Size] = {}
     self_hosted: SelfHosted | None = None

@@ -133,6 +133,8 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
         found.append(
             ("seedData", f"{system.name} has no test data. Put SQL into migrations/{system.name}/<database>.seeds/.")
         )
+    if chosen.version and chosen.mode is Mode.SELF_HOSTED:
+        found.append(("version", "a self-hosted server has the version of the system file. Take the key out."))
     found += [(f"moves.{key}", complaint) for key in chosen.moves for complaint in _no_move(key, chosen, system)]
     if chosen.copy_to:
         found += [("copyTo", complaint) for complaint in _no_copy(chosen.copy_to, chosen, system)]

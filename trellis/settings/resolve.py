@@ -146,7 +146,8 @@ def _cluster(
     made_key: str, cluster: Cluster, key: str, system: System, chosen: StackConfig, source: Source, root: Path
 ) -> ClusterSettings:
     """The cluster that applications use, with the one beside it where it moves."""
-    wanted = _stands(made_key, cluster, key, system, chosen, source, root)
+    chosen_here = cluster.model_copy(update={"version": chosen.version or cluster.version})
+    wanted = _stands(made_key, chosen_here, key, system, chosen, source, root)
     move = chosen.moves.get(made_key)
     if move is None:
         return wanted
@@ -158,7 +159,7 @@ def _cluster(
         _stands(made_key, before, key, system, chosen, source, root),
         generation=move.old.generation,
     )
-    new = replace(wanted, fresh=True)
+    new = replace(wanted, fresh=True, restored_to=move.at or "")
     return replace(new, beside=old) if move.serving == move.wanted else replace(old, beside=new)
 
 
@@ -173,9 +174,15 @@ def _stands(
     size = cluster.size(chosen.phase) if managed else Size(plan=cluster.size(chosen.phase).plan)
     plan = _plan(cluster, chosen.phase, chosen.mode)
     edition = size.edition or chosen.edition or Edition.STANDARD
+    if cluster.version not in edition.versions:
+        raise SettingsError(
+            f"{source.place(('clusters', key, 'version'))}: the {edition} edition has no PostgreSQL {cluster.version}. "
+            f"It has {', '.join(edition.versions)}; trellis:version chooses one for a stack."
+        )
     _recoverable(cluster, key, chosen.mode, source)
     budget = _budget(cluster, key, plan, chosen, source)
-    nodes = size.nodes + size.replicas + (1 if chosen.copy_to else 0)
+    nodes = monthly_usd(plan.slug, chosen.prices, size.nodes, edition) or 0
+    read_only = monthly_usd(plan.slug, chosen.prices, size.replicas + (1 if chosen.copy_to else 0)) or 0
     volume_gib = 0 if managed else plan.storage_gib
     return ClusterSettings(
         key=made_key,
@@ -201,8 +208,9 @@ def _stands(
         ),
         budget=budget,
         maintenance=cluster.maintenance,
+        backup=cluster.backup,
         self_hosted=None if managed else cluster.self_hosted,
-        monthly_usd=(monthly_usd(plan.slug, chosen.prices, nodes) or 0) + volume_gib * VOLUME_GIB_MONTHLY_USD,
+        monthly_usd=round(nodes + read_only + volume_gib * VOLUME_GIB_MONTHLY_USD, 2),
     )
 
 

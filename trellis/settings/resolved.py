@@ -7,9 +7,9 @@ from pathlib import Path
 from trellis.settings.app import App, Droplet
 from trellis.settings.budget import ConnectionBudget
 from trellis.settings.catalogue import SPACES_MONTHLY_USD, Edition, Phase, Plan, monthly_usd
-from trellis.settings.cluster import Cache, Maintenance, PoolMode, SelfHosted
-from trellis.settings.recovery import Backups, Objectives
+from trellis.settings.cluster import Backup, Cache, Maintenance, PoolMode, SelfHosted
 from trellis.settings.duties import Check, Job
+from trellis.settings.recovery import Backups, Objectives
 from trellis.settings.stack import Copy, Layout
 from trellis.settings.system import Alerts, Mode
 
@@ -52,7 +52,7 @@ class ClusterSettings:
     key: its name in the system file, with the database behind it where each has a cluster of its own.
     name: its name in every stack. generation: 1, and one more for each move.
     beside: the one that it moves to or has come from, while both stand. fresh: whether it is the new one of the two,
-    whose schema comes from the other.
+    whose schema comes from the other. restored_to: the second at which it was the other, while both stand.
     plan: of a node; in the mode self-hosted the figures of the Droplet and its volume.
     self_hosted: how the team runs it, in that mode.
     monthly_usd: nodes, replicas and copies together, US dollars a month.
@@ -70,11 +70,13 @@ class ClusterSettings:
     pools: tuple[PoolSettings, ...]
     budget: ConnectionBudget
     maintenance: Maintenance
+    backup: Backup | None
     self_hosted: SelfHosted | None
     monthly_usd: float
     generation: int = 1
     beside: "ClusterSettings | None" = None
     fresh: bool = False
+    restored_to: str = ""
 
     @property
     def made_as(self) -> str:
@@ -210,14 +212,13 @@ class Settings:
             *((droplet.size, 1) for droplet in self.droplets.values()),
             *((app.app.size, app.app.instances) for app in self.apps),
         )
-        return sum(
-            (
-                *(cluster.monthly_usd for cluster in self.standing),
-                *(cache.monthly_usd for cache in self.caches),
-                *(monthly_usd(size, self.prices, number) or 0 for size, number in sizes),
-                SPACES_MONTHLY_USD if dumps else 0,
-            )
+        each = (
+            *(cluster.monthly_usd for cluster in self.standing),
+            *(cache.monthly_usd for cache in self.caches),
+            *(monthly_usd(size, self.prices, number) or 0 for size, number in sizes),
+            SPACES_MONTHLY_USD if dumps else 0,
         )
+        return round(sum(each), 2)
 
     @property
     def notes(self) -> tuple[str, ...]:

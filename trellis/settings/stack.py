@@ -6,10 +6,11 @@ from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 from trellis.settings.catalogue import (
+    ADVANCED,
     DROPLETS,
     MAX_NODES,
     MAX_TRUSTED_SOURCES,
@@ -64,12 +65,14 @@ def _folder(value: str) -> str:
 
 
 def _priced(size: str) -> str:
-    known = {**PLANS, **DROPLETS}
+    known = [*PLANS, *DROPLETS, ADVANCED]
     if size not in known and not size.startswith("apps-"):
         raise ValueError(f"{size!r} is no plan, Droplet size or app size. Allowed: {', '.join(known)}, apps-…")
     return size
 
 
+# A version that nobody put into quotes.
+_Text = BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value)
 # Pulumi wants a default for every declared key, and a text has no other than this for "as the system file says".
 EmptyIsNone = BeforeValidator(lambda value: None if value == "" else value)
 
@@ -113,7 +116,7 @@ class Standing(Camel):
     """A cluster that stands beside the one that takes its place, as it was deployed. generation: its number."""
 
     generation: int = Field(ge=1)
-    version: Annotated[str, BeforeValidator(str), one_of("PostgreSQL version", POSTGRESQL_VERSIONS)]
+    version: Annotated[str, _Text, one_of("PostgreSQL version", POSTGRESQL_VERSIONS)]
     plan: PlanSlug
     nodes: int = Field(default=1, ge=1, le=MAX_NODES)
     replicas: int = Field(default=0, ge=0, le=5)
@@ -124,12 +127,13 @@ class Move(Camel):
     """Which cluster of a system file's is which; `trellis move` writes it.
 
     wanted: the number of the one that the file describes. serving: of the one that applications use. old: the other,
-    while both stand.
+    while both stand. at: the second that the wanted one is restored to from the other, where it is.
     """
 
     wanted: int = Field(ge=1)
     serving: int = Field(ge=1)
     old: Standing | None = None
+    at: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] | None = None
 
     @model_validator(mode="after")
     def _numbers(self) -> Self:
@@ -152,6 +156,9 @@ class StackConfig(Camel):
         Literal[Mode.MANAGED, Mode.SELF_HOSTED, Layout.SHARED, Layout.PER_DATABASE] | None, EmptyIsNone
     ] = None
     edition: Annotated[Edition | None, EmptyIsNone] = None
+    version: Annotated[Annotated[str, _Text, one_of("PostgreSQL version", POSTGRESQL_VERSIONS)] | None, EmptyIsNone] = (
+        None
+    )
     moves: dict[str, Move] = {}
     name_suffix: NameSuffix = ""
     region: Annotated[Region | None, EmptyIsNone] = None

@@ -21,9 +21,9 @@ def load(**config: str) -> Settings:
 @pytest.mark.parametrize(
     ("phase", "plan", "nodes", "pools", "usd"),
     [
-        ("launch", "db-s-1vcpu-1gb", 1, {"tudao-pool": 14, "tudao-analytics-pool": 3}, 15),
-        ("growth", "db-s-1vcpu-2gb", 1, {"tudao-pool": 39, "tudao-analytics-pool": 3}, 30),
-        ("scale", "db-s-2vcpu-4gb", 2, {"tudao-pool": 89, "tudao-analytics-pool": 3}, 120),
+        ("launch", "db-s-1vcpu-1gb", 1, {"tudao-pool": 14, "tudao-analytics-pool": 3}, 15.15),
+        ("growth", "db-s-1vcpu-2gb", 1, {"tudao-pool": 39, "tudao-analytics-pool": 3}, 30.45),
+        ("scale", "db-s-2vcpu-4gb", 2, {"tudao-pool": 89, "tudao-analytics-pool": 3}, 121.80),
     ],
 )
 def test_a_phase_of_tudao(phase: str, plan: str, nodes: int, pools: dict[str, int], usd: float) -> None:

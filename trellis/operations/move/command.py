@@ -10,10 +10,11 @@ from typing import Any
 
 from trellis.operations import up
 from trellis.operations.errors import OperationError
-from trellis.operations.move import comparing, copying, cutting, fences, streams, survey
+from trellis.operations.move import comparing, copying, cutting, fences, gates, streams, survey
 from trellis.operations.move.sides import Pair
 from trellis.operations.move.stands import Stack, Stands
 from trellis.operations.terminal import confirm, paint, say, tell
+from trellis.policies.prices import dollars
 from trellis.settings.resolved import numbered
 
 # How often progress is told, in seconds.
@@ -25,6 +26,8 @@ def run(options: Namespace) -> int:
     """Carries one step out; returns the exit code."""
     stack = Stack(options)
     moving = [one for one in stack.moving() if not options.clusters or one.settings.name in options.clusters]
+    if restored := [one.settings.name for one in moving if one.both_stand and one.ends[1].restored_to]:
+        raise OperationError(f"{', '.join(restored)} is being restored: `trellis restore` goes on with it, or ends it.")
     if not moving:
         say("Nothing is to move: every cluster is what the files ask for.")
         return 0
@@ -62,7 +65,7 @@ def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey]) -> None:
     say(paint(f"{cluster.name}: {', '.join(stands.differs)}", "bold"))
     new = numbered(cluster.name, stands.generation)
     say(f"  A new cluster, {new}, stands beside {cluster.made_as} until `trellis move finish`.")
-    say(f"  It costs about ${cluster.monthly_usd:.0f} a month; for that time both are paid for.")
+    say(f"  It costs about {dollars(cluster.monthly_usd)} a month; for that time both are paid for.")
     for found in surveys:
         say(
             f"  {found.name}: PostgreSQL {found.version}, {found.tables} tables, {found.size / _GIB:.2f} GiB, "
@@ -183,6 +186,8 @@ def _rollback(stack: Stack, moving: Sequence[Stands]) -> int:
 
 
 def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
+    if gate := gates.Gate.of(stack.options):
+        gate.check()
     for stands, pairs in _standing(stack, moving):
         for pair in pairs:
             source, target = pair.way(to_new=to_new)
@@ -201,7 +206,9 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
         with ExitStack() as held:
             for pair in pairs:
                 held.enter_context(pair.held())
-            with cutting.cut(pairs, to_new=to_new) as done:
+            passed = gates.through(gate, pairs, stack.engine.state(secrets=True), to_new=to_new)
+            with passed as passage, cutting.cut(pairs, to_new=to_new, first=passage.hold) as done:
+                passage.let_in(done)
                 say(f"{stands.settings.made_as} takes writes. They paused for {done.pause:.2f} s.")
                 for pair, snapshots in zip(pairs, done.snapshots, strict=False):
                     same &= _tell_compared(pair, snapshots)

@@ -1,7 +1,7 @@
 """The cut: one side is closed, the last change arrives on the other, and that one is opened."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -49,8 +49,10 @@ def is_close_behind(source: Side, target: Side) -> bool:
 
 
 @contextmanager
-def cut(pairs: Sequence[Pair], *, to_new: bool) -> Iterator[Cut]:
+def cut(pairs: Sequence[Pair], *, to_new: bool, first: Callable[[], None] = lambda: None) -> Iterator[Cut]:
     """Makes every pair's other side the one that is written to. Snapshots of both sides are open meanwhile.
+
+    first: what is done when all is ready, before anything is closed.
 
     Stopped anywhere, at most one side takes writes, and it can be made again in either direction. Raises OperationError
     where a writer does not end or the last change does not arrive; the sides take writes where they did before then.
@@ -59,6 +61,7 @@ def cut(pairs: Sequence[Pair], *, to_new: bool) -> Iterator[Cut]:
         ends = [_End.of(pair, opened, to_new=to_new) for pair in pairs]
         # What is open already is where an earlier run came to.
         left = [end for end in ends if not fences.is_open(end.there)]
+        first()
         started = time.monotonic()
         closed = [end for end in left if fences.is_open(end.here)]
         try:

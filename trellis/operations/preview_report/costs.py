@@ -33,8 +33,8 @@ def costs(steps: Iterable[Step], prices: Mapping[str, float]) -> Costs:
     before, after = usd(step.old for step in steps), usd(step.new for step in steps)
     each = {step.name: pair for step, pair in zip(steps, zip(before, after, strict=True), strict=True)}
     return Costs(
-        before=sum(before for before, _ in each.values()),
-        after=sum(after for _, after in each.values()),
+        before=round(sum(before for before, _ in each.values()), 2),
+        after=round(sum(after for _, after in each.values()), 2),
         changed={name: pair for name, pair in each.items() if pair[0] != pair[1]},
         unpriced=tuple(sorted(unpriced)),
     )

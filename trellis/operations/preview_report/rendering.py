@@ -9,6 +9,7 @@ from trellis.operations.check.rendering import as_markdown as reviews_as_markdow
 from trellis.operations.preview_report.connections import disturbances
 from trellis.operations.preview_report.preview import Step
 from trellis.operations.preview_report.report import Objection, Report
+from trellis.policies.prices import dollars
 
 # GitHub takes comments of 65,536 characters.
 LONGEST = 65_000
@@ -135,10 +136,11 @@ def _costs(report: Report) -> Iterator[str]:
     costs = report.costs
     yield "## Monthly cost"
     change = costs.after - costs.before
-    sign = "-" if change < 0 else "+"
-    yield f"${costs.before:g} before, ${costs.after:g} after" + (f" ({sign}${abs(change):g})." if change else ".")
+    plus = "+" if change > 0 else ""
+    told = f" ({plus}{dollars(change)})." if change else "."
+    yield f"{dollars(costs.before)} before, {dollars(costs.after)} after{told}"
     if costs.changed:
-        rows = [(f"`{name}`", f"${before:g}", f"${after:g}") for name, (before, after) in costs.changed.items()]
+        rows = [(f"`{name}`", dollars(before), dollars(after)) for name, (before, after) in costs.changed.items()]
         yield _table(("resource", "before", "after"), rows)
     if costs.unpriced:
         yield f"Without a price, and left out: {', '.join(costs.unpriced)}."

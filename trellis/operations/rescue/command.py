@@ -17,7 +17,7 @@ from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.move.sides import Side
 from trellis.operations.rescue import rows, tables
 from trellis.operations.rescue.rows import Lost, Rescued
-from trellis.operations.restore import chosen
+from trellis.operations.backup.elsewhere import chosen
 from trellis.operations.terminal import confirm, say, tell
 
 
