@@ -347,6 +347,8 @@ def _jobs(command: argparse.ArgumentParser) -> None:
     _recover(command)
     _json(command)
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
+
+
 def _restore(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "action",

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from trellis.operations.backup import packing
 from trellis.operations.backup.command import refusals
+from trellis.operations.backup.elsewhere import chosen
 from trellis.operations.backup.restoring import restore
 from trellis.operations.drill import origins
 from trellis.operations.drill.command import found, moment
@@ -17,7 +18,6 @@ from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.move.sides import Side
 from trellis.operations.rescue import rows, tables
 from trellis.operations.rescue.rows import Lost, Rescued
-from trellis.operations.backup.elsewhere import chosen
 from trellis.operations.terminal import confirm, say, tell
 
 
