@@ -17,7 +17,7 @@ from tests.migrator.servers import PASSWORD, PostgreSQL, server_folder
 from tools import ROOT
 from trellis.migrator import Target, migrate
 from trellis.operations.errors import OperationError
-from trellis.operations.move import copying, cutting, fences, streams, survey
+from trellis.operations.move import copying, cutting, fences, following, streams, survey
 from trellis.operations.move.sides import Pair, Side
 
 ADMIN = "doadmin"
@@ -72,13 +72,7 @@ def side(server: PostgreSQL, cluster: str) -> Side:
 
 def followed(pair: Pair) -> None:
     """The new side has everything and follows; the old one follows the new one."""
-    copying.copy_schema(pair)
-    for end, closed in ((pair.old, False), (pair.new, True)):
-        with end.connect() as connection:
-            fences.set_up(connection, closed=closed)
-            streams.publish(connection)
-    streams.subscribe(pair, pair.old, pair.new, copy=True)
-    streams.subscribe(pair, pair.new, pair.old, copy=False)
+    assert following.follow(pair) == []
     until = time.monotonic() + 120
     while (progress := streams.progress(pair, pair.old, pair.new)) is None or progress.is_copying:
         assert time.monotonic() < until, progress

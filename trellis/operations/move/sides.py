@@ -55,12 +55,29 @@ class Side:
             yield connection
 
 
+    def refuses_replication(self) -> str:
+        """Why its user may not replicate from here, in the server's words; empty where it may. Tried, not looked up:
+        a provider may give the right in a way of its own."""
+        try:
+            with self.target.connect(replication="database") as connection:
+                connection.execute("IDENTIFY_SYSTEM")
+        except MigrationError as error:
+            return error.message
+        except psycopg.Error as error:
+            return str(error.diag.message_primary or error)
+        return ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A database on the old and on the new cluster."""
+    """A database on the old and on the new cluster.
+
+    foreign: whether the old one is no cluster of the stack. The new one's schema is its own then, and may hold more.
+    """
 
     old: Side
     new: Side
+    foreign: bool = False
 
     def way(self, *, to_new: bool) -> tuple[Side, Side]:
         """Where a stream comes from, and where it leads."""

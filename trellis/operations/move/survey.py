@@ -52,21 +52,20 @@ def source(side: Side) -> Survey:
             tables=len(names),
             size=size,
             connections=connections,
-            findings=tuple(_rows(side.name, connection)) + tuple(_server(side.name, connection)),
-            way_back=connection.info.server_version // 10000 >= FIRST_WITH_ORIGIN,
+            findings=(*rows(side.name, connection), *_server(side, connection)),
+            way_back=way_back(connection),
         )
 
 
-def way_back(side: Side) -> bool:
+def way_back(old: Connection) -> bool:
     """Whether this server can follow another one while that follows it."""
-    with side.connect() as connection:
-        return connection.info.server_version // 10000 >= FIRST_WITH_ORIGIN
+    return old.info.server_version // 10000 >= FIRST_WITH_ORIGIN and not list(follower("", old))
 
 
 def target(side: Side, old: Side) -> tuple[Finding, ...]:
     """Looks at the database that it moves to."""
     with side.connect() as connection, old.connect() as here:
-        return tuple(_follower(side.name, connection)) + tuple(_extensions(side.name, here, connection))
+        return (*follower(side.name, connection), *_extensions(side.name, here, connection))
 
 
 # What no stream carries, or only under a condition: a query for names, what is wrong with them, what to do.
@@ -140,18 +139,37 @@ _OBSTACLES = (
 )
 
 
-def _rows(name: str, connection: Connection) -> Iterator[Finding]:
+def rows(name: str, connection: Connection) -> Iterator[Finding]:
+    """What of a database no stream carries."""
     for query, what, do, blocks in _OBSTACLES:
         for (found,) in connection.execute(query.encode()).fetchall():
             yield Finding(where=f"{name}, {found}", what=what, do=f"{do.format(name=found)}.", blocks=blocks)
 
 
-def _server(name: str, connection: Connection) -> Iterator[Finding]:
-    ((level, slots, senders, replicates),) = connection.execute(
+def _server(side: Side, connection: Connection) -> Iterator[Finding]:
+    name = side.name
+    ((announced, makes),) = connection.execute(
+        "SELECT pg_catalog.pg_backend_pid(), pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')"
+    ).fetchall()
+    if announced != connection.info.backend_pid:
+        yield Finding(
+            where=name,
+            what="a connection pooler answers, and not the server",
+            do="Name the server's own address; a provider calls it the direct or unpooled one.",
+            blocks=True,
+        )
+        return
+    if not makes:
+        yield Finding(
+            where=name,
+            what="the administrator may not make a schema and a publication",
+            do="GRANT CREATE ON DATABASE to it.",
+            blocks=True,
+        )
+    ((level, slots, senders),) = connection.execute(
         "SELECT current_setting('wal_level'), current_setting('max_replication_slots')::int - (SELECT count(*) FROM"
         " pg_catalog.pg_replication_slots), current_setting('max_wal_senders')::int - (SELECT count(*) FROM"
-        " pg_catalog.pg_stat_replication), (SELECT rolreplication OR rolsuper FROM pg_catalog.pg_roles WHERE rolname ="
-        " current_user)"
+        " pg_catalog.pg_stat_replication)"
     ).fetchall()
     if level != "logical":
         yield Finding(
@@ -167,16 +185,17 @@ def _server(name: str, connection: Connection) -> Iterator[Finding]:
             do="Raise max_replication_slots and max_wal_senders, or drop slots that nobody reads.",
             blocks=True,
         )
-    if not replicates:
+    if refused := side.refuses_replication():
         yield Finding(
             where=name,
-            what="the administrator may not replicate",
+            what=f"the administrator may not replicate ({refused})",
             do="ALTER ROLE … REPLICATION; at DigitalOcean the user's setting pg_allow_replication.",
             blocks=True,
         )
 
 
-def _follower(name: str, connection: Connection) -> Iterator[Finding]:
+def follower(name: str, connection: Connection) -> Iterator[Finding]:
+    """What keeps a server from following another one."""
     version = connection.info.server_version // 10000
     if version < _FIRST_FOR_OTHERS:
         ((may,),) = connection.execute("SELECT current_setting('is_superuser') = 'on'").fetchall()
