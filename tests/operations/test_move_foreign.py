@@ -53,7 +53,7 @@ def servers() -> Iterator[tuple[PostgreSQL, PostgreSQL]]:
         for version, role in (("17", OWNER), ("18", ADMIN)):
             folder = opened.enter_context(server_folder())
             server = PostgreSQL(folder, version)
-            server.start({"wal_level": "logical", "max_worker_processes": "16", **_certified(folder)})
+            server.start({"wal_level": "logical", "max_worker_processes": "16", **tls_settings(folder)})
             opened.callback(server.stop)
             with server.connect() as connection:
                 connection.execute(
@@ -64,7 +64,7 @@ def servers() -> Iterator[tuple[PostgreSQL, PostgreSQL]]:
         yield made[0], made[1]
 
 
-def _certified(folder: Path) -> dict[str, str]:
+def tls_settings(folder: Path) -> dict[str, str]:
     """Settings that turn TLS on, with a certificate that nobody knows."""
     now = datetime.now(UTC)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -96,9 +96,7 @@ def pair(servers: tuple[PostgreSQL, PostgreSQL]) -> Iterator[Pair]:
         for role in ROLES.values():
             connection.execute(f"DROP ROLE IF EXISTS {role}")
             connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
-    made = Pair(
-        old=_side(foreign, "neon", "neondb", OWNER), new=_side(own, "tudao-db", "tudao", ADMIN), foreign=True
-    )
+    made = Pair(old=_side(foreign, "neon", "neondb", OWNER), new=_side(own, "tudao-db", "tudao", ADMIN), foreign=True)
     migrate(made.new.target, ROOT / "migrations" / "tudao" / "tudao", ROLES)
     for side, schema in ((made.old, FOREIGN_SCHEMA), (made.new, OWN_SCHEMA)):
         with side.connect() as connection:

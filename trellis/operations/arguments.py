@@ -204,6 +204,13 @@ def _move(command: argparse.ArgumentParser) -> None:
     command.add_argument("clusters", nargs="*", metavar="CLUSTER", help="names in the system file (default: all)")
     _recover(command)
     command.add_argument("--yes", action="store_true", help="do not ask")
+    command.add_argument(
+        "--leave",
+        action="append",
+        default=[],
+        metavar="SCHEMA.TABLE",
+        help="a foreign server's table that stays behind; may be given several times",
+    )
     _json(command)
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
 
@@ -385,8 +392,8 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
     ),
     "move": (
         "move a stack's clusters to new ones while they are in use",
-        "Moves what cannot change in place: to another version, edition or smaller plan. The files say what is\n"
-        "wanted; each step can be killed anywhere and run again.\n\n"
+        "Moves what cannot change in place: to another version, edition or smaller plan; and what comes from another\n"
+        "provider. The files say what is wanted; each step can be killed anywhere and run again.\n\n"
         "  plan      what would move, and what stands in the way\n"
         "  start     deploy a second cluster beside the first; copy it, and follow\n"
         "  status    who takes writes, and how far the other is behind\n"

@@ -130,6 +130,7 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
             ("seedData", f"{system.name} has no test data. Put SQL into migrations/{system.name}/<database>.seeds/.")
         )
     found += [(f"moves.{key}", complaint) for key in chosen.moves for complaint in _no_move(key, chosen, system)]
+    found += [(f"from.{name}", complaint) for name in chosen.from_ for complaint in _no_origin(name, chosen, system)]
     if chosen.copy_to:
         found += [("copyTo", complaint) for complaint in _no_copy(chosen.copy_to, chosen, system)]
     return found
@@ -144,6 +145,18 @@ def _no_move(key: str, chosen: StackConfig, system: System) -> list[str]:
         complaints.append(f"{system.name} has no such cluster. Known: {', '.join(known)}.")
     if chosen.mode is Mode.SELF_HOSTED:
         complaints.append("a self-hosted cluster is not moved so. Take the key out.")
+    return complaints
+
+
+def _no_origin(name: str, chosen: StackConfig, system: System) -> list[str]:
+    known = [database for cluster in system.clusters.values() for database in cluster.databases]
+    complaints = []
+    if name not in known:
+        complaints.append(f"{system.name} has no such database. Known: {', '.join(known)}.")
+    if known.count(name) > 1:
+        complaints.append(f"several clusters of {system.name} have a database of this name.")
+    if chosen.mode is Mode.SELF_HOSTED:
+        complaints.append("a self-hosted cluster does not take over a database from elsewhere. Use the mode managed.")
     return complaints
 
 

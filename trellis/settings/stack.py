@@ -152,6 +152,8 @@ class StackConfig(Camel):
     ] = None
     edition: Annotated[Edition | None, EmptyIsNone] = None
     moves: dict[str, Move] = {}
+    # A secret, and nothing that the program builds: `trellis move` alone reads where a database comes from.
+    from_: Annotated[dict[str, str], Field(alias="from", repr=False)] = {}
     name_suffix: NameSuffix = ""
     region: Annotated[Region | None, EmptyIsNone] = None
     ip_range: Annotated[PrivateRange | None, EmptyIsNone] = None

@@ -5,13 +5,14 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from trellis.operations import up
 from trellis.operations.errors import OperationError
-from trellis.operations.move import comparing, copying, cutting, fences, streams, survey
-from trellis.operations.move.sides import Pair
+from trellis.operations.move import comparing, copying, cutting, fences, following, streams, survey
+from trellis.operations.move.origins import FROM
+from trellis.operations.move.sides import Pair, Side
 from trellis.operations.move.stands import Stack, Stands
 from trellis.operations.terminal import confirm, paint, say, tell
 from trellis.settings.resolved import numbered
@@ -60,9 +61,12 @@ def _plan(stack: Stack, moving: Sequence[Stands]) -> int:
 def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey]) -> None:
     cluster = stands.settings
     say(paint(f"{cluster.name}: {', '.join(stands.differs)}", "bold"))
-    new = numbered(cluster.name, stands.generation)
-    say(f"  A new cluster, {new}, stands beside {cluster.made_as} until `trellis move finish`.")
-    say(f"  It costs about ${cluster.monthly_usd:.0f} a month; for that time both are paid for.")
+    if stands.origins:
+        say(f"  {cluster.made_as} {'follows' if stands.deployed_yet else 'is made, with the schema of its files'}.")
+    else:
+        new = numbered(cluster.name, stands.generation)
+        say(f"  A new cluster, {new}, stands beside {cluster.made_as} until `trellis move finish`.")
+        say(f"  It costs about ${cluster.monthly_usd:.0f} a month; for that time both are paid for.")
     for found in surveys:
         say(
             f"  {found.name}: PostgreSQL {found.version}, {found.tables} tables, {found.size / _GIB:.2f} GiB, "
@@ -72,44 +76,39 @@ def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey]) -> None:
             kind, colour = ("stops the move", "red") if finding.blocks else ("note", None)
             say(paint(f"    {kind}: {finding}", colour))
         if not found.way_back:
-            say("    note: this version cannot follow the new server, so after the cut there is no way back.")
+            say(
+                "    note: it may not follow the new server, or its version cannot: after the cut there is no way back."
+            )
     say("  Writes pause at the cut for about as long as one change takes to the other cluster: seconds at most.")
-    say("  Apps are deployed anew just before it; until it they read on the new cluster and cannot write.")
+    if stands.origins:
+        say("  Until it apps of the stack read there and cannot write; clients elsewhere are led over after it.")
+    else:
+        say("  Apps are deployed anew just before it; until it they read on the new cluster and cannot write.")
 
 
 def _start(stack: Stack, moving: Sequence[Stands]) -> int:
     for stands in moving:
         if not stands.both_stand:
-            _refuse(_surveyed(stack, stands))
-            serving = stands.deployed["generation"]
-            stack.record(stands, wanted=stands.generation, serving=serving, old=dict(stands.deployed))
-    _deploy(stack)
+            following.refuse([finding for found in _surveyed(stack, stands) for finding in found.findings])
+            if not stands.origins:
+                serving = stands.deployed["generation"]
+                stack.record(stands, wanted=stands.generation, serving=serving, old=dict(stands.deployed))
+    # What a foreign server sends goes into a cluster that stands as it should.
+    if not all(stands.origins and stands.deployed_yet for stands in moving):
+        _deploy(stack)
     for stands in stack.moving():
         with stack.pairs(stands) as pairs:
             for pair in pairs:
                 with pair.held():
-                    _follow(pair)
+                    for lack in following.follow(pair, stack.options.leave):
+                        tell(f"warning: {pair.new.name}: {lack}")
             _wait_for_copy(pairs)
             for pair in pairs:
-                _tell_differences(pair)
+                if not pair.foreign:
+                    _tell_differences(pair)
                 comparing.refresh_views(pair.new)
         say(f"{stands.what}: everything is copied, and every change follows. Next: trellis move cutover")
     return 0
-
-
-def _follow(pair: Pair) -> None:
-    blocking = [finding for finding in survey.target(pair.new, pair.old) if finding.blocks]
-    if blocking:
-        raise OperationError("\n".join(map(str, blocking)))
-    for lack in copying.copy_schema(pair):
-        tell(f"warning: {pair.new.name}: {lack}")
-    for side, closed in ((pair.old, False), (pair.new, True)):
-        with side.connect() as connection:
-            fences.set_up(connection, closed=closed)
-            streams.publish(connection)
-    streams.subscribe(pair, pair.old, pair.new, copy=True)
-    if survey.way_back(pair.old):
-        streams.subscribe(pair, pair.new, pair.old, copy=False)
 
 
 def _wait_for_copy(pairs: Sequence[Pair]) -> None:
@@ -192,17 +191,21 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
                     "wait as long. Try again when `trellis move status` shows that it has come up."
                 )
             if to_new:
+                _warn_of_no_way_back(stack, pair)
                 comparing.refresh_views(pair.new)
-        # Apps first: their deployment takes minutes, and the cut less than a second.
-        stack.record(stands, serving=stands.ends[1 if to_new else 0].generation)
-    _deploy(stack)
+        if not stands.origins:
+            # Apps first: their deployment takes minutes, and the cut less than a second.
+            stack.record(stands, serving=stands.ends[1 if to_new else 0].generation)
+    if not all(stands.origins for stands in moving):
+        _deploy(stack)
     same = True
-    for stands, pairs in _standing(stack, list(stack.moving())):
+    for _, pairs in _standing(stack, list(stack.moving())):
         with ExitStack() as held:
             for pair in pairs:
                 held.enter_context(pair.held())
             with cutting.cut(pairs, to_new=to_new) as done:
-                say(f"{stands.settings.made_as} takes writes. They paused for {done.pause:.2f} s.")
+                clusters = sorted({pair.way(to_new=to_new)[1].cluster for pair in pairs})
+                say(f"{', '.join(clusters)} takes writes. They paused for {done.pause:.2f} s.")
                 for pair, snapshots in zip(pairs, done.snapshots, strict=False):
                     same &= _tell_compared(pair, snapshots)
     if not same:
@@ -212,34 +215,81 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
     return 0
 
 
+def _warn_of_no_way_back(stack: Stack, pair: Pair) -> None:
+    if cutting.serving(pair) is pair.new or streams.progress(pair, pair.new, pair.old):
+        return
+    question = f"{pair.old.name} cannot follow {pair.new.name}: what is written after the cut stays there. Go on?"
+    if not (stack.options.yes or confirm(question)):
+        raise OperationError(f"After the cut of {pair.old.name} there is no way back. Nothing was changed. Say --yes.")
+
+
 def _finish(stack: Stack, moving: Sequence[Stands]) -> int:
     for stands, pairs in _standing(stack, moving):
-        kept, beside = stands.settings, stands.beside
         with ExitStack() as held:
             for pair in pairs:
                 held.enter_context(pair.held())
-                # A run that was stopped has taken the fence away, and the other side is closed for ever.
-                if _is_fenced(pair, new=stands.new_serves):
-                    serving = cutting.serving(pair)
-                    if serving is None or serving.cluster != kept.made_as:
-                        raise OperationError(
-                            f"{pair.old.name}: apps and writes are on two clusters. Make the cut again first."
-                        )
-            question = f"{beside.made_as} is deleted with all data in it; {kept.made_as} stays. Go on?"
-            if not (stack.options.yes or confirm(question)):
-                raise OperationError(f"{beside.made_as} would be deleted. Nothing was changed. Say --yes.")
-            for pair in pairs:
-                for to_new in (True, False):
-                    streams.unsubscribe(pair, *pair.way(to_new=to_new))
-                with (pair.new if stands.new_serves else pair.old).connect() as connection:
-                    streams.unpublish(connection)
-                    fences.take_down(connection)
-        lost = [beside.made_as, *(f"{beside.made_as}-{database.name}" for database in beside.databases)]
-        stack.engine.unprotect(lost)
-        stack.record(stands, old=None, wanted=kept.generation, serving=kept.generation)
-        _deploy(stack, may_delete=lost)
-        say(f"{kept.name} is {kept.made_as} now, and {beside.made_as} is gone.")
+            (_finish_foreign if stands.origins else _finish_own)(stack, stands, pairs)
     return 0
+
+
+def _finish_own(stack: Stack, stands: Stands, pairs: Sequence[Pair]) -> None:
+    kept, beside = stands.settings, stands.beside
+    for pair in pairs:
+        # A run that was stopped has taken the fence away, and the other side is closed for ever.
+        if _is_fenced(pair, new=stands.new_serves):
+            serving = cutting.serving(pair)
+            if serving is None or serving.cluster != kept.made_as:
+                raise OperationError(f"{pair.old.name}: apps and writes are on two clusters. Make the cut again first.")
+    _ask(
+        stack,
+        f"{beside.made_as} is deleted with all data in it; {kept.made_as} stays. Go on?",
+        f"{beside.made_as} would be deleted.",
+    )
+    for pair in pairs:
+        _end(pair, pair.new if stands.new_serves else pair.old)
+    lost = [beside.made_as, *(f"{beside.made_as}-{database.name}" for database in beside.databases)]
+    stack.engine.unprotect(lost)
+    stack.record(stands, old=None, wanted=kept.generation, serving=kept.generation)
+    _deploy(stack, may_delete=lost)
+    say(f"{kept.name} is {kept.made_as} now, and {beside.made_as} is gone.")
+
+
+def _finish_foreign(stack: Stack, stands: Stands, pairs: Sequence[Pair]) -> None:
+    for pair in pairs:
+        # A run that was stopped has taken the old one's fence away, after it has asked.
+        if not _is_fenced(pair, new=False):
+            continue
+        serving = cutting.serving(pair)
+        if serving is None:
+            raise OperationError(f"{pair.old.name}: a cut was stopped, and no side takes writes. Make it again first.")
+        clients = survey.source(pair.old).connections
+        _ask(
+            stack,
+            f"Neither follows the other any more, and both {pair.old.name} and {pair.new.name} take writes. "
+            f"{clients} sessions are in {pair.old.name} now. Go on?",
+            f"{pair.old.name} takes writes that nobody carries over then.",
+        )
+    for pair in pairs:
+        # The stack's own last: as long as it has its fence a stopped run is gone on with.
+        _end(pair, pair.old, pair.new)
+    for database in stands.origins:
+        stack.engine.forget(f"{FROM}.{database}")
+    say(f"{stands.what}: ended. {FROM} was taken out of the stack's config.")
+
+
+def _ask(stack: Stack, question: str, consequence: str) -> None:
+    if not (stack.options.yes or confirm(question)):
+        raise OperationError(f"{consequence} Nothing was changed. Say --yes.")
+
+
+def _end(pair: Pair, *kept: Side) -> None:
+    """Ends both streams, and takes away what the move has put into the sides that are kept."""
+    for to_new in (True, False):
+        streams.unsubscribe(pair, *pair.way(to_new=to_new))
+    for side in kept:
+        with side.connect() as connection:
+            streams.unpublish(connection)
+            fences.take_down(connection)
 
 
 def _is_fenced(pair: Pair, *, new: bool) -> bool:
@@ -267,13 +317,20 @@ def _deploy(stack: Stack, may_delete: Sequence[str] = ()) -> None:
 
 def _surveyed(stack: Stack, stands: Stands) -> Sequence[survey.Survey]:
     with stack.sources(stands) as sides:
-        return [survey.source(side) for side in sides]
+        found = [survey.source(side) for side in sides]
+    if not (stands.origins and stands.deployed_yet):
+        return [_without(stack, one) for one in found]
+    with stack.pairs(stands) as pairs:
+        misfits = [following.misfits(pair, stack.options.leave) for pair in pairs]
+    return [
+        _without(stack, replace(one, findings=(*one.findings, *more))) for one, more in zip(found, misfits, strict=True)
+    ]
 
 
-def _refuse(surveys: Sequence[survey.Survey]) -> None:
-    blocking = [str(finding) for found in surveys for finding in found.findings if finding.blocks]
-    if blocking:
-        raise OperationError("\n".join(["The move cannot begin:", *blocking]))
+def _without(stack: Stack, found: survey.Survey) -> survey.Survey:
+    """A survey without what was found in tables that stay behind."""
+    left = {f"{found.name}, {name}" for name in stack.options.leave}
+    return replace(found, findings=tuple(one for one in found.findings if one.where not in left))
 
 
 def _tell_differences(pair: Pair) -> None:

@@ -54,7 +54,6 @@ class Side:
             )
             yield connection
 
-
     def refuses_replication(self) -> str:
         """Why its user may not replicate from here, in the server's words; empty where it may. Tried, not looked up:
         a provider may give the right in a way of its own."""

@@ -4,7 +4,7 @@ import json
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from trellis.operations.databases import settings_of
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError
+from trellis.operations.move import fences
+from trellis.operations.move.origins import FROM, origins
 from trellis.operations.move.sides import Pair, Side
 from trellis.policies.kinds import CLUSTER, REPLICA
 
@@ -28,17 +30,22 @@ class Stands:
 
     differs: what is deployed and what is asked for, in words. deployed: it, as `trellis:moves` records it.
     generation: the new one's number.
+    Of one whose databases come from elsewhere: origins: database -> where. begun: whether they follow already.
+    deployed_yet: whether it is there.
     """
 
     settings: "ClusterSettings"
     differs: tuple[str, ...] = ()
     deployed: Mapping[str, str | int] = field(default_factory=dict)
     generation: int = 0
+    origins: Mapping[str, Side] = field(default_factory=dict)
+    begun: bool = False
+    deployed_yet: bool = True
 
     @property
     def both_stand(self) -> bool:
         """Whether the new one was asked for already."""
-        return self.settings.beside is not None
+        return self.begun if self.origins else self.settings.beside is not None
 
     @property
     def new_serves(self) -> bool:
@@ -48,6 +55,8 @@ class Stands:
     @property
     def what(self) -> str:
         """The move in words."""
+        if self.origins:
+            return f"{', '.join(side.name for side in self.origins.values())} → {self.settings.made_as}"
         old, new = self.ends
         return f"{old.name}: {_in_words(old)} → {_in_words(new)}"
 
@@ -80,9 +89,15 @@ class Stack:
     def moving(self) -> Iterator[Stands]:
         """The clusters that move, and those that have to. Raises OperationError where none is deployed."""
         state = self.engine.state(secrets=True)
+        foreign = origins(self.engine)
         for cluster in self.settings.clusters:
-            if cluster.beside:
+            if own := {one.name: foreign[one.name] for one in cluster.databases if one.name in foreign}:
+                yield self._coming(cluster, own, state.get("resources") or ())
+            elif cluster.beside:
                 yield Stands(settings=cluster)
+            elif foreign and not _resource(state.get("resources") or (), CLUSTER, cluster.made_as):
+                # It is made by the same `start`, and nothing comes into it.
+                continue
             elif found := self._differing(cluster, state.get("resources") or ()):
                 yield found
 
@@ -129,6 +144,20 @@ class Stack:
             },
         )
 
+    def _coming(self, cluster: "ClusterSettings", origins: Mapping[str, Side], resources: Any) -> Stands:
+        if cluster.beside:
+            raise OperationError(f"{cluster.name} moves already. Take {FROM} out until that has ended.")
+        stands = Stands(
+            settings=cluster,
+            differs=tuple(f"from {side.name}" for side in origins.values()),
+            origins=origins,
+            deployed_yet=_resource(resources, CLUSTER, cluster.made_as) is not None,
+        )
+        if not stands.deployed_yet:
+            return stands
+        with self.pairs(stands) as pairs:
+            return replace(stands, begun=any(_is_fenced(side) for pair in pairs for side in pair.way(to_new=True)))
+
     def record(self, stands: Stands, **changed: Any) -> None:
         """Writes what `trellis:moves` says of a cluster, in one step, so that no kill leaves half of it.
 
@@ -143,18 +172,28 @@ class Stack:
     @contextmanager
     def sources(self, stands: Stands) -> Iterator[tuple[Side, ...]]:
         """The databases of a cluster that is to move."""
+        if stands.origins:
+            yield tuple(stands.origins.values())
+            return
         with self._sides() as side:
             yield tuple(side(stands.settings, database.name) for database in stands.settings.databases)
 
     @contextmanager
     def pairs(self, stands: Stands) -> Iterator[tuple[Pair, ...]]:
-        """The databases of a cluster that stands twice."""
+        """The databases of a cluster that stands twice, or of one that come from elsewhere."""
+        if stands.origins:
+            with self._sides() as side:
+                yield tuple(
+                    Pair(old=origin, new=side(stands.settings, database, public=True), foreign=True)
+                    for database, origin in stands.origins.items()
+                )
+            return
         old, new = stands.ends
         with self._sides() as side:
             yield tuple(Pair(old=side(old, database.name), new=side(new, database.name)) for database in new.databases)
 
     @contextmanager
-    def _sides(self) -> "Iterator[Callable[[ClusterSettings, str], Side]]":
+    def _sides(self) -> "Iterator[Callable[..., Side]]":
         """Finds the way to a cluster's database. Certificates lie in a folder of their own meanwhile."""
         from psycopg.conninfo import conninfo_to_dict
 
@@ -163,7 +202,7 @@ class Stack:
         outputs, resources = self.engine.outputs(), self.engine.state(secrets=True).get("resources") or ()
         with TemporaryDirectory(prefix="trellis-") as folder:
 
-            def side(cluster: "ClusterSettings", database: str) -> Side:
+            def side(cluster: "ClusterSettings", database: str, *, public: bool = False) -> Side:
                 serves = any(cluster is one for one in self.settings.clusters)
                 beside = outputs.get("moving", {}).get(cluster.name, {})
                 uris = outputs["direct_uris"].get(cluster.name) if serves else beside.get("direct_uris")
@@ -177,10 +216,15 @@ class Stack:
                 parameters = conninfo_to_dict(str(uris[database]), sslrootcert=str(authority))
                 peer = {key: str(value) for key, value in parameters.items() if key != "sslrootcert"}
                 # The other server has no copy of the authority's certificate.
-                private = {"host": str(made["outputs"]["privateHost"]), "sslmode": "require"}
-                return Side(cluster=cluster.made_as, database=database, target=Target(parameters), peer=peer | private)
+                reached = {"host": str(made["outputs"]["host" if public else "privateHost"]), "sslmode": "require"}
+                return Side(cluster=cluster.made_as, database=database, target=Target(parameters), peer=peer | reached)
 
             yield side
+
+
+def _is_fenced(side: Side) -> bool:
+    with side.connect() as connection:
+        return fences.is_set_up(connection)
 
 
 def _resource(resources: Any, kind: str, name: str) -> Any:
