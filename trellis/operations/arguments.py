@@ -205,6 +205,11 @@ def _move(command: argparse.ArgumentParser) -> None:
     _recover(command)
     command.add_argument("--yes", action="store_true", help="do not ask")
     command.add_argument(
+        "--by-copy",
+        action="store_true",
+        help="plan, start: copy all rows at the cut, where no stream is possible; writes pause for so long",
+    )
+    command.add_argument(
         "--leave",
         action="append",
         default=[],

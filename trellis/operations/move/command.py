@@ -10,7 +10,7 @@ from typing import Any
 
 from trellis.operations import up
 from trellis.operations.errors import OperationError
-from trellis.operations.move import comparing, copying, cutting, fences, following, streams, survey
+from trellis.operations.move import carrying, comparing, copying, cutting, fences, following, streams, survey
 from trellis.operations.move.origins import FROM
 from trellis.operations.move.sides import Pair, Side
 from trellis.operations.move.stands import Stack, Stands
@@ -48,17 +48,17 @@ def _plan(stack: Stack, moving: Sequence[Stands]) -> int:
             tell(f"{stands.what}: has begun. `trellis move status` tells how far it is.")
             continue
         surveys = _surveyed(stack, stands)
-        blocked |= any(finding.blocks for found in surveys for finding in found.findings)
+        blocked |= any(finding.stops(copy=stack.options.by_copy) for found in surveys for finding in found.findings)
         databases = [asdict(one) for one in surveys]
         told.append({"cluster": stands.settings.name, "differs": stands.differs, "databases": databases})
         if not stack.options.json:
-            _tell_plan(stands, surveys)
+            _tell_plan(stands, surveys, copy=stack.options.by_copy)
     if stack.options.json:
         say(json.dumps({"clusters": told, "blocked": blocked}))
     return 1 if blocked else 0
 
 
-def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey]) -> None:
+def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey], *, copy: bool) -> None:
     cluster = stands.settings
     say(paint(f"{cluster.name}: {', '.join(stands.differs)}", "bold"))
     if stands.origins:
@@ -73,13 +73,20 @@ def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey]) -> None:
             f"{found.connections} connections"
         )
         for finding in found.findings:
-            kind, colour = ("stops the move", "red") if finding.blocks else ("note", None)
+            kind, colour = ("stops the move", "red") if finding.stops(copy=copy) else ("note", None)
             say(paint(f"    {kind}: {finding}", colour))
-        if not found.way_back:
+        if not copy and any(finding.by_stream for finding in found.findings):
+            say(f"    {following.BY_COPY} That takes about {carrying.seconds(found.size):.0f} s.")
+        if not (copy or found.way_back):
             say(
                 "    note: it may not follow the new server, or its version cannot: after the cut there is no way back."
             )
-    say("  Writes pause at the cut for about as long as one change takes to the other cluster: seconds at most.")
+    if copy:
+        pause = sum(carrying.seconds(found.size) for found in surveys)
+        say(f"  Nothing follows. Writes pause at the cut while all rows are copied: for about {pause:.0f} s, a guess")
+        say(f"  from the size at {carrying.BYTES_PER_SECOND // 1024**2} MiB a second. So they do at a rollback.")
+    else:
+        say("  Writes pause at the cut for about as long as one change takes to the other cluster: seconds at most.")
     if stands.origins:
         say("  Until it apps of the stack read there and cannot write; clients elsewhere are led over after it.")
     else:
@@ -89,7 +96,8 @@ def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey]) -> None:
 def _start(stack: Stack, moving: Sequence[Stands]) -> int:
     for stands in moving:
         if not stands.both_stand:
-            following.refuse([finding for found in _surveyed(stack, stands) for finding in found.findings])
+            found = _surveyed(stack, stands)
+            following.refuse([one for each in found for one in each.findings], copy=stack.options.by_copy)
             if not stands.origins:
                 serving = stands.deployed["generation"]
                 stack.record(stands, wanted=stands.generation, serving=serving, old=dict(stands.deployed))
@@ -100,14 +108,17 @@ def _start(stack: Stack, moving: Sequence[Stands]) -> int:
         with stack.pairs(stands) as pairs:
             for pair in pairs:
                 with pair.held():
-                    for lack in following.follow(pair, stack.options.leave):
+                    for lack in following.follow(pair, stack.options.leave, copy=stack.options.by_copy):
                         tell(f"warning: {pair.new.name}: {lack}")
-            _wait_for_copy(pairs)
+            streaming = [pair for pair in pairs if not following.goes_by_copy(pair)]
+            _wait_for_copy(streaming)
             for pair in pairs:
                 if not pair.foreign:
                     _tell_differences(pair)
-                comparing.refresh_views(pair.new)
-        say(f"{stands.what}: everything is copied, and every change follows. Next: trellis move cutover")
+            for pair in streaming:
+                _refresh_views(pair.new)
+        done = "everything is copied, and every change follows" if streaming else "all is ready; rows come at the cut"
+        say(f"{stands.what}: {done}. Next: trellis move cutover")
     return 0
 
 
@@ -144,13 +155,15 @@ def _status(stack: Stack, moving: Sequence[Stands]) -> int:
             for pair in pairs:
                 serving = cutting.serving(pair)
                 source, target = pair.way(to_new=serving is not pair.new)
-                progress = streams.progress(pair, source, target)
+                copy = following.goes_by_copy(pair)
+                progress = None if copy else streams.progress(pair, source, target)
                 told.append(
                     {
                         "old": pair.old.name,
                         "new": pair.new.name,
                         "writes": serving.name if serving else None,
                         "apps": stands.settings.made_as,
+                        "by_copy": copy,
                         "follows": asdict(progress) if progress else None,
                     }
                 )
@@ -158,7 +171,11 @@ def _status(stack: Stack, moving: Sequence[Stands]) -> int:
                     say(f"{pair.old.name} → {pair.new.name}")
                     say(f"  writes go to {serving.name if serving else 'neither: a cut was stopped; make it again'}")
                     say(f"  apps use {stands.settings.made_as}")
-                    say(f"  {_in_words(Pair(old=source, new=target), progress)}")
+                    say(
+                        "  nothing follows: rows are copied at the cut"
+                        if copy
+                        else f"  {_in_words(Pair(old=source, new=target), progress)}"
+                    )
     if stack.options.json:
         say(json.dumps({"databases": told}))
     return 0
@@ -168,6 +185,9 @@ def _verify(stack: Stack, moving: Sequence[Stands]) -> int:
     same = True
     for _, pairs in _standing(stack, moving):
         for pair in pairs:
+            if following.goes_by_copy(pair):
+                say(f"{pair.old.name} and {pair.new.name} are compared at each cut: between them nothing follows.")
+                continue
             with pair.held(), cutting.held_still(pair) as snapshots:
                 same &= _tell_compared(pair, snapshots)
     return 0 if same else 1
@@ -185,6 +205,9 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
     for stands, pairs in _standing(stack, moving):
         for pair in pairs:
             source, target = pair.way(to_new=to_new)
+            if following.goes_by_copy(pair):
+                _ask_for_time(stack, source, target)
+                continue
             if cutting.serving(pair) is source and not cutting.is_close_behind(source, target):
                 raise OperationError(
                     f"{target.name} is more than {cutting.CLOSE_BEHIND:.0f} s behind {source.name}, and writes would "
@@ -192,7 +215,7 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
                 )
             if to_new:
                 _warn_of_no_way_back(stack, pair)
-                comparing.refresh_views(pair.new)
+                _refresh_views(pair.new)
         if not stands.origins:
             # Apps first: their deployment takes minutes, and the cut less than a second.
             stack.record(stands, serving=stands.ends[1 if to_new else 0].generation)
@@ -215,12 +238,28 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
     return 0
 
 
+def _ask_for_time(stack: Stack, source: Side, target: Side) -> None:
+    pause = carrying.seconds(survey.source(source).size)
+    _ask(
+        stack,
+        f"Writes to {source.name} pause for about {pause:.0f} s, while all rows are copied to {target.name}. Go on?",
+        f"Writes to {source.name} would pause for about {pause:.0f} s.",
+    )
+
+
+def _refresh_views(side: Side) -> None:
+    with side.connect() as connection:
+        comparing.refresh_views(connection)
+
+
 def _warn_of_no_way_back(stack: Stack, pair: Pair) -> None:
     if cutting.serving(pair) is pair.new or streams.progress(pair, pair.new, pair.old):
         return
-    question = f"{pair.old.name} cannot follow {pair.new.name}: what is written after the cut stays there. Go on?"
-    if not (stack.options.yes or confirm(question)):
-        raise OperationError(f"After the cut of {pair.old.name} there is no way back. Nothing was changed. Say --yes.")
+    _ask(
+        stack,
+        f"{pair.old.name} cannot follow {pair.new.name}: what is written after the cut stays there. Go on?",
+        f"After the cut of {pair.old.name} there is no way back.",
+    )
 
 
 def _finish(stack: Stack, moving: Sequence[Stands]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trellis.migrator.history import identifier, literal
 from trellis.operations.move import fences, matching
-from trellis.operations.move.sides import Connection, Pair, Side
+from trellis.operations.move.sides import Connection, Pair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,15 +168,14 @@ def _is_ahead(last: int, there: Counter) -> bool:
     return there.last is None or (last > there.last if there.step > 0 else last < there.last)
 
 
-def refresh_views(side: Side) -> int:
+def refresh_views(side: Connection) -> int:
     """Fills the materialized views, which no stream does; gives how many there are."""
     listed = (
         "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
         " ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND n.nspname !~ '^pg_' ORDER BY c.oid"
     )
-    with side.connect() as connection:
-        found = connection.execute(listed.encode()).fetchall()
-        # In the order in which they were made: one that reads another comes after it.
-        for schema, name in found:
-            connection.execute(f"REFRESH MATERIALIZED VIEW {identifier(schema)}.{identifier(name)}".encode())
+    found = side.execute(listed.encode()).fetchall()
+    # In the order in which they were made: one that reads another comes after it.
+    for schema, name in found:
+        side.execute(f"REFRESH MATERIALIZED VIEW {identifier(schema)}.{identifier(name)}".encode())
     return len(found)

@@ -3,23 +3,31 @@
 from collections.abc import Collection, Sequence
 
 from trellis.operations.errors import OperationError
-from trellis.operations.move import copying, fences, matching, streams, survey
+from trellis.operations.move import carrying, copying, fences, matching, streams, survey
 from trellis.operations.move.sides import Connection, Pair
 from trellis.operations.move.survey import Finding
 
+BY_COPY = "Or say --by-copy: nothing follows, and writes pause at the cut while all rows are copied."
 
-def follow(pair: Pair, left: Collection[str] = ()) -> Sequence[str]:
+
+def follow(pair: Pair, left: Collection[str] = (), *, copy: bool = False) -> Sequence[str]:
     """Makes the new database follow the old one, and the old one it; gives what could not be done, in words.
 
-    left: tables of a foreign server that stay behind, as schema.name. Raises OperationError where it cannot follow.
+    left: tables of a foreign server that stay behind, as schema.name. copy: whether rows come by a copy at the cut, and
+    nothing follows. Raises OperationError where it cannot.
     """
-    refuse([*survey.target(pair.new, pair.old), *misfits(pair, left)])
+    copy |= goes_by_copy(pair)
+    refuse([*survey.target(pair.new, pair.old), *misfits(pair, left)], copy=copy)
     lacks = [] if pair.foreign else list(copying.copy_schema(pair))
     if pair.foreign:
         _close(pair)
     with pair.old.connect() as old, pair.new.connect() as new:
         for side, closed in ((old, False), (new, True)):
             fences.set_up(side, closed=closed)
+        if copy:
+            for side in (old, new):
+                carrying.mark(side)
+            return lacks
         for side in (old, new):
             streams.publish(side, _offered(pair, old, new, side))
         goes_back = survey.way_back(old)
@@ -36,6 +44,12 @@ def follow(pair: Pair, left: Collection[str] = ()) -> Sequence[str]:
     return lacks
 
 
+def goes_by_copy(pair: Pair) -> bool:
+    """Whether the rows of a move that has begun come by a copy at the cut."""
+    with pair.new.connect() as new:
+        return carrying.goes_by_copy(new)
+
+
 def misfits(pair: Pair, left: Collection[str] = ()) -> Sequence[Finding]:
     """What of a foreign server has no place in the new database, as far as that has its schema."""
     if not pair.foreign:
@@ -47,17 +61,19 @@ def misfits(pair: Pair, left: Collection[str] = ()) -> Sequence[Finding]:
         return [*matching.findings(pair, old, new, left), *here]
 
 
-def refuse(findings: Collection[Finding]) -> None:
-    """Raises OperationError where one of them stands in the way."""
-    blocking = [str(finding) for finding in findings if finding.blocks]
-    if blocking:
-        raise OperationError("\n".join(["The move cannot begin:", *blocking]))
+def refuse(findings: Collection[Finding], *, copy: bool) -> None:
+    """Raises OperationError where one of them stands in the way. copy: of a copy behind a fence."""
+    blocking = [finding for finding in findings if finding.stops(copy=copy)]
+    if not blocking:
+        return
+    way_out = "" if copy or not all(one.by_stream for one in blocking) else f"\n{BY_COPY}"
+    raise OperationError("\n".join(["The move cannot begin:", *map(str, blocking)]) + way_out)
 
 
 def _close(pair: Pair) -> None:
     """Closes a new database whose schema its own files have made, and which nobody has written to."""
     with pair.old.connect() as old, pair.new.connect() as new:
-        if streams.follows(pair, new):
+        if streams.follows(pair, new) or carrying.goes_by_copy(new):
             return
         _refuse_rows(pair, old, new)
         fresh = not fences.is_set_up(new)

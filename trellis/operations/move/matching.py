@@ -59,11 +59,13 @@ def offered(side: Connection, shared: Mapping[str, Sequence[str]]) -> list[str]:
     return found
 
 
-def shared(old: Connection, new: Connection) -> Mapping[str, Sequence[str]]:
-    """The quoted names of the tables that both have, with the columns that both have."""
+def shared(old: Connection, new: Connection, *, foreign: bool = True) -> Mapping[str, Sequence[str]]:
+    """The quoted names of the tables that both have, with the columns that both have. foreign: the server of old."""
     there = set(fences.tables(new, whole=True))
     found = {}
-    for name in (name for name in _brought(old) if name in there):
+    for name in _brought(old) if foreign else fences.tables(old, whole=True):
+        if name not in there:
+            continue
         own = {column.name for column in _columns(new, name) if not column.computed}
         found[name] = [one.name for one in _columns(old, name) if not one.computed and one.name in own]
     return found

@@ -13,12 +13,20 @@ _FIRST_FOR_OTHERS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was found. blocks: whether the move cannot begin with it. do: how it is mended, or what to expect."""
+    """What was found. blocks: whether the move cannot begin with it. do: how it is mended, or what to expect.
+
+    by_stream: whether it stands in the way of a stream alone, and not of a copy.
+    """
 
     where: str
     what: str
     do: str
     blocks: bool
+    by_stream: bool = False
+
+    def stops(self, *, copy: bool) -> bool:
+        """Whether the move cannot begin. copy: by a copy behind a fence, in place of a stream."""
+        return self.blocks and not (copy and self.by_stream)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}. {self.do}"
@@ -68,7 +76,8 @@ def target(side: Side, old: Side) -> tuple[Finding, ...]:
         return (*follower(side.name, connection), *_extensions(side.name, here, connection))
 
 
-# What no stream carries, or only under a condition: a query for names, what is wrong with them, what to do.
+# What no stream carries, or only under a condition: a query for names, what is wrong with them, what to do, whether it
+# stops a stream, whether it stops a copy.
 _OBSTACLES = (
     (
         f"SELECT t.nspname || '.' || t.relname FROM ({fences.TABLES}) t JOIN pg_catalog.pg_class c USING (oid)"  # noqa: S608
@@ -78,6 +87,7 @@ _OBSTACLES = (
         "no primary key, so an UPDATE or DELETE cannot be sent",
         "Give it one, or: ALTER TABLE {name} REPLICA IDENTITY FULL",
         True,
+        False,
     ),
     (
         "SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
@@ -85,11 +95,13 @@ _OBSTACLES = (
         "an unlogged table, whose rows are not sent",
         "Its rows stay behind: ALTER TABLE {name} SET LOGGED, where they matter",
         False,
+        False,
     ),
     (
         "SELECT 'large objects' WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)",
         "are not sent",
         "Move what is in them into a column of type bytea first, and remove them with lo_unlink",
+        True,
         True,
     ),
     (
@@ -98,12 +110,14 @@ _OBSTACLES = (
         "belongs to another role, and only its owner can put the fence on it",
         "ALTER TABLE {name} OWNER TO the administrator, or grant its owner to the administrator",
         True,
+        True,
     ),
     (
         f"SELECT t.nspname || '.' || t.relname FROM ({fences.TABLES}) t JOIN pg_catalog.pg_class c USING (oid)"  # noqa: S608
         " WHERE c.relrowsecurity AND c.relforcerowsecurity",
-        "FORCE ROW LEVEL SECURITY holds the stream too",
+        "FORCE ROW LEVEL SECURITY holds the move too",
         "For the time of the move: ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY",
+        True,
         True,
     ),
     (
@@ -112,6 +126,7 @@ _OBSTACLES = (
         "a trigger that also fires for what the stream brings",
         "Its work would be done twice: ALTER TABLE … ENABLE TRIGGER, which fires for the application alone",
         True,
+        False,
     ),
     (
         "SELECT 'hypertables' WHERE EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'timescaledb')"
@@ -120,12 +135,14 @@ _OBSTACLES = (
         "of TimescaleDB cannot be streamed table by table",
         "Dump and restore this database behind a stop of its writers",
         True,
+        True,
     ),
     (
         "SELECT 'prepared transaction ' || gid FROM pg_catalog.pg_prepared_xacts"
         " WHERE database = pg_catalog.current_database()",
         "holds its locks for ever",
         "Commit it or roll it back",
+        True,
         True,
     ),
     (
@@ -135,15 +152,22 @@ _OBSTACLES = (
         "has been open for more than five minutes",
         "The copy begins, and the cut is made, when it has ended",
         False,
+        False,
     ),
 )
 
 
 def rows(name: str, connection: Connection) -> Iterator[Finding]:
     """What of a database no stream carries."""
-    for query, what, do, blocks in _OBSTACLES:
+    for query, what, do, stream, copy in _OBSTACLES:
         for (found,) in connection.execute(query.encode()).fetchall():
-            yield Finding(where=f"{name}, {found}", what=what, do=f"{do.format(name=found)}.", blocks=blocks)
+            yield Finding(
+                where=f"{name}, {found}",
+                what=what,
+                do=f"{do.format(name=found)}.",
+                blocks=stream,
+                by_stream=stream and not copy,
+            )
 
 
 def _server(side: Side, connection: Connection) -> Iterator[Finding]:
@@ -177,6 +201,7 @@ def _server(side: Side, connection: Connection) -> Iterator[Finding]:
             what=f"wal_level is {level}",
             do="Set it to logical and restart the server; a managed cluster has it so, or its support sets it.",
             blocks=True,
+            by_stream=True,
         )
     if min(slots, senders) < 2:
         yield Finding(
@@ -184,6 +209,7 @@ def _server(side: Side, connection: Connection) -> Iterator[Finding]:
             what=f"{slots} replication slots and {senders} senders are free, and a copy takes two at least",
             do="Raise max_replication_slots and max_wal_senders, or drop slots that nobody reads.",
             blocks=True,
+            by_stream=True,
         )
     if refused := side.refuses_replication():
         yield Finding(
@@ -191,6 +217,7 @@ def _server(side: Side, connection: Connection) -> Iterator[Finding]:
             what=f"the administrator may not replicate ({refused})",
             do="ALTER ROLE … REPLICATION; at DigitalOcean the user's setting pg_allow_replication.",
             blocks=True,
+            by_stream=True,
         )
 
 
@@ -204,7 +231,7 @@ def follower(name: str, connection: Connection) -> Iterator[Finding]:
         ((may,),) = connection.execute("SELECT pg_catalog.pg_has_role('pg_create_subscription', 'USAGE')").fetchall()
         what = "the administrator may not follow another server"
     if not may:
-        yield Finding(where=name, what=what, do="GRANT pg_create_subscription to it, or move by dump.", blocks=True)
+        yield Finding(where=name, what=what, do="GRANT pg_create_subscription to it.", blocks=True, by_stream=True)
 
 
 def _extensions(name: str, old: Connection, new: Connection) -> Iterator[Finding]:
