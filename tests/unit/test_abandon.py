@@ -50,3 +50,32 @@ def test_a_state_of_before_was_managed_and_shared() -> None:
     now = {**known, "mode": "self-hosted", "layout": "per-database", "protect": False}
     assert len(PhaseProvider().check(known, now).failures or ()) == 2
     assert PhaseProvider().check({}, now).failures == []
+
+
+SERVER = {"version": "15", "edition": "standard", "memory_gib": 2, "nodes": 1, "replicas": 0}
+OWN = {**SERVER, "mode": "self-hosted"}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "mode", "refusals"),
+    [
+        # A move begins: the old one stays. It is given up: the new one goes.
+        ({"db": OWN}, {"db": OWN, "db-2": SERVER}, "managed", 0),
+        ({"db": OWN, "db-2": SERVER}, {"db": OWN}, "self-hosted", 0),
+        ({"db": SERVER}, {"db": SERVER, "db-2": OWN}, "self-hosted", 0),
+        # A state of before names no server of one's own.
+        ({}, {"db": OWN, "db-2": SERVER}, "managed", 0),
+        # One becomes the other under its name, or one of two does.
+        ({"db": OWN}, {"db": SERVER}, "managed", 1),
+        ({}, {"db": SERVER}, "managed", 1),
+        ({"db": OWN}, {"db-2": SERVER}, "managed", 1),
+        ({"a": OWN, "b": OWN}, {"a": OWN, "a-2": SERVER, "b": SERVER}, "managed", 1),
+    ],
+)
+def test_a_mode_whose_clusters_stand_on_is_no_loss(
+    before: dict[str, Any], now: dict[str, Any], mode: str, refusals: int
+) -> None:
+    deployed = "managed" if mode == "self-hosted" else "self-hosted"
+    found = _refusals({"mode": deployed, "clusters": before}, {"mode": mode, "clusters": now})
+    assert len(found) == refusals
+    assert all("`trellis move plan` tells what it takes" in one for one in found)

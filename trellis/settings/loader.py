@@ -140,12 +140,7 @@ def _no_move(key: str, chosen: StackConfig, system: System) -> list[str]:
     known = [
         made for file_key, cluster in system.clusters.items() for made, _ in laid_out(file_key, cluster, chosen.layout)
     ]
-    complaints = []
-    if key not in known:
-        complaints.append(f"{system.name} has no such cluster. Known: {', '.join(known)}.")
-    if chosen.mode is Mode.SELF_HOSTED:
-        complaints.append("a self-hosted cluster is not moved so. Take the key out.")
-    return complaints
+    return [] if key in known else [f"{system.name} has no such cluster. Known: {', '.join(known)}."]
 
 
 def _no_origin(name: str, chosen: StackConfig, system: System) -> list[str]:

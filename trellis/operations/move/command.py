@@ -286,7 +286,8 @@ def _finish_own(stack: Stack, stands: Stands, pairs: Sequence[Pair]) -> None:
     )
     for pair in pairs:
         _end(pair, pair.new if stands.new_serves else pair.old)
-    lost = [beside.made_as, *(f"{beside.made_as}-{database.name}" for database in beside.databases)]
+    inside = ("data", "dumps") if beside.self_hosted else tuple(database.name for database in beside.databases)
+    lost = [beside.made_as, *(f"{beside.made_as}-{one}" for one in inside)]
     stack.engine.unprotect(lost)
     stack.record(stands, old=None, wanted=kept.generation, serving=kept.generation)
     _deploy(stack, may_delete=lost)

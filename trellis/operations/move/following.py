@@ -1,11 +1,13 @@
 """The beginning of a move: a database follows another one. Every step can be repeated."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+from trellis.migrator import MigrationError, admit
 from trellis.operations.errors import OperationError
 from trellis.operations.move import carrying, copying, fences, matching, streams, survey
-from trellis.operations.move.sides import Connection, Pair
+from trellis.operations.move.sides import Connection, Pair, Side
 from trellis.operations.move.survey import Finding
+from trellis.server.scram import verifier
 
 BY_COPY = "Or say --by-copy: nothing follows, and writes pause at the cut while all rows are copied."
 
@@ -18,7 +20,7 @@ def follow(pair: Pair, left: Collection[str] = (), *, copy: bool = False) -> Seq
     """
     copy |= goes_by_copy(pair)
     refuse([*survey.target(pair.new, pair.old), *misfits(pair, left)], copy=copy)
-    lacks = [] if pair.foreign else list(copying.copy_schema(pair))
+    lacks = [] if pair.foreign else [*copying.copy_schema(pair), *_review(pair.new)]
     if pair.foreign:
         _close(pair)
     with pair.old.connect() as old, pair.new.connect() as new:
@@ -68,6 +70,17 @@ def refuse(findings: Collection[Finding], *, copy: bool) -> None:
         return
     way_out = "" if copy or not all(one.by_stream for one in blocking) else f"\n{BY_COPY}"
     raise OperationError("\n".join(["The move cannot begin:", *map(str, blocking)]) + way_out)
+
+
+def _review(new: Side) -> Iterator[str]:
+    """Lets the reviewer in, whom else a migration would: none runs on the new side before the end."""
+    if new.reviewer is None:
+        return
+    name, password = new.reviewer
+    try:
+        admit(new.target, name, verifier(name, password) if password else None)
+    except MigrationError as error:
+        yield f"{name} cannot review: {error.message}"
 
 
 def _close(pair: Pair) -> None:

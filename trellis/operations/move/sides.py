@@ -24,13 +24,15 @@ class Side:
     """A database of one of the clusters.
 
     cluster: its name, with the database's in messages. target: the way from here, as the owner of the tables.
-    peer: libpq's parameters of the way from the other server, as the same user.
+    peer: libpq's parameters of the way from the other server, as the same user. reviewer: the login that reviews it,
+    and the password that it has to be given.
     """
 
     cluster: str
     database: str
     target: Target
     peer: Mapping[str, str] = field(repr=False)
+    reviewer: tuple[str, str | None] | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from trellis.operations.errors import OperationError
 from trellis.operations.move import fences
 from trellis.operations.move.origins import FROM, origins
 from trellis.operations.move.sides import Pair, Side
-from trellis.policies.kinds import CLUSTER, REPLICA
+from trellis.policies.kinds import CLUSTER, DROPLET, REPLICA, VOLUME
 
 if TYPE_CHECKING:
     from trellis.settings import ClusterSettings, Settings
@@ -75,7 +75,8 @@ class Stands:
 
 def _in_words(cluster: "ClusterSettings") -> str:
     standbys = f", {cluster.nodes} nodes" if cluster.nodes > 1 else ""
-    return f"{cluster.made_as} ({cluster.edition} {cluster.version}, {cluster.plan.slug}{standbys})"
+    kind = "self-hosted" if cluster.self_hosted else cluster.edition
+    return f"{cluster.made_as} ({kind} {cluster.version}, {cluster.plan.slug}{standbys})"
 
 
 class Stack:
@@ -102,47 +103,67 @@ class Stack:
                 yield found
 
     def _differing(self, cluster: "ClusterSettings", resources: Any) -> Stands | None:
-        from trellis.settings.catalogue import PLANS, Edition
+        from trellis.settings.catalogue import DROPLETS, PLANS
+        from trellis.settings.system import Mode
 
-        made = _resource(resources, CLUSTER, cluster.made_as)
-        if made is None:
-            raise OperationError(f"{cluster.made_as} is not deployed: there is nothing to move. `trellis up` makes it.")
-        inputs = made["inputs"]
-        edition = next((one for one in Edition if one.engine == inputs["engine"]), Edition.STANDARD)
-        plan = PLANS.get(str(inputs["size"]))
-        differs = [
-            f"{what} {before} → {after}"
-            for what, before, after in (
-                ("PostgreSQL", str(inputs["version"]), cluster.version),
-                ("edition", edition.value, cluster.edition.value),
-                ("region", str(inputs["region"]), self.settings.region),
-            )
-            if before != after
+        deployed = self._deployed(cluster, resources)
+        wanted_mode = Mode.SELF_HOSTED if cluster.self_hosted else Mode.MANAGED
+        changes = [
+            ("mode", deployed["mode"], wanted_mode.value),
+            ("PostgreSQL", deployed["version"], cluster.version),
         ]
-        if plan and plan.memory_gib > cluster.plan.memory_gib:
+        managed = deployed["mode"] == wanted_mode == Mode.MANAGED
+        if managed:
+            changes.append(("edition", deployed["edition"], cluster.edition.value))
+        differs = [f"{what} {before} → {after}" for what, before, after in changes if before != after]
+        plan = PLANS.get(str(deployed["plan"])) or DROPLETS.get(str(deployed["plan"]))
+        if managed and plan and plan.memory_gib > cluster.plan.memory_gib:
             differs.append(f"plan {plan.slug} → {cluster.plan.slug}")
-        if not differs:
-            return None
-        if str(inputs["region"]) != self.settings.region:
+        if (region := str(self._made(cluster, resources)["inputs"]["region"])) != self.settings.region:
             raise OperationError(
-                f"{cluster.made_as} is in {inputs['region']}, and trellis:region is {self.settings.region}. A move "
+                f"{cluster.made_as} is in {region}, and trellis:region is {self.settings.region}. A move "
                 "stays in its region, because network and apps would have to come along. Deploy another stack there, "
                 "and restore a dump into it."
             )
+        if not differs:
+            return None
+        return Stands(settings=cluster, differs=tuple(differs), generation=cluster.generation + 1, deployed=deployed)
+
+    def _made(self, cluster: "ClusterSettings", resources: Any) -> Any:
+        """The cluster, or the Droplet of one's own, as it is deployed. Raises OperationError where it is not."""
+        made = next(filter(None, (_resource(resources, kind, cluster.made_as) for kind in (CLUSTER, DROPLET))), None)
+        if made is None:
+            raise OperationError(f"{cluster.made_as} is not deployed: there is nothing to move. `trellis up` makes it.")
+        return made
+
+    def _deployed(self, cluster: "ClusterSettings", resources: Any) -> Mapping[str, str | int]:
+        """What `trellis:moves` says of the cluster that is deployed."""
+        from trellis.settings.catalogue import Edition
+        from trellis.settings.system import Mode
+
+        made = self._made(cluster, resources)
+        inputs = made["inputs"]
+        known: dict[str, str | int] = {"generation": cluster.generation, "plan": str(inputs["size"])}
+        if made["type"] == DROPLET:
+            volume = _resource(resources, VOLUME, f"{cluster.made_as}-data")
+            with self._sides() as side, side(cluster, cluster.databases[0].name).connect() as connection:
+                version = connection.info.server_version // 10000
+            return {
+                **known,
+                "mode": Mode.SELF_HOSTED.value,
+                "version": str(version),
+                "volumeGib": int(volume["inputs"]["size"]),
+            }
         replicas = sum(one["type"] == REPLICA and one["inputs"].get("clusterId") == made["id"] for one in resources)
-        return Stands(
-            settings=cluster,
-            differs=tuple(differs),
-            generation=cluster.generation + 1,
-            deployed={
-                "generation": cluster.generation,
-                "version": str(inputs["version"]),
-                "plan": str(inputs["size"]),
-                "nodes": int(inputs.get("nodeCount", 1)),
-                "replicas": replicas - (1 if self.settings.copy else 0),
-                "edition": edition.value,
-            },
-        )
+        edition = next((one for one in Edition if one.engine == inputs["engine"]), Edition.STANDARD)
+        return {
+            **known,
+            "mode": Mode.MANAGED.value,
+            "version": str(inputs["version"]),
+            "nodes": int(inputs.get("nodeCount", 1)),
+            "replicas": replicas - (1 if self.settings.copy else 0),
+            "edition": edition.value,
+        }
 
     def _coming(self, cluster: "ClusterSettings", origins: Mapping[str, Side], resources: Any) -> Stands:
         if cluster.beside:
@@ -206,9 +227,9 @@ class Stack:
                 serves = any(cluster is one for one in self.settings.clusters)
                 beside = outputs.get("moving", {}).get(cluster.name, {})
                 uris = outputs["direct_uris"].get(cluster.name) if serves else beside.get("direct_uris")
-                made = _resource(resources, CLUSTER, cluster.made_as)
-                if made is None or not uris:
+                if not uris:
                     raise OperationError(f"{cluster.made_as} is not deployed yet. Run `trellis move start`.")
+                made = self._made(cluster, resources)
                 authority = Path(folder, f"{cluster.made_as}.crt")
                 authority.write_text(
                     str(outputs["ca_certificates"][cluster.name] if serves else beside["ca_certificate"])
@@ -216,8 +237,19 @@ class Stack:
                 parameters = conninfo_to_dict(str(uris[database]), sslrootcert=str(authority))
                 peer = {key: str(value) for key, value in parameters.items() if key != "sslrootcert"}
                 # The other server has no copy of the authority's certificate.
-                reached = {"host": str(made["outputs"]["host" if public else "privateHost"]), "sslmode": "require"}
-                return Side(cluster=cluster.made_as, database=database, target=Target(parameters), peer=peer | reached)
+                private = "ipv4AddressPrivate" if made["type"] == DROPLET else "privateHost"
+                reached = {"host": str(made["outputs"]["host" if public else private]), "sslmode": "require"}
+                reviews = (outputs["review_uris"].get(cluster.name) if serves else beside.get("review_uris")) or {}
+                reviewer = conninfo_to_dict(str(reviews[database])) if database in reviews else {}
+                # A server of one's own makes its logins itself.
+                password = None if cluster.self_hosted else str(reviewer.get("password"))
+                return Side(
+                    cluster=cluster.made_as,
+                    database=database,
+                    target=Target(parameters),
+                    peer=peer | reached,
+                    reviewer=(str(reviewer["user"]), password) if reviewer else None,
+                )
 
             yield side
 
