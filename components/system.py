@@ -76,6 +76,7 @@ class System(pulumi.ComponentResource):
                             "memory_gib": cluster.plan.memory_gib,
                             "nodes": cluster.nodes,
                             "replicas": cluster.replicas,
+                            "region": settings.region,
                             **({"mode": Mode.SELF_HOSTED.value} if cluster.self_hosted else {}),
                         }
                         for cluster in settings.standing

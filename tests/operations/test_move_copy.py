@@ -5,7 +5,15 @@ import time
 import psycopg
 import pytest
 
-from tests.operations.test_move import INSERT, addresses, pair, servers, writing
+from tests.operations.test_move import (
+    INSERT,
+    addresses,
+    counted,
+    killed_at_random_moments,
+    pair,
+    servers,
+    writing,
+)
 from trellis.operations.errors import OperationError
 from trellis.operations.move import carrying, copying, cutting, fences, following, survey
 from trellis.operations.move.sides import Pair
@@ -122,3 +130,15 @@ def test_what_stops_a_stream_alone_names_the_copy(pair: Pair) -> None:
     with pytest.raises(OperationError) as refused:
         following.refuse(survey.source(pair.old).findings, copy=False)
     assert "--by-copy" not in str(refused.value)
+
+
+@pytest.mark.soak(short=3, long=30)
+def test_killed_at_random_moments(pair: Pair, rounds: int) -> None:
+    """A cut that copies every row is killed at a random moment, with a writer on each side: no two sides ever take
+    writes, the next cut goes on in either direction, and no committed row is lost."""
+    counted(pair)
+    begun(pair)
+    serving, other = killed_at_random_moments(pair, rounds)
+    with cutting.cut([pair], to_new=other is pair.new) as done:
+        assert not done.snapshots[0].differences()[0]
+    assert addresses(serving) == addresses(other)

@@ -46,10 +46,10 @@ def stack(parts: Parts, foreign: PostgreSQL) -> Iterator[LocalStack]:
 class Writer(threading.Thread):
     """An application that is told its way over again when it is refused."""
 
-    def __init__(self, foreign: PostgreSQL) -> None:
+    def __init__(self, way: dict[str, Any]) -> None:
         super().__init__(daemon=True)
         self.committed: list[str] = []
-        self.ways = [foreign.parameters("neondb", OWNER) | {"sslmode": "require"}]
+        self.ways = [way]
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -88,13 +88,13 @@ def test_there_and_back_and_for_good(stack: LocalStack, foreign: PostgreSQL) -> 
     assert "tudao-db: from 127.0.0.1/neondb" in plan
     assert "tudao-db is made, with the schema of its files" in plan
     assert stack.changes() == []
-    writer = Writer(foreign)
+    writer = Writer(foreign.parameters("neondb", OWNER) | {"sslmode": "require"})
     writer.start()
     try:
         refused = stack.trellis("move", "start")
         assert "127.0.0.1/neondb, public.notes: tudao-db/tudao has no such table" in flat(refused.text)
         must(stack, "start", "--leave", "public.notes")
-        writer.ways.append(dict(application(stack)))
+        writer.ways.append(application(stack))
         stack.must("preview", "--expect-no-changes")
         assert "writes go to 127.0.0.1/neondb" in must(stack, "status")
         assert "hold the same" in must(stack, "verify")
@@ -139,4 +139,6 @@ def flat(text: str) -> str:
 
 def application(stack: LocalStack) -> dict[str, Any]:
     uri = stack.outputs()["pooled_uris"]["tudao-db"]["tudao-pool"]
-    return dict(psycopg.conninfo.conninfo_to_dict(uri, sslrootcert=str(stack.authority())))
+    authority = stack.workspace.folder / f"{stack.name}.crt"
+    authority.write_text(stack.outputs()["ca_certificates"]["tudao-db"])
+    return dict(psycopg.conninfo.conninfo_to_dict(uri, sslrootcert=str(authority)))

@@ -210,6 +210,13 @@ def _move(command: argparse.ArgumentParser) -> None:
         help="plan, start: copy all rows at the cut, where no stream is possible; writes pause for so long",
     )
     command.add_argument(
+        "--dump-folder",
+        type=Path,
+        metavar="DIR",
+        help="finish: where the last dump of a cluster that goes is kept (default: .trellis/dumps/<stack>)",
+    )
+    command.add_argument("--no-dump", dest="dump", action="store_false", help="finish: make no last dump")
+    command.add_argument(
         "--leave",
         action="append",
         default=[],

@@ -116,6 +116,20 @@ class PhaseProvider(Provider):
         failures = []
         for name in olds.keys() & news.keys():
             deployed, wanted = olds[name], news[name]
+            if deployed.get("mode") != wanted.get("mode"):
+                # Refused for all clusters at once, or given up.
+                continue
+            # A state of before names no region.
+            if deployed.get("region", wanted.get("region")) != wanted.get("region"):
+                failures.append(
+                    dynamic.CheckFailure(
+                        "clusters",
+                        f"{name} is in {deployed['region']}, and trellis:region is {wanted['region']}. Network, apps "
+                        "and Droplets would be made anew there, and the data left behind. Nothing was changed. Another "
+                        "region is another stack, whose databases come from this one's (docs/move.md). A stack without "
+                        "data is destroyed first.",
+                    )
+                )
             differs = [
                 f"{key} {deployed[key]} to {wanted[key]}"
                 for key in ("version", "edition")

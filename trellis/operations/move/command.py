@@ -10,7 +10,7 @@ from typing import Any
 
 from trellis.operations import up
 from trellis.operations.errors import OperationError
-from trellis.operations.move import carrying, comparing, copying, cutting, fences, following, streams, survey
+from trellis.operations.move import carrying, comparing, copying, cutting, fences, following, keeping, streams, survey
 from trellis.operations.move.origins import FROM
 from trellis.operations.move.sides import Pair, Side
 from trellis.operations.move.stands import Stack, Stands
@@ -273,6 +273,11 @@ def _finish(stack: Stack, moving: Sequence[Stands]) -> int:
 
 def _finish_own(stack: Stack, stands: Stands, pairs: Sequence[Pair]) -> None:
     kept, beside = stands.settings, stands.beside
+    if not stands.new_serves and not stands.as_before:
+        raise OperationError(
+            f"{kept.made_as} would stay, and the files ask for something else: {stands.what}. Set them back first, and "
+            "say finish again; or make the cut."
+        )
     for pair in pairs:
         # A run that was stopped has taken the fence away, and the other side is closed for ever.
         if _is_fenced(pair, new=stands.new_serves):
@@ -284,9 +289,12 @@ def _finish_own(stack: Stack, stands: Stands, pairs: Sequence[Pair]) -> None:
         f"{beside.made_as} is deleted with all data in it; {kept.made_as} stays. Go on?",
         f"{beside.made_as} would be deleted.",
     )
+    for pair in pairs if stack.options.dump else ():
+        file = keeping.keep(pair.old if stands.new_serves else pair.new, stack.dumps)
+        say(f"{beside.made_as} was dumped to {file}.")
     for pair in pairs:
         _end(pair, pair.new if stands.new_serves else pair.old)
-    inside = ("data", "dumps") if beside.self_hosted else tuple(database.name for database in beside.databases)
+    inside = ("data", "dumps", *(database.name for database in beside.databases))
     lost = [beside.made_as, *(f"{beside.made_as}-{one}" for one in inside)]
     stack.engine.unprotect(lost)
     stack.record(stands, old=None, wanted=kept.generation, serving=kept.generation)

@@ -15,6 +15,7 @@ from trellis.operations.errors import OperationError
 from trellis.operations.move import fences
 from trellis.operations.move.origins import FROM, origins
 from trellis.operations.move.sides import Pair, Side
+from trellis.operations.project import project
 from trellis.policies.kinds import CLUSTER, DROPLET, REPLICA, VOLUME
 
 if TYPE_CHECKING:
@@ -61,6 +62,13 @@ class Stands:
         return f"{old.name}: {_in_words(old)} → {_in_words(new)}"
 
     @property
+    def as_before(self) -> bool:
+        """Whether the files ask for what the old one is, so that the new one can go."""
+        before, after = ((one.version, one.edition, one.self_hosted is None) for one in self.ends)
+        old, new = self.ends
+        return before == after and (new.self_hosted is not None or new.plan.memory_gib >= old.plan.memory_gib)
+
+    @property
     def beside(self) -> "ClusterSettings":
         """The one that applications do not use. Raises OperationError where only one stands."""
         if self.settings.beside is None:
@@ -86,6 +94,11 @@ class Stack:
         self.options = options
         self.engine = Engine(options.stack, options.config_file)
         self.settings: Settings = settings_of(self.engine, options)
+
+    @property
+    def dumps(self) -> Path:
+        """Where the last dumps of clusters that go are kept."""
+        return Path(self.options.dump_folder or project() / ".trellis" / "dumps" / self.options.stack)
 
     def moving(self) -> Iterator[Stands]:
         """The clusters that move, and those that have to. Raises OperationError where none is deployed."""
@@ -121,9 +134,8 @@ class Stack:
             differs.append(f"plan {plan.slug} → {cluster.plan.slug}")
         if (region := str(self._made(cluster, resources)["inputs"]["region"])) != self.settings.region:
             raise OperationError(
-                f"{cluster.made_as} is in {region}, and trellis:region is {self.settings.region}. A move "
-                "stays in its region, because network and apps would have to come along. Deploy another stack there, "
-                "and restore a dump into it."
+                f"{cluster.made_as} is in {region}, and trellis:region is {self.settings.region}. Another region is "
+                "another stack, whose databases come from this one's: docs/move.md says how."
             )
         if not differs:
             return None

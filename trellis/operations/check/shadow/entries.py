@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from trellis.migrator.history import identifier
 from trellis.operations.check.shadow.programs import dump_program
@@ -22,6 +23,11 @@ _END = re.compile(r"^--\n-- PostgreSQL database dump complete\n--\n", re.MULTILI
 _BETWEEN = re.compile(r"(?:\n|\nSET default_(?:tablespace|table_access_method) = .*;)+\Z")
 # Servers that a database refers to keep their passwords in its schema.
 _PASSWORD = re.compile(r"(\bpassword[ =]+)(?:'(?:[^']|'')*'|[^\s']+)", re.IGNORECASE)
+# libpq's words since PostgreSQL 13; this process's own is newer, and one before does not read what it does not know.
+_KNOWN = frozenset(
+    "host hostaddr port dbname user options connect_timeout keepalives keepalives_idle keepalives_interval "
+    "keepalives_count tcp_user_timeout sslmode sslrootcert sslcert sslkey sslcrl gssencmode channel_binding".split()
+)
 
 
 class DumpError(Exception):
@@ -60,14 +66,19 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
     Subscriptions are left out: a copy of one would be a second subscriber. Raises DumpError with what pg_dump said,
     OperationError when there is no pg_dump.
     """
+    return entries(run_dump(connection, "--schema-only"))
+
+
+def run_dump(connection: psycopg.Connection[Any], *options: str) -> str:
+    """Runs the pg_dump of a server's major version; gives what it wrote to its output. Raises as `dump` does."""
     done = subprocess.run(
         [
             dump_program(str(connection.info.server_version // 10000)),
-            "--schema-only",
             "--no-subscriptions",
             "--lock-wait-timeout=10s",
+            *options,
             "-d",
-            connection.info.dsn,
+            _conninfo(connection),
         ],
         env=_environment(connection.info.password),
         capture_output=True,
@@ -77,7 +88,13 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
     )
     if done.returncode:
         raise DumpError(done.stderr.strip())
-    return entries(done.stdout)
+    return done.stdout
+
+
+def _conninfo(connection: psycopg.Connection[Any]) -> str:
+    """The way that the connection took, in words that the pg_dump of any server knows."""
+    taken = connection.info.get_parameters()
+    return make_conninfo("", **{name: value for name, value in taken.items() if name in _KNOWN})
 
 
 def _environment(password: str) -> Mapping[str, str]:
