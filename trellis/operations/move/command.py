@@ -87,7 +87,9 @@ def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey], *, copy: bool) 
         say(f"  from the size at {carrying.BYTES_PER_SECOND // 1024**2} MiB a second. So they do at a rollback.")
     else:
         say("  Writes pause at the cut for about as long as one change takes to the other cluster: seconds at most.")
-    if stands.origins:
+    if copy and not stands.origins:
+        say("  Apps are deployed anew after it, and cannot write until then.")
+    elif stands.origins:
         say("  Until it apps of the stack read there and cannot write; clients elsewhere are led over after it.")
     else:
         say("  Apps are deployed anew just before it; until it they read on the new cluster and cannot write.")
@@ -202,27 +204,18 @@ def _rollback(stack: Stack, moving: Sequence[Stands]) -> int:
 
 
 def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
+    first = False
     for stands, pairs in _standing(stack, moving):
         for pair in pairs:
-            source, target = pair.way(to_new=to_new)
-            if following.goes_by_copy(pair):
-                _ask_for_time(stack, source, target)
-                continue
-            if cutting.serving(pair) is source and not cutting.is_close_behind(source, target):
-                raise OperationError(
-                    f"{target.name} is more than {cutting.CLOSE_BEHIND:.0f} s behind {source.name}, and writes would "
-                    "wait as long. Try again when `trellis move status` shows that it has come up."
-                )
-            if to_new:
-                _warn_of_no_way_back(stack, pair)
-                _refresh_views(pair.new)
-        if not stands.origins:
+            _look_ahead(stack, pair, to_new=to_new)
+        if not (stands.origins or _goes_by_copy(pairs)):
             # Apps first: their deployment takes minutes, and the cut less than a second.
-            stack.record(stands, serving=stands.ends[1 if to_new else 0].generation)
-    if not all(stands.origins for stands in moving):
+            _lead_apps(stack, stands, to_new=to_new)
+            first = True
+    if first:
         _deploy(stack)
-    same = True
-    for _, pairs in _standing(stack, list(stack.moving())):
+    same, after = True, False
+    for stands, pairs in _standing(stack, list(stack.moving())):
         with ExitStack() as held:
             for pair in pairs:
                 held.enter_context(pair.held())
@@ -231,11 +224,42 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
                 say(f"{', '.join(clusters)} takes writes. They paused for {done.pause:.2f} s.")
                 for pair, snapshots in zip(pairs, done.snapshots, strict=False):
                     same &= _tell_compared(pair, snapshots)
+        if same and _goes_by_copy(pairs) and not stands.origins:
+            # Apps last: before the copy they would find no row there, and act on it.
+            _lead_apps(stack, stands, to_new=to_new)
+            after = True
     if not same:
         tell("error: the clusters differ, see above. Go back with `trellis move rollback`: it loses nothing.")
         return 1
+    if after:
+        _deploy(stack)
     say("Watch it for as long as you like: `trellis move rollback` goes back, `trellis move finish` ends the move.")
     return 0
+
+
+def _look_ahead(stack: Stack, pair: Pair, *, to_new: bool) -> None:
+    """Stops a cut that would take longer than it need, or that nobody has agreed to."""
+    source, target = pair.way(to_new=to_new)
+    if following.goes_by_copy(pair):
+        if cutting.serving(pair) is not target:
+            _ask_for_time(stack, source, target)
+        return
+    if cutting.serving(pair) is source and not cutting.is_close_behind(source, target):
+        raise OperationError(
+            f"{target.name} is more than {cutting.CLOSE_BEHIND:.0f} s behind {source.name}, and writes would "
+            "wait as long. Try again when `trellis move status` shows that it has come up."
+        )
+    if to_new:
+        _warn_of_no_way_back(stack, pair)
+        _refresh_views(pair.new)
+
+
+def _goes_by_copy(pairs: Sequence[Pair]) -> bool:
+    return any(map(following.goes_by_copy, pairs))
+
+
+def _lead_apps(stack: Stack, stands: Stands, *, to_new: bool) -> None:
+    stack.record(stands, serving=stands.ends[1 if to_new else 0].generation)
 
 
 def _ask_for_time(stack: Stack, source: Side, target: Side) -> None:
@@ -366,12 +390,13 @@ def _deploy(stack: Stack, may_delete: Sequence[str] = ()) -> None:
 def _surveyed(stack: Stack, stands: Stands) -> Sequence[survey.Survey]:
     with stack.sources(stands) as sides:
         found = [survey.source(side) for side in sides]
-    if not (stands.origins and stands.deployed_yet):
-        return [_without(stack, one) for one in found]
-    with stack.pairs(stands) as pairs:
-        misfits = [following.misfits(pair, stack.options.leave) for pair in pairs]
+    more: Sequence[Sequence[survey.Finding]] = [survey.expected(stands.settings)] * len(found)
+    if stands.origins and stands.deployed_yet:
+        with stack.pairs(stands) as pairs:
+            more = [following.misfits(pair, stack.options.leave) for pair in pairs]
     return [
-        _without(stack, replace(one, findings=(*one.findings, *more))) for one, more in zip(found, misfits, strict=True)
+        _without(stack, replace(one, findings=(*one.findings, *others)))
+        for one, others in zip(found, more, strict=True)
     ]
 
 

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from trellis.operations.move import fences
 from trellis.operations.move.sides import Connection, Side
 from trellis.operations.move.streams import FIRST_WITH_ORIGIN
+
+if TYPE_CHECKING:
+    from trellis.settings import ClusterSettings
 
 # A stream of a subscriber before this needs a superuser.
 _FIRST_FOR_OTHERS = 16
@@ -74,6 +78,21 @@ def target(side: Side, old: Side) -> tuple[Finding, ...]:
     """Looks at the database that it moves to."""
     with side.connect() as connection, old.connect() as here:
         return (*follower(side.name, connection), *_extensions(side.name, here, connection))
+
+
+def expected(wanted: "ClusterSettings") -> tuple[Finding, ...]:
+    """What is known of a cluster before it is made."""
+    if wanted.self_hosted is None:
+        return ()
+    return (
+        Finding(
+            where=wanted.name,
+            what="a self-hosted server's administrator may not follow another server",
+            do="No setting changes that.",
+            blocks=True,
+            by_stream=True,
+        ),
+    )
 
 
 # What no stream carries, or only under a condition: a query for names, what is wrong with them, what to do, whether it
