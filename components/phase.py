@@ -24,7 +24,8 @@ class PhaseArgs:
     protect: whether what holds data is protected from deletion.
     abandon: the mode or layout that is deployed, whose clusters another one may delete.
     prices: size -> US dollars a month, where they differ from the catalogue; told to the policies.
-    clusters: name -> version, edition, memory_gib, nodes and replicas; some of them change by a move alone.
+    clusters: name -> version, edition, memory_gib, nodes, replicas, region, and the mode where it is self-hosted; some
+    of them change by a move alone.
     today: the day that DigitalOcean's limits for new clusters go by, as 2026-12-31; empty knows of none.
     """
 

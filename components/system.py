@@ -10,6 +10,7 @@ import pulumi
 from trellis import migrator
 from trellis.settings import AppSettings, ClusterSettings, Settings
 from trellis.settings.resolved import numbered
+from trellis.settings.system import Mode
 
 from .app import App, AppArgs, AppDatabase
 from .cache import Cache, CacheArgs
@@ -75,9 +76,10 @@ class System(pulumi.ComponentResource):
                             "memory_gib": cluster.plan.memory_gib,
                             "nodes": cluster.nodes,
                             "replicas": cluster.replicas,
+                            "region": settings.region,
+                            **({"mode": Mode.SELF_HOSTED.value} if cluster.self_hosted else {}),
                         }
                         for cluster in settings.standing
-                        if cluster.self_hosted is None
                     },
                     today=args.today,
                 ),
@@ -339,7 +341,11 @@ def _outputs(
         **(
             {
                 "moving": {
-                    name: {"direct_uris": platform.direct_uris, "ca_certificate": platform.ca_certificate}
+                    name: {
+                        "direct_uris": platform.direct_uris,
+                        "review_uris": platform.review_uris,
+                        "ca_certificate": platform.ca_certificate,
+                    }
                     for name, platform in beside.items()
                 }
             }

@@ -74,7 +74,7 @@ class SelfHostedPlatform(pulumi.ComponentResource):
         )
         migrations = migrated(
             named,
-            args.databases,
+            args.databases if args.migrate else (),
             server,
             args.files,
             args.root,

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,8 +17,9 @@ import pytest
 from tests.migrator.servers import PASSWORD, PostgreSQL, server_folder
 from tools import ROOT
 from trellis.migrator import Target, migrate
+from trellis.operations.check.shadow.programs import dump_program
 from trellis.operations.errors import OperationError
-from trellis.operations.move import copying, cutting, fences, streams, survey
+from trellis.operations.move import copying, cutting, fences, following, keeping, streams, survey
 from trellis.operations.move.sides import Pair, Side
 
 ADMIN = "doadmin"
@@ -84,13 +86,7 @@ def side(server: PostgreSQL, cluster: str) -> Side:
 
 def followed(pair: Pair) -> None:
     """The new side has everything and follows; the old one follows the new one."""
-    copying.copy_schema(pair)
-    for end, closed in ((pair.old, False), (pair.new, True)):
-        with end.connect() as connection:
-            fences.set_up(connection, closed=closed)
-            streams.publish(connection)
-    streams.subscribe(pair, pair.old, pair.new, copy=True)
-    streams.subscribe(pair, pair.new, pair.old, copy=False)
+    assert following.follow(pair) == []
     until = time.monotonic() + 120
     while (progress := streams.progress(pair, pair.old, pair.new)) is None or progress.is_copying:
         assert time.monotonic() < until, progress
@@ -228,6 +224,38 @@ def test_a_comparison_opens_no_side_that_was_closed(pair: Pair) -> None:
     assert cutting.serving(pair) is None
 
 
+def test_the_last_dump_has_every_row_and_opens_again(
+    pair: Pair, servers: dict[str, PostgreSQL], tmp_path: Path
+) -> None:
+    followed(pair)
+    with pair.old.connect() as old:
+        old.execute(INSERT, ("0" * 42, "a", "a"))
+    with cutting.cut([pair], to_new=True):
+        pass
+    file = keeping.keep(pair.old, tmp_path / "kept")
+    assert [one.name for one in file.parent.iterdir()] == ["villa-db-17.villa.dump"]
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    with servers["18"].connect() as connection:
+        connection.execute("CREATE DATABASE restored")
+    try:
+        restore = dump_program("18").with_name("pg_restore")
+        target = {**servers["18"].parameters("restored"), "sslmode": "disable"}
+        password = {"PGPASSWORD": str(target.pop("password"))}
+        where = psycopg.conninfo.make_conninfo("", **target)
+        subprocess.run([restore, "--no-publications", "--exit-on-error", "-d", where, file], env=password, check=True)
+        with servers["18"].connect("restored") as connection:
+            # As it says in docs/move.md.
+            connection.execute("DROP SCHEMA trellis_move CASCADE")
+            connection.execute(INSERT, ("1" * 42, "b", "b"))
+            assert connection.execute("SELECT count(*) FROM public.profiles").fetchone() == (2,)
+    finally:
+        with servers["18"].connect() as connection:
+            connection.execute("DROP DATABASE restored WITH (FORCE)")
+    (tmp_path / "full").touch()
+    with pytest.raises(OperationError, match="was not dumped, and nothing was deleted"):
+        keeping.keep(pair.old, tmp_path / "full")
+
+
 def test_what_differs_is_named(pair: Pair) -> None:
     followed(pair)
     with pair.new.connect() as new:
@@ -273,9 +301,51 @@ while True:
 def test_killed_at_random_moments(pair: Pair, rounds: int) -> None:
     """A cut is killed at a random moment, with a writer on each side: no two sides ever take writes, the next cut goes
     on in either direction, and no committed row is lost."""
-    chance = random.Random("cuts")  # noqa: S311
+    counted(pair)
     followed(pair)
+    serving, other = killed_at_random_moments(pair, rounds)
+    assert cutting.is_close_behind(serving, other)
+    assert addresses(serving) == addresses(other)
+
+
+class Counter(threading.Thread):
+    """Counts on, on one side alone, whenever that takes it: were both sides open at once, a number would come twice."""
+
+    def __init__(self, side: Side) -> None:
+        super().__init__(daemon=True)
+        self.given: list[int] = []
+        self._side = side
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        with self._side.connect() as connection:
+            while not self._ended.is_set():
+                try:
+                    given = connection.execute("UPDATE public.counter SET n = n + 1 RETURNING n").fetchall()
+                    self.given += [n for (n,) in given]
+                except psycopg.errors.ReadOnlySqlTransaction:
+                    self._ended.wait(0.001)
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join(60)
+
+
+def counted(pair: Pair) -> None:
+    """Makes what counters count in."""
+    with pair.old.connect() as old:
+        old.execute(
+            "CREATE TABLE public.counter (id int PRIMARY KEY, n bigint); INSERT INTO public.counter VALUES (1, 0)"
+        )
+
+
+def killed_at_random_moments(pair: Pair, rounds: int) -> tuple[Side, Side]:
+    """Gives the side that takes writes in the end, and the other."""
+    chance = random.Random("cuts")  # noqa: S311
+    counters = [Counter(side) for side in (pair.old, pair.new)]
     with writing(pair, 2) as writers:
+        for counter in counters:
+            counter.start()
         for _ in range(rounds):
             run = subprocess.Popen(
                 (sys.executable, "-c", CUTTER), cwd=ROOT, stdin=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL
@@ -292,12 +362,18 @@ def test_killed_at_random_moments(pair: Pair, rounds: int) -> None:
             with cutting.cut([pair], to_new=to_new):
                 pass
             assert cutting.serving(pair) is (pair.new if to_new else pair.old)
+        for counter in counters:
+            counter.end()
     committed = {address for writer in writers for address in writer.committed}
-    source, target = (pair.new, pair.old) if to_new else (pair.old, pair.new)
-    assert cutting.is_close_behind(source, target)
     assert committed
-    assert committed <= addresses(pair.old)
-    assert committed <= addresses(pair.new)
+    given = sorted(n for counter in counters for n in counter.given)
+    assert all(counter.given for counter in counters)
+    assert given == list(range(1, len(given) + 1))
+    serving, other = (pair.new, pair.old) if to_new else (pair.old, pair.new)
+    assert committed <= addresses(serving)
+    with serving.connect() as connection:
+        assert connection.execute("SELECT n FROM public.counter").fetchall() == [(len(given),)]
+    return serving, other
 
 
 def pair_of(peers: list[dict[str, str]]) -> Pair:

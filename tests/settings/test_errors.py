@@ -205,6 +205,7 @@ def test_a_mistake_in_the_system_file(load: Load, change: tuple[str, str], messa
         ),
         ("caches", '["main"]', "trellis:caches: 'main' is no optional cache of shop. Known: none"),
         ("seedData", "true", "trellis:seedData: test data does not go into production. Nothing was changed."),
+        ("from", '{"shops": "postgresql://h/d"}', "trellis:from.shops: shop has no such database. Known:"),
         (
             "copyTo",
             '{"region": "nyc1", "ipRange": "10.30.0.0/16"}',

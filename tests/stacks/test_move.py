@@ -112,7 +112,10 @@ def test_there_and_back_and_for_good(stack: LocalStack) -> None:
     # As far as a run got that was stopped.
     with stack.connect(stack.outputs()["direct_uris"]["villa-db"]["villa"]) as connection:
         fences.take_down(connection)
-    must(stack, "finish", "--yes")
+    folder = stack.workspace.folder / "kept"
+    must(stack, "finish", "--yes", "--dump-folder", str(folder))
+    (dump,) = folder.iterdir()
+    assert (dump.name, dump.stat().st_mode & 0o777) == ("villa-db.villa.dump", 0o600)
     assert clusters(stack) == {"villa-db-2": "18"}
     stack.must("preview", "--expect-no-changes")
     with connected(stack) as connection:

@@ -6,6 +6,8 @@ import pytest
 
 from trellis.providers.phase import PhaseProvider
 
+SERVER = {"version": "15", "edition": "standard", "memory_gib": 2, "nodes": 1, "replicas": 0}
+OWN = {**SERVER, "mode": "self-hosted"}
 CHANGES = [("mode", "managed", "self-hosted"), ("mode", "self-hosted", "managed"), ("layout", "shared", "per-database")]
 
 
@@ -40,6 +42,11 @@ def test_what_is_protected_is_let_go_by_a_run_of_its_own(before: dict[str, bool]
     assert "deploy once with trellis:protect: never" in refused
 
 
+def test_who_gives_a_mode_up_may_choose_a_smaller_plan() -> None:
+    smaller = {"clusters": {"db": {**SERVER, "memory_gib": 1}}, "mode": "managed", "abandon": "self-hosted"}
+    assert _refusals({"clusters": {"db": OWN}, "mode": "self-hosted"}, smaller) == []
+
+
 def test_both_at_once_are_refused() -> None:
     refused = _refusals({}, {"mode": "self-hosted", "layout": "per-database", "abandon": "managed"})
     assert [text.split()[0] for text in refused] == ["trellis:layout"]
@@ -50,3 +57,36 @@ def test_a_state_of_before_was_managed_and_shared() -> None:
     now = {**known, "mode": "self-hosted", "layout": "per-database", "protect": False}
     assert len(PhaseProvider().check(known, now).failures or ()) == 2
     assert PhaseProvider().check({}, now).failures == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "mode", "refusals"),
+    [
+        # A move begins: the old one stays. It is given up: the new one goes.
+        ({"db": OWN}, {"db": OWN, "db-2": SERVER}, "managed", 0),
+        ({"db": OWN, "db-2": SERVER}, {"db": OWN}, "self-hosted", 0),
+        ({"db": SERVER}, {"db": SERVER, "db-2": OWN}, "self-hosted", 0),
+        # A state of before names no server of one's own.
+        ({}, {"db": OWN, "db-2": SERVER}, "managed", 0),
+        # One becomes the other under its name, or one of two does.
+        ({"db": OWN}, {"db": SERVER}, "managed", 1),
+        ({}, {"db": SERVER}, "managed", 1),
+        ({"db": OWN}, {"db-2": SERVER}, "managed", 1),
+        ({"a": OWN, "b": OWN}, {"a": OWN, "a-2": SERVER, "b": SERVER}, "managed", 1),
+    ],
+)
+def test_a_mode_whose_clusters_stand_on_is_no_loss(
+    before: dict[str, Any], now: dict[str, Any], mode: str, refusals: int
+) -> None:
+    deployed = "managed" if mode == "self-hosted" else "self-hosted"
+    found = _refusals({"mode": deployed, "clusters": before}, {"mode": mode, "clusters": now})
+    assert len(found) == refusals
+    assert all("`trellis move plan` tells what it takes" in one for one in found)
+
+
+def test_another_region_is_another_stack() -> None:
+    here = {**SERVER, "region": "nyc1"}
+    (refused,) = _refusals({"clusters": {"db": here}}, {"clusters": {"db": {**here, "region": "sfo3"}}})
+    assert refused.startswith("db is in nyc1, and trellis:region is sfo3.")
+    assert "Another region is another stack, whose databases come from this one's" in refused
+    assert _refusals({"clusters": {"db": SERVER}}, {"clusters": {"db": here}}) == []

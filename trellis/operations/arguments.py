@@ -212,6 +212,25 @@ def _move(command: argparse.ArgumentParser) -> None:
     gate.add_argument(
         "--gate-config", metavar="COMMAND", help="writes its configuration for the cluster told as JSON on stdin"
     )
+    command.add_argument(
+        "--by-copy",
+        action="store_true",
+        help="plan, start: copy all rows at the cut, where no stream is possible; writes pause for so long",
+    )
+    command.add_argument(
+        "--dump-folder",
+        type=Path,
+        metavar="DIR",
+        help="finish: where the last dump of a cluster that goes is kept (default: .trellis/dumps/<stack>)",
+    )
+    command.add_argument("--no-dump", dest="dump", action="store_false", help="finish: make no last dump")
+    command.add_argument(
+        "--leave",
+        action="append",
+        default=[],
+        metavar="SCHEMA.TABLE",
+        help="a foreign server's table that stays behind; may be given several times",
+    )
     _json(command)
     command.set_defaults(databases=[], url=None, folder=None, schema="public")
 
@@ -551,8 +570,8 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
     ),
     "move": (
         "move a stack's clusters to new ones while they are in use",
-        "Moves what cannot change in place: to another version, edition or smaller plan. The files say what is\n"
-        "wanted; each step can be killed anywhere and run again.\n\n"
+        "Moves what cannot change in place: to another version, edition or smaller plan; and what comes from another\n"
+        "provider. The files say what is wanted; each step can be killed anywhere and run again.\n\n"
         "  plan      what would move, and what stands in the way\n"
         "  start     deploy a second cluster beside the first; copy it, and follow\n"
         "  status    who takes writes, and how far the other is behind\n"

@@ -38,6 +38,14 @@ class Engine:
         written = {key: {"value": json.dumps(value), "objectValue": value, "secret": False}}
         self._run("config", "set-all", "--json", json.dumps(written), *self._config_file)
 
+    def is_secret(self, key: str) -> bool:
+        """Whether the stack's config keeps this value encrypted."""
+        return bool(json.loads(self._run("config", "--json", *self._config_file)).get(key, {}).get("secret"))
+
+    def forget(self, key: str) -> None:
+        """Takes a key, or a path into one, out of the stack's config file."""
+        self._run("config", "rm", "--path", key, *self._config_file)
+
     def unprotect(self, names: Collection[str]) -> None:
         """Lets resources of these names be deleted."""
         for resource in self.state().get("resources") or ():

@@ -29,12 +29,15 @@ class PhaseProvider(Provider):
             deployed = (_olds.get(key) or first) if _olds else news[key]
             # In the run that ends the protection the engine still refuses to delete, half-way.
             protected = news["protect"] or _olds.get("protect", False)
+            if key == "mode" and self._keeps(deployed, _olds.get("clusters") or {}, news.get("clusters") or {}):
+                continue
             if deployed != news[key] and (protected or news.get("abandon") != deployed):
                 failures.append(
                     dynamic.CheckFailure(
                         key,
                         f"trellis:{key} is {news[key]}, but {deployed} is deployed. The change would delete the "
-                        f"clusters with their data. Nothing was changed. Set trellis:{key} back to {deployed}. Or save "
+                        f"clusters with their data. Nothing was changed. Set trellis:{key} back to {deployed}. "
+                        f"{'Or move them: `trellis move plan` tells what it takes. ' if key == 'mode' else ''}Or save "
                         "the data with `trellis backup`, "
                         f"{'deploy once with trellis:protect: never, ' if protected else ''}write "
                         f"trellis:abandon: {deployed} into the stack's config to say that they may go, run again, and "
@@ -58,6 +61,18 @@ class PhaseProvider(Provider):
         news = self._dated(bool(_olds) and not deployed, deployed, news)
         failures += [*self._moves(deployed, news.get("clusters") or {}), *self._limits(news.get("clusters") or {})]
         return dynamic.CheckResult(news, failures)
+
+    def _keeps(self, mode: str, olds: dict[str, Any], news: dict[str, Any]) -> bool:
+        """Whether the clusters that stand in this mode go on to stand beside others, or stay when those go: a move."""
+        before, after = (
+            {name: cluster.get("mode", "managed") for name, cluster in clusters.items()} for clusters in (olds, news)
+        )
+        if not before:
+            # A state of before names no server of one's own.
+            return mode in after.values() and len(set(after.values())) > 1
+        kept = before.keys() & after.keys()
+        whole = kept in (before.keys(), after.keys())
+        return whole and bool(kept) and all(before[name] == after[name] for name in kept)
 
     def _dated(self, from_before: bool, olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
         """The inputs with the day that each cluster was first asked for, as far as the program names days."""
@@ -83,6 +98,8 @@ class PhaseProvider(Provider):
                 )
                 if is_asked
             ]
+            if "mode" in cluster:
+                continue
             if cluster["since"] >= limited and cluster["edition"] == "standard" and asked:
                 failures.append(
                     dynamic.CheckFailure(
@@ -100,12 +117,27 @@ class PhaseProvider(Provider):
         failures = []
         for name in olds.keys() & news.keys():
             deployed, wanted = olds[name], news[name]
+            if deployed.get("mode") != wanted.get("mode"):
+                # Refused for all clusters at once, or given up.
+                continue
+            # A state of before names no region.
+            if deployed.get("region", wanted.get("region")) != wanted.get("region"):
+                failures.append(
+                    dynamic.CheckFailure(
+                        "clusters",
+                        f"{name} is in {deployed['region']}, and trellis:region is {wanted['region']}. Network, apps "
+                        "and Droplets would be made anew there, and the data left behind. Nothing was changed. Another "
+                        "region is another stack, whose databases come from this one's (docs/move.md). A stack without "
+                        "data is destroyed first.",
+                    )
+                )
             differs = [
                 f"{key} {deployed[key]} to {wanted[key]}"
                 for key in ("version", "edition")
                 if deployed[key] != wanted[key]
             ]
-            if int(wanted["memory_gib"]) < int(deployed["memory_gib"]):
+            # A Droplet can become smaller, because its data lie on a volume.
+            if "mode" not in wanted and int(wanted["memory_gib"]) < int(deployed["memory_gib"]):
                 before, after = (int(one["memory_gib"]) for one in (deployed, wanted))
                 differs.append(f"{before} GiB of memory to {after} GiB")
             if differs:

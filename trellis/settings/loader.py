@@ -136,6 +136,7 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
     if chosen.version and chosen.mode is Mode.SELF_HOSTED:
         found.append(("version", "a self-hosted server has the version of the system file. Take the key out."))
     found += [(f"moves.{key}", complaint) for key in chosen.moves for complaint in _no_move(key, chosen, system)]
+    found += [(f"from.{name}", complaint) for name in chosen.from_ for complaint in _no_origin(name, chosen, system)]
     if chosen.copy_to:
         found += [("copyTo", complaint) for complaint in _no_copy(chosen.copy_to, chosen, system)]
     return found
@@ -167,11 +168,18 @@ def _no_move(key: str, chosen: StackConfig, system: System) -> list[str]:
     known = [
         made for file_key, cluster in system.clusters.items() for made, _ in laid_out(file_key, cluster, chosen.layout)
     ]
+    return [] if key in known else [f"{system.name} has no such cluster. Known: {', '.join(known)}."]
+
+
+def _no_origin(name: str, chosen: StackConfig, system: System) -> list[str]:
+    known = [database for cluster in system.clusters.values() for database in cluster.databases]
     complaints = []
-    if key not in known:
-        complaints.append(f"{system.name} has no such cluster. Known: {', '.join(known)}.")
+    if name not in known:
+        complaints.append(f"{system.name} has no such database. Known: {', '.join(known)}.")
+    if known.count(name) > 1:
+        complaints.append(f"several clusters of {system.name} have a database of this name.")
     if chosen.mode is Mode.SELF_HOSTED:
-        complaints.append("a self-hosted cluster is not moved so. Take the key out.")
+        complaints.append("a self-hosted cluster does not take over a database from elsewhere. Use the mode managed.")
     return complaints
 
 

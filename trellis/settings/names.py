@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from trellis.settings.resolved import Settings
-from trellis.settings.system import Mode
 
 # The most characters that DigitalOcean takes. VPCs, firewalls and keys have no limit that a system could reach.
 _CLUSTER = 63
@@ -36,7 +35,7 @@ def misfits(settings: Settings) -> Iterator[tuple[str, str]]:
 def _limited(settings: Settings) -> Iterator[tuple[str, str, int]]:
     for cluster in settings.standing:
         yield "cluster", cluster.made_as, _CLUSTER
-        if settings.mode is Mode.SELF_HOSTED:
+        if cluster.self_hosted:
             yield "volume", f"{cluster.made_as}-data", _VOLUME
         else:
             # It may come with a later phase, when the suffix can no longer be changed.

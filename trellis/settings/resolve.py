@@ -16,7 +16,7 @@ from trellis.settings.catalogue import (
     Plan,
     monthly_usd,
 )
-from trellis.settings.cluster import Cluster, Size
+from trellis.settings.cluster import Cluster, Machine, SelfHosted, Size
 from trellis.settings.errors import SettingsError
 from trellis.settings.resolved import (
     AppSettings,
@@ -154,17 +154,30 @@ def _cluster(
     wanted = replace(wanted, generation=move.wanted)
     if move.old is None:
         return wanted
-    before = cluster.model_copy(update={"version": move.old.version, "phases": {chosen.phase: _size_of(move.old)}})
     old = replace(
-        _stands(made_key, before, key, system, chosen, source, root),
+        _stands(
+            made_key,
+            _as_deployed(cluster, move.old, chosen.phase),
+            key,
+            system,
+            chosen.model_copy(update={"mode": move.old.mode}),
+            source,
+            root,
+        ),
         generation=move.old.generation,
     )
     new = replace(wanted, fresh=True, restored_to=move.at or "")
     return replace(new, beside=old) if move.serving == move.wanted else replace(old, beside=new)
 
 
-def _size_of(before: Standing) -> Size:
-    return Size(plan=before.plan, nodes=before.nodes, replicas=before.replicas, edition=before.edition)
+def _as_deployed(cluster: Cluster, before: Standing, phase: Phase) -> Cluster:
+    """A cluster of the system file as it was, where the file says something else by now."""
+    if before.mode is Mode.SELF_HOSTED:
+        machine = Machine(droplet=before.plan, volume_gib=before.volume_gib or 1)
+        own = (cluster.self_hosted or SelfHosted()).model_copy(update={"phases": {phase: machine}})
+        return cluster.model_copy(update={"version": before.version, "self_hosted": own})
+    size = Size(plan=before.plan, nodes=before.nodes, replicas=before.replicas, edition=before.edition)
+    return cluster.model_copy(update={"version": before.version, "phases": {phase: size}})
 
 
 def _stands(

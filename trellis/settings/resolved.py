@@ -207,7 +207,7 @@ class Settings:
     @property
     def monthly_usd(self) -> float:
         """Clusters, caches, Droplets, dumps and apps, US dollars a month."""
-        dumps = any(cluster.self_hosted for cluster in self.clusters)
+        dumps = any(cluster.self_hosted for cluster in self.standing)
         sizes = (
             *((droplet.size, 1) for droplet in self.droplets.values()),
             *((app.app.size, app.app.instances) for app in self.apps),

@@ -26,7 +26,6 @@ from trellis.settings.model import (
     ImageTag,
     Model,
     NameSuffix,
-    PlanSlug,
     PrivateRange,
     Region,
     Slug,
@@ -113,14 +112,25 @@ class Copy(Camel):
 
 
 class Standing(Camel):
-    """A cluster that stands beside the one that takes its place, as it was deployed. generation: its number."""
+    """A cluster that stands beside the one that takes its place, as it was deployed. generation: its number.
+
+    plan: a node's; in the mode self-hosted the Droplet's size, with its volume's.
+    """
 
     generation: int = Field(ge=1)
+    mode: Mode = Mode.MANAGED
     version: Annotated[str, _Text, one_of("PostgreSQL version", POSTGRESQL_VERSIONS)]
-    plan: PlanSlug
+    plan: Annotated[str, one_of("plan or Droplet size", frozenset({**PLANS, **DROPLETS}))]
+    volume_gib: int | None = Field(default=None, ge=1)
     nodes: int = Field(default=1, ge=1, le=MAX_NODES)
     replicas: int = Field(default=0, ge=0, le=5)
     edition: Edition = Edition.STANDARD
+
+    @model_validator(mode="after")
+    def _of_its_mode(self) -> Self:
+        if {self.plan in DROPLETS, self.volume_gib is not None} != {self.mode is Mode.SELF_HOSTED}:
+            raise ValueError("mode, plan and volume do not fit together. Take back what was changed by hand")
+        return self
 
 
 class Move(Camel):
@@ -160,6 +170,8 @@ class StackConfig(Camel):
         None
     )
     moves: dict[str, Move] = {}
+    # A secret, and nothing that the program builds: `trellis move` alone reads where a database comes from.
+    from_: Annotated[dict[str, str], Field(alias="from", repr=False)] = {}
     name_suffix: NameSuffix = ""
     region: Annotated[Region | None, EmptyIsNone] = None
     ip_range: Annotated[PrivateRange | None, EmptyIsNone] = None

@@ -121,13 +121,13 @@ class Target:
         """Its history table."""
         return HistoryTable(self.schema, self.table)
 
-    def connect(self) -> Connection:
-        """Open a connection outside any transaction.
+    def connect(self, **more: str) -> Connection:
+        """Open a connection outside any transaction. more: parameters of libpq for this one alone.
 
         Raises MigrationError with the server's reason.
         """
         fixed = {"application_name": APPLICATION_NAME, "client_encoding": "utf8"}
-        parameters = {**_PATIENCE, **self._parameters, **fixed}
+        parameters = {**_PATIENCE, **self._parameters, **fixed, **more}
         try:
             # Prepared statements would outlive what they were made for.
             return Connection.connect("", autocommit=True, prepare_threshold=None, **parameters)  # type: ignore[arg-type]

@@ -5,13 +5,25 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from trellis.operations import up
 from trellis.operations.errors import OperationError
-from trellis.operations.move import comparing, copying, cutting, fences, gates, streams, survey
-from trellis.operations.move.sides import Pair
+from trellis.operations.move import (
+    carrying,
+    comparing,
+    copying,
+    cutting,
+    fences,
+    following,
+    gates,
+    keeping,
+    streams,
+    survey,
+)
+from trellis.operations.move.origins import FROM
+from trellis.operations.move.sides import Pair, Side
 from trellis.operations.move.stands import Stack, Stands
 from trellis.operations.terminal import confirm, paint, say, tell
 from trellis.policies.prices import dollars
@@ -50,69 +62,80 @@ def _plan(stack: Stack, moving: Sequence[Stands]) -> int:
             tell(f"{stands.what}: has begun. `trellis move status` tells how far it is.")
             continue
         surveys = _surveyed(stack, stands)
-        blocked |= any(finding.blocks for found in surveys for finding in found.findings)
+        blocked |= any(finding.stops(copy=stack.options.by_copy) for found in surveys for finding in found.findings)
         databases = [asdict(one) for one in surveys]
         told.append({"cluster": stands.settings.name, "differs": stands.differs, "databases": databases})
         if not stack.options.json:
-            _tell_plan(stands, surveys)
+            _tell_plan(stands, surveys, copy=stack.options.by_copy)
     if stack.options.json:
         say(json.dumps({"clusters": told, "blocked": blocked}))
     return 1 if blocked else 0
 
 
-def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey]) -> None:
+def _tell_plan(stands: Stands, surveys: Sequence[survey.Survey], *, copy: bool) -> None:
     cluster = stands.settings
     say(paint(f"{cluster.name}: {', '.join(stands.differs)}", "bold"))
-    new = numbered(cluster.name, stands.generation)
-    say(f"  A new cluster, {new}, stands beside {cluster.made_as} until `trellis move finish`.")
-    say(f"  It costs about {dollars(cluster.monthly_usd)} a month; for that time both are paid for.")
+    if stands.origins:
+        say(f"  {cluster.made_as} {'follows' if stands.deployed_yet else 'is made, with the schema of its files'}.")
+    else:
+        new = numbered(cluster.name, stands.generation)
+        say(f"  A new cluster, {new}, stands beside {cluster.made_as} until `trellis move finish`.")
+        say(f"  It costs about {dollars(cluster.monthly_usd)} a month; for that time both are paid for.")
     for found in surveys:
         say(
             f"  {found.name}: PostgreSQL {found.version}, {found.tables} tables, {found.size / _GIB:.2f} GiB, "
             f"{found.connections} connections"
         )
         for finding in found.findings:
-            kind, colour = ("stops the move", "red") if finding.blocks else ("note", None)
+            kind, colour = ("stops the move", "red") if finding.stops(copy=copy) else ("note", None)
             say(paint(f"    {kind}: {finding}", colour))
-        if not found.way_back:
-            say("    note: this version cannot follow the new server, so after the cut there is no way back.")
-    say("  Writes pause at the cut for about as long as one change takes to the other cluster: seconds at most.")
-    say("  Apps are deployed anew just before it; until it they read on the new cluster and cannot write.")
+        if not copy and any(finding.by_stream for finding in found.findings):
+            say(f"    {following.BY_COPY} That takes about {carrying.seconds(found.size):.0f} s.")
+        if not (copy or found.way_back):
+            say(
+                "    note: it may not follow the new server, or its version cannot: after the cut there is no way back."
+            )
+    if copy:
+        pause = sum(carrying.seconds(found.size) for found in surveys)
+        say(f"  Nothing follows. Writes pause at the cut while all rows are copied: for about {pause:.0f} s, a guess")
+        say(f"  from the size at {carrying.BYTES_PER_SECOND // 1024**2} MiB a second. So they do at a rollback.")
+    else:
+        say("  Writes pause at the cut for about as long as one change takes to the other cluster: seconds at most.")
+    if copy and not stands.origins:
+        say("  Apps are deployed anew after it, and cannot write until then.")
+    elif stands.origins:
+        say("  Until it apps of the stack read there and cannot write; clients elsewhere are led over after it.")
+    else:
+        say("  Apps are deployed anew just before it; until it they read on the new cluster and cannot write.")
 
 
 def _start(stack: Stack, moving: Sequence[Stands]) -> int:
     for stands in moving:
         if not stands.both_stand:
-            _refuse(_surveyed(stack, stands))
-            serving = stands.deployed["generation"]
-            stack.record(stands, wanted=stands.generation, serving=serving, old=dict(stands.deployed))
-    _deploy(stack)
+            found = _surveyed(stack, stands)
+            following.refuse([one for each in found for one in each.findings], copy=stack.options.by_copy)
+            if not stands.origins:
+                serving = stands.deployed["generation"]
+                stack.record(stands, wanted=stands.generation, serving=serving, old=dict(stands.deployed))
+    # What a foreign server sends goes into a cluster that stands as it should.
+    if not all(stands.origins and stands.deployed_yet for stands in moving):
+        _deploy(stack)
     for stands in stack.moving():
         with stack.pairs(stands) as pairs:
             for pair in pairs:
                 with pair.held():
-                    _follow(pair)
-            _wait_for_copy(pairs)
+                    for lack in following.follow(pair, stack.options.leave, copy=stack.options.by_copy):
+                        tell(f"warning: {pair.new.name}: {lack}")
+            streaming = [pair for pair in pairs if not following.goes_by_copy(pair)]
+            _wait_for_copy(streaming)
             for pair in pairs:
-                _tell_differences(pair)
-                comparing.refresh_views(pair.new)
-        say(f"{stands.what}: everything is copied, and every change follows. Next: trellis move cutover")
+                if not pair.foreign:
+                    _tell_differences(pair)
+            for pair in streaming:
+                _refresh_views(pair.new)
+        done = "everything is copied, and every change follows" if streaming else "all is ready; rows come at the cut"
+        say(f"{stands.what}: {done}. Next: trellis move cutover")
     return 0
-
-
-def _follow(pair: Pair) -> None:
-    blocking = [finding for finding in survey.target(pair.new, pair.old) if finding.blocks]
-    if blocking:
-        raise OperationError("\n".join(map(str, blocking)))
-    for lack in copying.copy_schema(pair):
-        tell(f"warning: {pair.new.name}: {lack}")
-    for side, closed in ((pair.old, False), (pair.new, True)):
-        with side.connect() as connection:
-            fences.set_up(connection, closed=closed)
-            streams.publish(connection)
-    streams.subscribe(pair, pair.old, pair.new, copy=True)
-    if survey.way_back(pair.old):
-        streams.subscribe(pair, pair.new, pair.old, copy=False)
 
 
 def _wait_for_copy(pairs: Sequence[Pair]) -> None:
@@ -148,13 +171,15 @@ def _status(stack: Stack, moving: Sequence[Stands]) -> int:
             for pair in pairs:
                 serving = cutting.serving(pair)
                 source, target = pair.way(to_new=serving is not pair.new)
-                progress = streams.progress(pair, source, target)
+                copy = following.goes_by_copy(pair)
+                progress = None if copy else streams.progress(pair, source, target)
                 told.append(
                     {
                         "old": pair.old.name,
                         "new": pair.new.name,
                         "writes": serving.name if serving else None,
                         "apps": stands.settings.made_as,
+                        "by_copy": copy,
                         "follows": asdict(progress) if progress else None,
                     }
                 )
@@ -162,7 +187,11 @@ def _status(stack: Stack, moving: Sequence[Stands]) -> int:
                     say(f"{pair.old.name} → {pair.new.name}")
                     say(f"  writes go to {serving.name if serving else 'neither: a cut was stopped; make it again'}")
                     say(f"  apps use {stands.settings.made_as}")
-                    say(f"  {_in_words(Pair(old=source, new=target), progress)}")
+                    say(
+                        "  nothing follows: rows are copied at the cut"
+                        if copy
+                        else f"  {_in_words(Pair(old=source, new=target), progress)}"
+                    )
     if stack.options.json:
         say(json.dumps({"databases": told}))
     return 0
@@ -172,6 +201,9 @@ def _verify(stack: Stack, moving: Sequence[Stands]) -> int:
     same = True
     for _, pairs in _standing(stack, moving):
         for pair in pairs:
+            if following.goes_by_copy(pair):
+                say(f"{pair.old.name} and {pair.new.name} are compared at each cut: between them nothing follows.")
+                continue
             with pair.held(), cutting.held_still(pair) as snapshots:
                 same &= _tell_compared(pair, snapshots)
     return 0 if same else 1
@@ -188,20 +220,17 @@ def _rollback(stack: Stack, moving: Sequence[Stands]) -> int:
 def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
     if gate := gates.Gate.of(stack.options):
         gate.check()
+    first = False
     for stands, pairs in _standing(stack, moving):
         for pair in pairs:
-            source, target = pair.way(to_new=to_new)
-            if cutting.serving(pair) is source and not cutting.is_close_behind(source, target):
-                raise OperationError(
-                    f"{target.name} is more than {cutting.CLOSE_BEHIND:.0f} s behind {source.name}, and writes would "
-                    "wait as long. Try again when `trellis move status` shows that it has come up."
-                )
-            if to_new:
-                comparing.refresh_views(pair.new)
-        # Apps first: their deployment takes minutes, and the cut less than a second.
-        stack.record(stands, serving=stands.ends[1 if to_new else 0].generation)
-    _deploy(stack)
-    same = True
+            _look_ahead(stack, pair, to_new=to_new)
+        if not (stands.origins or _goes_by_copy(pairs)):
+            # Apps first: their deployment takes minutes, and the cut less than a second.
+            _lead_apps(stack, stands, to_new=to_new)
+            first = True
+    if first:
+        _deploy(stack)
+    same, after = True, False
     for stands, pairs in _standing(stack, list(stack.moving())):
         with ExitStack() as held:
             for pair in pairs:
@@ -209,44 +238,148 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
             passed = gates.through(gate, pairs, stack.engine.state(secrets=True), to_new=to_new)
             with passed as passage, cutting.cut(pairs, to_new=to_new, first=passage.hold) as done:
                 passage.let_in(done)
-                say(f"{stands.settings.made_as} takes writes. They paused for {done.pause:.2f} s.")
+                clusters = sorted({pair.way(to_new=to_new)[1].cluster for pair in pairs})
+                say(f"{', '.join(clusters)} takes writes. They paused for {done.pause:.2f} s.")
                 for pair, snapshots in zip(pairs, done.snapshots, strict=False):
                     same &= _tell_compared(pair, snapshots)
+        if same and _goes_by_copy(pairs) and not stands.origins:
+            # Apps last: before the copy they would find no row there, and act on it.
+            _lead_apps(stack, stands, to_new=to_new)
+            after = True
     if not same:
         tell("error: the clusters differ, see above. Go back with `trellis move rollback`: it loses nothing.")
         return 1
+    if after:
+        _deploy(stack)
     say("Watch it for as long as you like: `trellis move rollback` goes back, `trellis move finish` ends the move.")
     return 0
 
 
+def _look_ahead(stack: Stack, pair: Pair, *, to_new: bool) -> None:
+    """Stops a cut that would take longer than it need, or that nobody has agreed to."""
+    source, target = pair.way(to_new=to_new)
+    if following.goes_by_copy(pair):
+        if cutting.serving(pair) is not target:
+            _ask_for_time(stack, source, target)
+        return
+    if cutting.serving(pair) is source and not cutting.is_close_behind(source, target):
+        raise OperationError(
+            f"{target.name} is more than {cutting.CLOSE_BEHIND:.0f} s behind {source.name}, and writes would "
+            "wait as long. Try again when `trellis move status` shows that it has come up."
+        )
+    if to_new:
+        _warn_of_no_way_back(stack, pair)
+        _refresh_views(pair.new)
+
+
+def _goes_by_copy(pairs: Sequence[Pair]) -> bool:
+    return any(map(following.goes_by_copy, pairs))
+
+
+def _lead_apps(stack: Stack, stands: Stands, *, to_new: bool) -> None:
+    stack.record(stands, serving=stands.ends[1 if to_new else 0].generation)
+
+
+def _ask_for_time(stack: Stack, source: Side, target: Side) -> None:
+    pause = carrying.seconds(survey.source(source).size)
+    _ask(
+        stack,
+        f"Writes to {source.name} pause for about {pause:.0f} s, while all rows are copied to {target.name}. Go on?",
+        f"Writes to {source.name} would pause for about {pause:.0f} s.",
+    )
+
+
+def _refresh_views(side: Side) -> None:
+    with side.connect() as connection:
+        comparing.refresh_views(connection)
+
+
+def _warn_of_no_way_back(stack: Stack, pair: Pair) -> None:
+    if cutting.serving(pair) is pair.new or streams.progress(pair, pair.new, pair.old):
+        return
+    _ask(
+        stack,
+        f"{pair.old.name} cannot follow {pair.new.name}: what is written after the cut stays there. Go on?",
+        f"After the cut of {pair.old.name} there is no way back.",
+    )
+
+
 def _finish(stack: Stack, moving: Sequence[Stands]) -> int:
     for stands, pairs in _standing(stack, moving):
-        kept, beside = stands.settings, stands.beside
         with ExitStack() as held:
             for pair in pairs:
                 held.enter_context(pair.held())
-                # A run that was stopped has taken the fence away, and the other side is closed for ever.
-                if _is_fenced(pair, new=stands.new_serves):
-                    serving = cutting.serving(pair)
-                    if serving is None or serving.cluster != kept.made_as:
-                        raise OperationError(
-                            f"{pair.old.name}: apps and writes are on two clusters. Make the cut again first."
-                        )
-            question = f"{beside.made_as} is deleted with all data in it; {kept.made_as} stays. Go on?"
-            if not (stack.options.yes or confirm(question)):
-                raise OperationError(f"{beside.made_as} would be deleted. Nothing was changed. Say --yes.")
-            for pair in pairs:
-                for to_new in (True, False):
-                    streams.unsubscribe(pair, *pair.way(to_new=to_new))
-                with (pair.new if stands.new_serves else pair.old).connect() as connection:
-                    streams.unpublish(connection)
-                    fences.take_down(connection)
-        lost = [beside.made_as, *(f"{beside.made_as}-{database.name}" for database in beside.databases)]
-        stack.engine.unprotect(lost)
-        stack.record(stands, old=None, wanted=kept.generation, serving=kept.generation)
-        _deploy(stack, may_delete=lost)
-        say(f"{kept.name} is {kept.made_as} now, and {beside.made_as} is gone.")
+            (_finish_foreign if stands.origins else _finish_own)(stack, stands, pairs)
     return 0
+
+
+def _finish_own(stack: Stack, stands: Stands, pairs: Sequence[Pair]) -> None:
+    kept, beside = stands.settings, stands.beside
+    if not stands.new_serves and not stands.as_before:
+        raise OperationError(
+            f"{kept.made_as} would stay, and the files ask for something else: {stands.what}. Set them back first, and "
+            "say finish again; or make the cut."
+        )
+    for pair in pairs:
+        # A run that was stopped has taken the fence away, and the other side is closed for ever.
+        if _is_fenced(pair, new=stands.new_serves):
+            serving = cutting.serving(pair)
+            if serving is None or serving.cluster != kept.made_as:
+                raise OperationError(f"{pair.old.name}: apps and writes are on two clusters. Make the cut again first.")
+    _ask(
+        stack,
+        f"{beside.made_as} is deleted with all data in it; {kept.made_as} stays. Go on?",
+        f"{beside.made_as} would be deleted.",
+    )
+    for pair in pairs if stack.options.dump else ():
+        file = keeping.keep(pair.old if stands.new_serves else pair.new, stack.dumps)
+        say(f"{beside.made_as} was dumped to {file}.")
+    for pair in pairs:
+        _end(pair, pair.new if stands.new_serves else pair.old)
+    inside = ("data", "dumps", *(database.name for database in beside.databases))
+    lost = [beside.made_as, *(f"{beside.made_as}-{one}" for one in inside)]
+    stack.engine.unprotect(lost)
+    stack.record(stands, old=None, wanted=kept.generation, serving=kept.generation)
+    _deploy(stack, may_delete=lost)
+    say(f"{kept.name} is {kept.made_as} now, and {beside.made_as} is gone.")
+
+
+def _finish_foreign(stack: Stack, stands: Stands, pairs: Sequence[Pair]) -> None:
+    for pair in pairs:
+        # A run that was stopped has taken the old one's fence away, after it has asked.
+        if not _is_fenced(pair, new=False):
+            continue
+        serving = cutting.serving(pair)
+        if serving is None:
+            raise OperationError(f"{pair.old.name}: a cut was stopped, and no side takes writes. Make it again first.")
+        clients = survey.source(pair.old).connections
+        _ask(
+            stack,
+            f"Neither follows the other any more, and both {pair.old.name} and {pair.new.name} take writes. "
+            f"{clients} sessions are in {pair.old.name} now. Go on?",
+            f"{pair.old.name} takes writes that nobody carries over then.",
+        )
+    for pair in pairs:
+        # The stack's own last: as long as it has its fence a stopped run is gone on with.
+        _end(pair, pair.old, pair.new)
+    for database in stands.origins:
+        stack.engine.forget(f"{FROM}.{database}")
+    say(f"{stands.what}: ended. {FROM} was taken out of the stack's config.")
+
+
+def _ask(stack: Stack, question: str, consequence: str) -> None:
+    if not (stack.options.yes or confirm(question)):
+        raise OperationError(f"{consequence} Nothing was changed. Say --yes.")
+
+
+def _end(pair: Pair, *kept: Side) -> None:
+    """Ends both streams, and takes away what the move has put into the sides that are kept."""
+    for to_new in (True, False):
+        streams.unsubscribe(pair, *pair.way(to_new=to_new))
+    for side in kept:
+        with side.connect() as connection:
+            streams.unpublish(connection)
+            fences.take_down(connection)
 
 
 def _is_fenced(pair: Pair, *, new: bool) -> bool:
@@ -274,13 +407,21 @@ def _deploy(stack: Stack, may_delete: Sequence[str] = ()) -> None:
 
 def _surveyed(stack: Stack, stands: Stands) -> Sequence[survey.Survey]:
     with stack.sources(stands) as sides:
-        return [survey.source(side) for side in sides]
+        found = [survey.source(side) for side in sides]
+    more: Sequence[Sequence[survey.Finding]] = [survey.expected(stands.settings)] * len(found)
+    if stands.origins and stands.deployed_yet:
+        with stack.pairs(stands) as pairs:
+            more = [following.misfits(pair, stack.options.leave) for pair in pairs]
+    return [
+        _without(stack, replace(one, findings=(*one.findings, *others)))
+        for one, others in zip(found, more, strict=True)
+    ]
 
 
-def _refuse(surveys: Sequence[survey.Survey]) -> None:
-    blocking = [str(finding) for found in surveys for finding in found.findings if finding.blocks]
-    if blocking:
-        raise OperationError("\n".join(["The move cannot begin:", *blocking]))
+def _without(stack: Stack, found: survey.Survey) -> survey.Survey:
+    """A survey without what was found in tables that stay behind."""
+    left = {f"{found.name}, {name}" for name in stack.options.leave}
+    return replace(found, findings=tuple(one for one in found.findings if one.where not in left))
 
 
 def _tell_differences(pair: Pair) -> None:

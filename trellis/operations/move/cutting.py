@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from trellis.operations.errors import OperationError
-from trellis.operations.move import fences
+from trellis.operations.move import carrying, fences, matching
 from trellis.operations.move.comparing import Snapshots, carry_sequences
 from trellis.operations.move.sides import Connection, Pair, Side
 
@@ -61,18 +61,19 @@ def cut(pairs: Sequence[Pair], *, to_new: bool, first: Callable[[], None] = lamb
         ends = [_End.of(pair, opened, to_new=to_new) for pair in pairs]
         # What is open already is where an earlier run came to.
         left = [end for end in ends if not fences.is_open(end.there)]
+        bare = [end for end in left if not end.is_complete]
         first()
         started = time.monotonic()
         closed = [end for end in left if fences.is_open(end.here)]
         try:
-            for end, token in [(end, fences.close(end.source, end.here)) for end in left]:
-                _await(end, token, _ARRIVAL)
+            for end, token in [(end, fences.close(end.source, end.here)) for end in bare]:
+                _bring(end, token)
                 carry_sequences(end.here, end.there)
         except BaseException:
             for end in closed:
                 fences.open_(end.here)
             raise
-        snapshots = [opened.enter_context(Snapshots.taken(end.pair)) for end in left]
+        snapshots = [opened.enter_context(Snapshots.taken(end.pair)) for end in bare]
         for end in left:
             fences.open_(end.there)
         yield Cut(pause=time.monotonic() - started, snapshots=snapshots)
@@ -113,6 +114,22 @@ class _End:
         source, target = pair.way(to_new=to_new)
         here, there = (opened.enter_context(side.connect()) for side in (source, target))
         return cls(pair=pair, source=source, target=target, here=here, there=there)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the target holds all there is: a copy that leads away from it was stopped."""
+        if not carrying.goes_by_copy(self.there) or fences.is_open(self.here):
+            return False
+        return carrying.has_less(self.here, self.there)
+
+
+def _bring(end: _End, token: str) -> None:
+    """Gets to the target what was committed before the mark: by the stream, or by a copy of everything."""
+    if not carrying.goes_by_copy(end.there):
+        _await(end, token, _ARRIVAL)
+        return
+    old, new = (end.here, end.there) if end.source is end.pair.old else (end.there, end.here)
+    carrying.carry(end.here, end.there, matching.shared(old, new, foreign=end.pair.foreign))
 
 
 def _await(end: _End, token: str, seconds: float) -> None:

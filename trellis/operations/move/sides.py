@@ -24,13 +24,15 @@ class Side:
     """A database of one of the clusters.
 
     cluster: its name, with the database's in messages. target: the way from here, as the owner of the tables.
-    peer: libpq's parameters of the way from the other server, as the same user.
+    peer: libpq's parameters of the way from the other server, as the same user. reviewer: the login that reviews it,
+    and the password that it has to be given.
     """
 
     cluster: str
     database: str
     target: Target
     peer: Mapping[str, str] = field(repr=False)
+    reviewer: tuple[str, str | None] | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -54,13 +56,29 @@ class Side:
             )
             yield connection
 
+    def refuses_replication(self) -> str:
+        """Why its user may not replicate from here, in the server's words; empty where it may. Tried, not looked up:
+        a provider may give the right in a way of its own."""
+        try:
+            with self.target.connect(replication="database") as connection:
+                connection.execute("IDENTIFY_SYSTEM")
+        except MigrationError as error:
+            return error.message
+        except psycopg.Error as error:
+            return str(error.diag.message_primary or error)
+        return ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A database on the old and on the new cluster."""
+    """A database on the old and on the new cluster.
+
+    foreign: whether the old one is no cluster of the stack. The new one's schema is its own then, and may hold more.
+    """
 
     old: Side
     new: Side
+    foreign: bool = False
 
     def way(self, *, to_new: bool) -> tuple[Side, Side]:
         """Where a stream comes from, and where it leads."""

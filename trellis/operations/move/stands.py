@@ -4,7 +4,7 @@ import json
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 from trellis.operations.databases import settings_of
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError
+from trellis.operations.move import fences
+from trellis.operations.move.origins import FROM, origins
 from trellis.operations.move.sides import Pair, Side
-from trellis.policies.kinds import CLUSTER, REPLICA
+from trellis.operations.project import project
+from trellis.policies.kinds import CLUSTER, DROPLET, REPLICA, VOLUME
 
 if TYPE_CHECKING:
     from trellis.settings import ClusterSettings, Settings
@@ -28,17 +31,22 @@ class Stands:
 
     differs: what is deployed and what is asked for, in words. deployed: it, as `trellis:moves` records it.
     generation: the new one's number.
+    Of one whose databases come from elsewhere: origins: database -> where. begun: whether they follow already.
+    deployed_yet: whether it is there.
     """
 
     settings: "ClusterSettings"
     differs: tuple[str, ...] = ()
     deployed: Mapping[str, str | int] = field(default_factory=dict)
     generation: int = 0
+    origins: Mapping[str, Side] = field(default_factory=dict)
+    begun: bool = False
+    deployed_yet: bool = True
 
     @property
     def both_stand(self) -> bool:
         """Whether the new one was asked for already."""
-        return self.settings.beside is not None
+        return self.begun if self.origins else self.settings.beside is not None
 
     @property
     def new_serves(self) -> bool:
@@ -48,8 +56,17 @@ class Stands:
     @property
     def what(self) -> str:
         """The move in words."""
+        if self.origins:
+            return f"{', '.join(side.name for side in self.origins.values())} → {self.settings.made_as}"
         old, new = self.ends
         return f"{old.name}: {_in_words(old)} → {_in_words(new)}"
+
+    @property
+    def as_before(self) -> bool:
+        """Whether the files ask for what the old one is, so that the new one can go."""
+        before, after = ((one.version, one.edition, one.self_hosted is None) for one in self.ends)
+        old, new = self.ends
+        return before == after and (new.self_hosted is not None or new.plan.memory_gib >= old.plan.memory_gib)
 
     @property
     def beside(self) -> "ClusterSettings":
@@ -66,7 +83,8 @@ class Stands:
 
 def _in_words(cluster: "ClusterSettings") -> str:
     standbys = f", {cluster.nodes} nodes" if cluster.nodes > 1 else ""
-    return f"{cluster.made_as} ({cluster.edition} {cluster.version}, {cluster.plan.slug}{standbys})"
+    kind = "self-hosted" if cluster.self_hosted else cluster.edition
+    return f"{cluster.made_as} ({kind} {cluster.version}, {cluster.plan.slug}{standbys})"
 
 
 class Stack:
@@ -77,57 +95,101 @@ class Stack:
         self.engine = Engine(options.stack, options.config_file)
         self.settings: Settings = settings_of(self.engine, options)
 
+    @property
+    def dumps(self) -> Path:
+        """Where the last dumps of clusters that go are kept."""
+        return Path(self.options.dump_folder or project() / ".trellis" / "dumps" / self.options.stack)
+
     def moving(self) -> Iterator[Stands]:
         """The clusters that move, and those that have to. Raises OperationError where none is deployed."""
         state = self.engine.state(secrets=True)
+        foreign = origins(self.engine)
         for cluster in self.settings.clusters:
-            if cluster.beside:
+            if own := {one.name: foreign[one.name] for one in cluster.databases if one.name in foreign}:
+                yield self._coming(cluster, own, state.get("resources") or ())
+            elif cluster.beside:
                 yield Stands(settings=cluster)
+            elif foreign and not _resource(state.get("resources") or (), CLUSTER, cluster.made_as):
+                # It is made by the same `start`, and nothing comes into it.
+                continue
             elif found := self._differing(cluster, state.get("resources") or ()):
                 yield found
 
     def _differing(self, cluster: "ClusterSettings", resources: Any) -> Stands | None:
-        from trellis.settings.catalogue import PLANS, Edition
+        from trellis.settings.catalogue import DROPLETS, PLANS
+        from trellis.settings.system import Mode
 
-        made = _resource(resources, CLUSTER, cluster.made_as)
-        if made is None:
-            raise OperationError(f"{cluster.made_as} is not deployed: there is nothing to move. `trellis up` makes it.")
-        inputs = made["inputs"]
-        edition = next((one for one in Edition if one.engine == inputs["engine"]), Edition.STANDARD)
-        plan = PLANS.get(str(inputs["size"]))
-        differs = [
-            f"{what} {before} → {after}"
-            for what, before, after in (
-                ("PostgreSQL", str(inputs["version"]), cluster.version),
-                ("edition", edition.value, cluster.edition.value),
-                ("region", str(inputs["region"]), self.settings.region),
-            )
-            if before != after
+        deployed = self._deployed(cluster, resources)
+        wanted_mode = Mode.SELF_HOSTED if cluster.self_hosted else Mode.MANAGED
+        changes = [
+            ("mode", deployed["mode"], wanted_mode.value),
+            ("PostgreSQL", deployed["version"], cluster.version),
         ]
-        if plan and plan.memory_gib > cluster.plan.memory_gib:
+        managed = deployed["mode"] == wanted_mode == Mode.MANAGED
+        if managed:
+            changes.append(("edition", deployed["edition"], cluster.edition.value))
+        differs = [f"{what} {before} → {after}" for what, before, after in changes if before != after]
+        plan = PLANS.get(str(deployed["plan"])) or DROPLETS.get(str(deployed["plan"]))
+        if managed and plan and plan.memory_gib > cluster.plan.memory_gib:
             differs.append(f"plan {plan.slug} → {cluster.plan.slug}")
+        if (region := str(self._made(cluster, resources)["inputs"]["region"])) != self.settings.region:
+            raise OperationError(
+                f"{cluster.made_as} is in {region}, and trellis:region is {self.settings.region}. Another region is "
+                "another stack, whose databases come from this one's: docs/move.md says how."
+            )
         if not differs:
             return None
-        if str(inputs["region"]) != self.settings.region:
-            raise OperationError(
-                f"{cluster.made_as} is in {inputs['region']}, and trellis:region is {self.settings.region}. A move "
-                "stays in its region, because network and apps would have to come along. Deploy another stack there, "
-                "and restore a dump into it."
-            )
+        return Stands(settings=cluster, differs=tuple(differs), generation=cluster.generation + 1, deployed=deployed)
+
+    def _made(self, cluster: "ClusterSettings", resources: Any) -> Any:
+        """The cluster, or the Droplet of one's own, as it is deployed. Raises OperationError where it is not."""
+        made = next(filter(None, (_resource(resources, kind, cluster.made_as) for kind in (CLUSTER, DROPLET))), None)
+        if made is None:
+            raise OperationError(f"{cluster.made_as} is not deployed: there is nothing to move. `trellis up` makes it.")
+        return made
+
+    def _deployed(self, cluster: "ClusterSettings", resources: Any) -> Mapping[str, str | int]:
+        """What `trellis:moves` says of the cluster that is deployed."""
+        from trellis.settings.catalogue import Edition
+        from trellis.settings.system import Mode
+
+        made = self._made(cluster, resources)
+        inputs = made["inputs"]
+        known: dict[str, str | int] = {"generation": cluster.generation, "plan": str(inputs["size"])}
+        if made["type"] == DROPLET:
+            volume = _resource(resources, VOLUME, f"{cluster.made_as}-data")
+            with self._sides() as side, side(cluster, cluster.databases[0].name).connect() as connection:
+                version = connection.info.server_version // 10000
+            return {
+                **known,
+                "mode": Mode.SELF_HOSTED.value,
+                "version": str(version),
+                "volumeGib": int(volume["inputs"]["size"]),
+            }
         replicas = sum(one["type"] == REPLICA and one["inputs"].get("clusterId") == made["id"] for one in resources)
-        return Stands(
+        edition = next((one for one in Edition if one.engine == inputs["engine"]), Edition.STANDARD)
+        return {
+            **known,
+            "mode": Mode.MANAGED.value,
+            "version": str(inputs["version"]),
+            "nodes": int(inputs.get("nodeCount", 1)),
+            "replicas": replicas - (1 if self.settings.copy else 0),
+            "edition": edition.value,
+        }
+
+    def _coming(self, cluster: "ClusterSettings", origins: Mapping[str, Side], resources: Any) -> Stands:
+        if cluster.beside:
+            raise OperationError(f"{cluster.name} moves already. Take {FROM} out until that has ended.")
+        stands = Stands(
             settings=cluster,
-            differs=tuple(differs),
-            generation=cluster.generation + 1,
-            deployed={
-                "generation": cluster.generation,
-                "version": str(inputs["version"]),
-                "plan": str(inputs["size"]),
-                "nodes": int(inputs.get("nodeCount", 1)),
-                "replicas": replicas - (1 if self.settings.copy else 0),
-                "edition": edition.value,
-            },
+            differs=tuple(f"from {side.name}" for side in origins.values()),
+            origins=origins,
+            deployed_yet=_resource(resources, CLUSTER, cluster.made_as) is not None,
         )
+        if not stands.deployed_yet:
+            return stands
+        with self.pairs(stands) as pairs:
+            return replace(stands, begun=any(_is_fenced(side) for pair in pairs for side in pair.way(to_new=True)))
 
     def record(self, stands: Stands, **changed: Any) -> None:
         """Writes what `trellis:moves` says of a cluster, in one step, so that no kill leaves half of it.
@@ -143,18 +205,28 @@ class Stack:
     @contextmanager
     def sources(self, stands: Stands) -> Iterator[tuple[Side, ...]]:
         """The databases of a cluster that is to move."""
+        if stands.origins:
+            yield tuple(stands.origins.values())
+            return
         with self._sides() as side:
             yield tuple(side(stands.settings, database.name) for database in stands.settings.databases)
 
     @contextmanager
     def pairs(self, stands: Stands) -> Iterator[tuple[Pair, ...]]:
-        """The databases of a cluster that stands twice."""
+        """The databases of a cluster that stands twice, or of one that come from elsewhere."""
+        if stands.origins:
+            with self._sides() as side:
+                yield tuple(
+                    Pair(old=origin, new=side(stands.settings, database, public=True), foreign=True)
+                    for database, origin in stands.origins.items()
+                )
+            return
         old, new = stands.ends
         with self._sides() as side:
             yield tuple(Pair(old=side(old, database.name), new=side(new, database.name)) for database in new.databases)
 
     @contextmanager
-    def _sides(self) -> "Iterator[Callable[[ClusterSettings, str], Side]]":
+    def _sides(self) -> "Iterator[Callable[..., Side]]":
         """Finds the way to a cluster's database. Certificates lie in a folder of their own meanwhile."""
         from psycopg.conninfo import conninfo_to_dict
 
@@ -163,13 +235,13 @@ class Stack:
         outputs, resources = self.engine.outputs(), self.engine.state(secrets=True).get("resources") or ()
         with TemporaryDirectory(prefix="trellis-") as folder:
 
-            def side(cluster: "ClusterSettings", database: str) -> Side:
+            def side(cluster: "ClusterSettings", database: str, *, public: bool = False) -> Side:
                 serves = any(cluster is one for one in self.settings.clusters)
                 beside = outputs.get("moving", {}).get(cluster.name, {})
                 uris = outputs["direct_uris"].get(cluster.name) if serves else beside.get("direct_uris")
-                made = _resource(resources, CLUSTER, cluster.made_as)
-                if made is None or not uris:
+                if not uris:
                     raise OperationError(f"{cluster.made_as} is not deployed yet. Run `trellis move start`.")
+                made = self._made(cluster, resources)
                 authority = Path(folder, f"{cluster.made_as}.crt")
                 authority.write_text(
                     str(outputs["ca_certificates"][cluster.name] if serves else beside["ca_certificate"])
@@ -177,10 +249,26 @@ class Stack:
                 parameters = conninfo_to_dict(str(uris[database]), sslrootcert=str(authority))
                 peer = {key: str(value) for key, value in parameters.items() if key != "sslrootcert"}
                 # The other server has no copy of the authority's certificate.
-                private = {"host": str(made["outputs"]["privateHost"]), "sslmode": "require"}
-                return Side(cluster=cluster.made_as, database=database, target=Target(parameters), peer=peer | private)
+                private = "ipv4AddressPrivate" if made["type"] == DROPLET else "privateHost"
+                reached = {"host": str(made["outputs"]["host" if public else private]), "sslmode": "require"}
+                reviews = (outputs["review_uris"].get(cluster.name) if serves else beside.get("review_uris")) or {}
+                reviewer = conninfo_to_dict(str(reviews[database])) if database in reviews else {}
+                # A server of one's own makes its logins itself.
+                password = None if cluster.self_hosted else str(reviewer.get("password"))
+                return Side(
+                    cluster=cluster.made_as,
+                    database=database,
+                    target=Target(parameters),
+                    peer=peer | reached,
+                    reviewer=(str(reviewer["user"]), password) if reviewer else None,
+                )
 
             yield side
+
+
+def _is_fenced(side: Side) -> bool:
+    with side.connect() as connection:
+        return fences.is_set_up(connection)
 
 
 def _resource(resources: Any, kind: str, name: str) -> Any:

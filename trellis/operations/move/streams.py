@@ -4,6 +4,7 @@ A stream sends what was written on its side alone and not what the other stream 
 and whichever side is written to, the other follows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -11,7 +12,6 @@ from psycopg.conninfo import make_conninfo
 
 from trellis.migrator.history import identifier, literal
 from trellis.operations.errors import OperationError
-from trellis.operations.move import fences
 from trellis.operations.move.sides import PUBLICATION, SCHEMA, Connection, Pair, Side
 
 # `origin`, without which changes would go round in circles.
@@ -34,11 +34,11 @@ class Progress:
         return self.copied < self.tables
 
 
-def publish(connection: Connection) -> None:
-    """Offers every table, partitioned ones as a whole, and the marks."""
+def publish(connection: Connection, tables: Sequence[str]) -> None:
+    """Offers these tables, partitioned ones as a whole, and the marks. tables: as PostgreSQL's grammar names them."""
     if connection.execute("SELECT FROM pg_catalog.pg_publication WHERE pubname = %s", (PUBLICATION,)).fetchall():
         return
-    listed = ", ".join([*fences.tables(connection, whole=True), f"{SCHEMA}.marks"])
+    listed = ", ".join([*tables, f"{SCHEMA}.marks"])
     connection.execute(
         f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {listed} WITH (publish_via_partition_root = true)".encode()
     )
@@ -116,6 +116,11 @@ def progress(pair: Pair, source: Side, target: Side) -> Progress | None:
     return Progress(
         tables=tables, copied=copied, rows=rows, failures=failures, bytes_behind=behind[0][0] if behind else None
     )
+
+
+def follows(pair: Pair, side: Connection) -> bool:
+    """Whether this side of a pair follows the other."""
+    return _subscription(side, pair.link) is not None
 
 
 def _subscription(connection: Connection, name: str) -> int | None:

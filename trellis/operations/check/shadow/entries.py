@@ -23,8 +23,6 @@ _END = re.compile(r"^--\n-- PostgreSQL database dump complete\n--\n", re.MULTILI
 _BETWEEN = re.compile(r"(?:\n|\nSET default_(?:tablespace|table_access_method) = .*;)+\Z")
 # Servers that a database refers to keep their passwords in its schema.
 _PASSWORD = re.compile(r"(\bpassword[ =]+)(?:'(?:[^']|'')*'|[^\s']+)", re.IGNORECASE)
-
-
 # Parameters that libpq knows since 16 or later, and tells of a connection although nobody has set them.
 _NEWER = frozenset(
     {
@@ -70,12 +68,17 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
     Subscriptions are left out: a copy of one would be a second subscriber. Raises DumpError with what pg_dump said,
     OperationError when there is no pg_dump.
     """
+    return entries(run_dump(connection, "--schema-only"))
+
+
+def run_dump(connection: psycopg.Connection[Any], *options: str) -> str:
+    """Runs the pg_dump of a server's major version; gives what it wrote to its output. Raises as `dump` does."""
     done = subprocess.run(
         [
             dump_program(str(connection.info.server_version // 10000)),
-            "--schema-only",
             "--no-subscriptions",
             "--lock-wait-timeout=10s",
+            *options,
             "-d",
             reached(connection),
         ],
@@ -87,7 +90,7 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
     )
     if done.returncode:
         raise DumpError(done.stderr.strip())
-    return entries(done.stdout)
+    return done.stdout
 
 
 def reached(connection: psycopg.Connection[Any]) -> str:
