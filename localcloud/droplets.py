@@ -62,7 +62,7 @@ class Droplets:
     def stop_all(self) -> None:
         """Waits for the jobs under way, then switches all machines off. Their records stay: they shall run again."""
         # Read when the last job has written.
-        self._jobs.end(self._try_to_stop, lambda: self._state.read().droplets.values())  # noqa: PLW0108
+        self._jobs.end(self._switch_off, lambda: self._state.read().droplets.values())  # noqa: PLW0108
 
     def destroy(self, droplet: Droplet) -> None:
         """Ends the machine, removes its files and its record. Its volumes stay, attached to nothing."""
@@ -108,12 +108,6 @@ class Droplets:
             self.machine(droplet.id).stop()
         for volume in self._volumes(droplet.id):
             volume.detach()
-
-    def _try_to_stop(self, droplet: Droplet) -> None:
-        try:
-            self._switch_off(droplet)
-        except machines.MachineError:
-            _log.exception("Droplet %s: could not be stopped", droplet.name)
 
     def _volumes(self, id: int) -> list[machines.Volume]:
         attached = [record for record in self._state.read().volumes.values() if record.droplet_id == id]
