@@ -70,21 +70,15 @@ class Plan:
 
 
 REGIONS = {
-    region.slug: region
-    for region in (
-        Region(slug="nyc1", name="New York 1"),
-        Region(slug="nyc2", name="New York 2"),
-        Region(slug="nyc3", name="New York 3"),
-        Region(slug="sfo2", name="San Francisco 2"),
-        Region(slug="sfo3", name="San Francisco 3"),
-        Region(slug="ams3", name="Amsterdam 3"),
-        Region(slug="sgp1", name="Singapore 1"),
-        Region(slug="lon1", name="London 1"),
-        Region(slug="fra1", name="Frankfurt 1"),
-        Region(slug="tor1", name="Toronto 1"),
-        Region(slug="blr1", name="Bangalore 1"),
-        Region(slug="syd1", name="Sydney 1"),
-        Region(slug="atl1", name="Atlanta 1"),
+    slug: Region(slug=slug, name=name)
+    for slug, _, name in (
+        entry.strip().partition(" ")
+        for entry in """
+nyc1 New York 1; nyc2 New York 2; nyc3 New York 3; sfo2 San Francisco 2; sfo3 San Francisco 3; ams3 Amsterdam 3
+sgp1 Singapore 1; lon1 London 1; fra1 Frankfurt 1; tor1 Toronto 1; blr1 Bangalore 1; syd1 Sydney 1; atl1 Atlanta 1
+""".strip()
+        .replace("\n", ";")
+        .split(";")
     )
 }
 

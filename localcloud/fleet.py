@@ -172,7 +172,8 @@ class Fleet:
                     self._upgrade_and_empower(record, running)
                 changes = filled(record, running)
             except Exception as problem:
-                self._fail_cluster(record, problem)
+                _log.exception("cluster %s", record.name)
+                self._change(record, failure=str(problem))
                 return
             if self._delays.hold(cluster_id, record.id, record.status):
                 self._change(record, **changes)
@@ -224,10 +225,6 @@ class Fleet:
             return
         if not self._delays.hold(record.cluster_id, record.id, record.status):
             self._change(record, status="online", failure="")
-
-    def _fail_cluster(self, record: Cluster, problem: Exception) -> None:
-        _log.error("cluster %s: %s", record.name, problem, exc_info=problem)
-        self._change(record, failure=str(problem))
 
 
 def _names_droplets(item: Cluster | Replica) -> bool:

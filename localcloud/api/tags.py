@@ -49,7 +49,7 @@ def _delete(call: Call) -> Reply:
         for table in (*_taggable(tables).values(), tables.replicas, tables.firewalls):
             for id, item in list(table.items()):
                 table[id] = item.model_copy(update={"tags": tuple(tag for tag in item.tags if tag != name)})
-    call.cloud.fleet.follow_droplets()
+    call.cloud.follow_droplets()
     return NO_CONTENT
 
 
@@ -71,7 +71,7 @@ def _change(call: Call) -> Reply:
             table[resource.resource_id] = item.model_copy(
                 update={"tags": (*rest, name) if call.method == "POST" else rest}
             )
-    call.cloud.fleet.follow_droplets()
+    call.cloud.follow_droplets()
     return NO_CONTENT
 
 

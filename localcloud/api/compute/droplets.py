@@ -96,7 +96,7 @@ def _create(call: Call) -> Reply:
         shown = show_droplet(call, droplet)
     if call.fault != "stuck":
         droplets.settle(droplet.id)
-    call.cloud.fleet.follow_droplets()
+    call.cloud.follow_droplets()
     link = {"id": action.id, "rel": "create", "href": f"{call.base_url}/v2/actions/{action.id}"}
     return Reply(status=202, body={"droplet": shown, "links": {"actions": [link]}})
 
@@ -106,7 +106,7 @@ def _delete(call: Call) -> Reply:
         droplet = DROPLETS.here(call, tables)
         tables.droplets[str(droplet.id)] = droplet.model_copy(update={"deleting": True})
     call.cloud.droplets.destroy(droplet)
-    call.cloud.fleet.follow_droplets()
+    call.cloud.follow_droplets()
     return NO_CONTENT
 
 

@@ -1,10 +1,13 @@
-"""/v2/firewalls: rules for Droplets. They are checked and kept; no packet is held up."""
+"""/v2/firewalls: rules for Droplets, which the kernel follows before a call is answered."""
 
+import ipaddress
 import re
 import uuid
 from typing import Any, Literal
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
+from pydantic import field_validator
+
+from localcloud.api.call import NO_CONTENT, Body, Call, Handler, Reply, Routes
 from localcloud.api.collection import Collection
 from localcloud.api.databases import checks
 from localcloud.api.errors import Conflict, Unprocessable
@@ -24,6 +27,13 @@ class _Targets(Body):
     load_balancer_uids: list[str] | None = None
     kubernetes_ids: list[str] | None = None
     tags: list[str] | None = None
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_networks(cls, values: list[str] | None) -> list[str] | None:
+        for value in values or ():
+            ipaddress.ip_network(value, strict=False)
+        return values
 
 
 class _Rule(Body):
@@ -120,6 +130,20 @@ _FIREWALLS = Collection[Firewall](
     created=202,
 )
 
-ENDPOINTS: Routes = _FIREWALLS.routes() | {
+
+def _enforced(handler: Handler) -> Handler:
+    def answer(call: Call) -> Reply:
+        reply = handler(call)
+        call.cloud.droplets.follow_firewalls()
+        return reply
+
+    return answer
+
+
+_ROUTES: Routes = _FIREWALLS.routes() | {
     f"/v2/firewalls/{{id}}/{members}": {"POST": _members, "DELETE": _members} for members in ("droplets", "tags")
+}
+ENDPOINTS: Routes = {
+    path: {method: handler if method == "GET" else _enforced(handler) for method, handler in handlers.items()}
+    for path, handlers in _ROUTES.items()
 }

@@ -19,10 +19,7 @@ def _common(record: Cluster | Replica) -> dict[str, Any]:
 
 
 def user(record: User) -> dict[str, Any]:
-    shown: dict[str, Any] = {"name": record.name, "role": record.role, "password": record.password}
-    if record.allow_replication:
-        shown["settings"] = {"pg_allow_replication": True}
-    return shown
+    return record.model_dump(include={"name", "role", "password"})
 
 
 def rule(record: Rule, cluster_id: str) -> dict[str, Any]:

@@ -195,12 +195,7 @@ SERVICES = objects(
 )
 STATIC_SITES = objects(
     "staticSites",
-    (
-        *BUILT_COMPONENT,
-        *each(text, "outputDir indexDocument errorDocument catchallDocument"),
-        ROUTES,
-        CORS,
-    ),
+    (*BUILT_COMPONENT, *each(text, "outputDir indexDocument errorDocument catchallDocument"), ROUTES, CORS),
 )
 WORKERS = objects(
     "workers",

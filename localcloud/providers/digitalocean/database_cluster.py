@@ -179,6 +179,10 @@ CLUSTER = ResourceType(
             received=False,
         ),
         *connection_properties(),
+        # Of engines that have a user interface of their own.
+        *each(text, "uiHost uiDatabase uiUser", Mode.COMPUTED, received=False),
+        integer("uiPort", Mode.COMPUTED, received=False),
+        *each(text, "uiUri uiPassword", Mode.COMPUTED, secret=True, received=False),
         text("clusterUrn", Mode.COMPUTED, received=False),
         texts("metricsEndpoints", mode=Mode.COMPUTED, received=False),
     ),

@@ -65,7 +65,7 @@ USER = part(
     "user/",
     NAME,
     text("role", Mode.COMPUTED, received=False),
-    text("password", Mode.COMPUTED, secret=True, received=False),
+    *each(text, "password accessCert accessKey", Mode.COMPUTED, secret=True, received=False),
     # The API loses one of two users made side by side.
     lock="users/{clusterId}",
     settle=lambda context, _plan, state, answer: _user_facts(context, state, answer),

@@ -123,6 +123,7 @@ def test_a_firewall_is_kept_as_the_api_writes_it(cloud: LocalCloud) -> None:
         ({"inbound_rules": []}, "at least one rule"),
         ({"inbound_rules": [RULE | {"ports": "5432,6432"}]}, "a range"),
         ({"inbound_rules": [RULE | {"sources": {}}]}, "names nobody"),
+        ({"inbound_rules": [RULE | {"sources": {"addresses": ["10.0.0.300"]}}]}, "IPv4 or IPv6"),
         ({"droplet_ids": [7]}, "no Droplet with the id 7"),
         ({"name": "-"}, "letters, digits"),
     ],
