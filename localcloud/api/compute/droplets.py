@@ -156,17 +156,8 @@ def _machine(tables: Tables, droplet: Droplet, body: _Create) -> machines.Machin
         public_keys = tuple(keys.KEYS.find(tables, str(key)).public_key for key in body.ssh_keys or ())
     except NotFound as problem:
         raise Unprocessable(f"ssh_keys: {problem.message}") from problem
-    return machines.MachineSpec(
-        id=droplet.id,
-        name=droplet.name,
-        image=droplet.image,
-        region=droplet.region,
-        public_address=droplet.public_address,
-        private_address=droplet.private_address,
-        user_data=body.user_data or "",
-        tags=droplet.tags,
-        public_keys=public_keys,
-    )
+    known = droplet.model_dump(include={"id", "name", "image", "region", "public_address", "private_address", "tags"})
+    return machines.MachineSpec(**known, user_data=body.user_data or "", public_keys=public_keys)
 
 
 DROPLETS = Collection[Droplet](
