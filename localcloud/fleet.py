@@ -140,10 +140,10 @@ class Fleet:
                 if (tries := self._backoff.fell(cluster_id)) >= LOOP:
                     told += f" {tries + 1} times in succession. It is tried again within {LONGEST_WAIT:.0f} seconds."
                 _log.warning("%s: %s", item.name, told)
-                self._change(item, status="restarting", failure=told if tries >= LOOP else "")
+                self.change(item, status="restarting", failure=told if tries >= LOOP else "")
         return any(ended for _, ended in parts)
 
-    def _change(self, item: Cluster | Replica, **changes: Any) -> None:
+    def change(self, item: Cluster | Replica, **changes: Any) -> None:
         """Changes fields of a record, unless it is gone."""
         with self._state.transaction() as tables:
             table: dict[str, Any] = tables.clusters if isinstance(item, Cluster) else tables.replicas
@@ -173,12 +173,12 @@ class Fleet:
                 changes = filled(record, running)
             except Exception as problem:
                 _log.exception("cluster %s", record.name)
-                self._change(record, failure=str(problem))
+                self.change(record, failure=str(problem))
                 return
             if self._delays.hold(cluster_id, record.id, record.status):
-                self._change(record, **changes)
+                self.change(record, **changes)
                 return
-            self._change(record, status="online", failure="", **changes)
+            self.change(record, status="online", failure="", **changes)
             _log.info("cluster %s: online on port %s", record.name, running.state.port)
             if isinstance(running, servers.Cluster):
                 for replica in self._state.read().replicas.values():
@@ -221,10 +221,10 @@ class Fleet:
                 running.set_trusted_sources(wanted)
         except Exception as problem:
             _log.exception("replica %s of cluster %s", record.name, record.cluster_id)
-            self._change(record, failure=str(problem))
+            self.change(record, failure=str(problem))
             return
         if not self._delays.hold(record.cluster_id, record.id, record.status):
-            self._change(record, status="online", failure="")
+            self.change(record, status="online", failure="")
 
 
 def _names_droplets(item: Cluster | Replica) -> bool:

@@ -13,7 +13,7 @@ import platform
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from localcloud.machines.errors import MachineError
@@ -47,23 +47,20 @@ def check() -> None:
 
 def give(cgroup: Path, address: str) -> None:
     """Holds all processes in this control group to the rules. address: the source of their connections to loopback."""
-    group = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for place, code in _programs(address):
-            program = _load(place, code)
-            _call(_PROG_ATTACH, struct.pack("<IIII", group, program, place[1], _ALLOW_MULTI))
-            os.close(program)
-    finally:
-        os.close(group)
+    _attach(cgroup, _programs(address))
 
 
 def hold(cgroup: Path, programs: tuple[bytes, bytes]) -> None:
     """Has these judge every packet that sockets of this control group get, and send, in place of those before."""
+    _attach(cgroup, zip((_RECEIVED, _SENT), programs, strict=True))
+
+
+def _attach(cgroup: Path, programs: Iterable[tuple[tuple[int, int], bytes]]) -> None:
+    """Puts each at its place, for the one that is there: nobody but us puts one there."""
     group = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        for place, code in zip((_RECEIVED, _SENT), programs, strict=True):
-            program = _load(place, code)
-            before = _attached(group, place)
+        for place, code in programs:
+            program, before = _load(place, code), _attached(group, place)
             order = struct.pack("<IIII", group, program, place[1], _ALLOW_MULTI | (_REPLACE if before else 0))
             _call(_PROG_ATTACH, order + struct.pack("<I", before or 0))
             for descriptor in filter(None, (program, before)):
@@ -73,7 +70,7 @@ def hold(cgroup: Path, programs: tuple[bytes, bytes]) -> None:
 
 
 def _attached(group: int, place: tuple[int, int]) -> int | None:
-    """The program that is at this place of the control group: nobody but us puts one there."""
+    """The program that is at this place of the control group."""
     ids = (ctypes.c_uint32 * 1)()
     _call(_PROG_QUERY, struct.pack("<IIIIQI", group, place[1], 0, 0, ctypes.addressof(ids), len(ids)))
     return _call(_PROG_GET_FD_BY_ID, struct.pack("<I", ids[0])) if ids[0] else None

@@ -102,22 +102,12 @@ class Machine:
         (self._cgroup.folder / "machine").mkdir(exist_ok=True)
         kernel_rules.give(self._cgroup.folder, self._address)
         self.keep_to(walls)
-        scripts = [str(_SCRIPTS / name) for name in ("supervise.sh", "boot.sh", "volumes.sh")]
-        supervise, boot, plugs = scripts
+        supervise, boot, plugs = (str(_SCRIPTS / name) for name in ("supervise.sh", "boot.sh", "volumes.sh"))
         words = [word for volume in volumes for word in _words(volume)]
-        command = [
-            "sh",
-            supervise,
-            str(self._cgroup.folder),
-            boot,
-            str(self._image),
-            str(self.folder),
-            self._name,
-            plugs,
-        ]
+        command = ["sh", supervise, str(self._cgroup.folder), boot, str(self._image), str(self.folder), self._name]
         log = self.folder / _LOG
         process = processes.spawn(
-            [*command, *words],
+            [*command, plugs, *words],
             folder=self.folder,
             log=log,
             account=Account.resolve(None),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
-from localcloud.api.call import NO_CONTENT, Body, Call, Handler, Reply, Routes
+from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.collection import Collection
 from localcloud.api.databases import checks
 from localcloud.api.errors import Conflict, Unprocessable
@@ -78,6 +78,7 @@ def _members(call: Call) -> Reply:
             ids, tags = ids + body.droplet_ids, tags + body.tags
         changes = {"droplet_ids": _existing(tables, ids), "tags": checks.tags(tags)}
         _FIREWALLS.put(tables, firewall.model_copy(update=changes))
+    _FIREWALLS.changed(call)
     return NO_CONTENT
 
 
@@ -128,22 +129,10 @@ _FIREWALLS = Collection[Firewall](
     show=lambda _, firewall: firewall.model_dump(mode="json") | {"status": "succeeded", "pending_changes": []},
     make=_firewall,
     created=202,
+    changed=lambda call: call.cloud.droplets.follow_firewalls(),
 )
 
 
-def _enforced(handler: Handler) -> Handler:
-    def answer(call: Call) -> Reply:
-        reply = handler(call)
-        call.cloud.droplets.follow_firewalls()
-        return reply
-
-    return answer
-
-
-_ROUTES: Routes = _FIREWALLS.routes() | {
+ENDPOINTS: Routes = _FIREWALLS.routes() | {
     f"/v2/firewalls/{{id}}/{members}": {"POST": _members, "DELETE": _members} for members in ("droplets", "tags")
-}
-ENDPOINTS: Routes = {
-    path: {method: handler if method == "GET" else _enforced(handler) for method, handler in handlers.items()}
-    for path, handlers in _ROUTES.items()
 }
