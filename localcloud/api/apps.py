@@ -280,6 +280,8 @@ ENDPOINTS: Routes = {
     "/v2/apps/{id}/deployments/{deployment_id}": {"GET": _deployment},
     "/v2/apps/{id}/restart": {"POST": _redeploy},
     "/v2/apps/propose": {"POST": _propose},
+    # No app's id.
+    "/v2/apps/tiers": {},
     "/v2/apps/regions": {"GET": _regions},
     "/v2/apps/tiers/instance_sizes": {"GET": _sizes},
     "/v2/apps/tiers/instance_sizes/{slug}": {"GET": _size},

@@ -169,4 +169,9 @@ DROPLETS = Collection[Droplet](
     filters={"name": lambda droplet: (droplet.name,), "tag_name": lambda droplet: droplet.tags},
 )
 
-ENDPOINTS: Routes = {**DROPLETS.routes(_create, DELETE=_delete), "/_local/droplets/{id}/console": {"GET": _console}}
+ENDPOINTS: Routes = {
+    **DROPLETS.routes(_create, DELETE=_delete),
+    # No Droplet's id.
+    "/v2/droplets/autoscale": {},
+    "/_local/droplets/{id}/console": {"GET": _console},
+}
