@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from bench import databases, migrations, policies, preview, start
+from bench import api, databases, migrations, policies, preview, start
 from tools import command
 from trellis.development.bring import bring
 from trellis.operations.processes import guard, sweep
@@ -17,6 +17,7 @@ def main() -> int:
         try:
             preview.run(parts)
             start.run(parts)
+            api.run(parts)
             databases.run(parts)
             migrations.run()
             policies.run(parts)

@@ -120,7 +120,9 @@ class DatabasePlatform(pulumi.ComponentResource):
             ),
             inside,
         )
-        guarded = [*cluster.members, trusted.firewall]
+        # Whatever needs a database or a user takes its name from it. To wait for all of them beside would make a state
+        # of n databases hold n times n names.
+        guarded = [trusted.firewall]
         reviewing = reviewers(cluster.admin, [database.name for database in args.databases])
         migrations = migrated(
             named,

@@ -13,10 +13,10 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from localcloud import files
 from localcloud.access import find_token
 from localcloud.claims import is_free
 from localcloud.options import HOST, Layout, Options
-from localcloud.servers import processes
 from localcloud.waiting import until
 
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
@@ -121,7 +121,7 @@ def _wait_until_ready(
     reported = 0
     while True:
         if child.poll() is not None:
-            lines = processes.tail(layout.log, beginning)
+            lines = files.tail(layout.log, beginning)
             raise DaemonError(f"The local cloud did not start. The end of {layout.log}:\n{lines}")
         process = find(options.state)
         health = _health(process)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud import files
 from localcloud.machines import cgroup, kernel_rules, seed
 from localcloud.machines.cgroup import Cgroup
 from localcloud.machines.errors import MachineError, StartFailed
@@ -116,7 +117,7 @@ class Machine:
         until(lambda: self._accepts_orders() or not process.alive(), START_PATIENCE)
         if not self._accepts_orders():
             self._cgroup.remove()
-            raise StartFailed(f"The machine {self._name} did not boot. The end of {log}:\n{processes.tail(log)}")
+            raise StartFailed(f"The machine {self._name} did not boot. The end of {log}:\n{files.tail(log)}")
 
     def stop(self) -> None:
         """Switches the machine off: its services end in order, or are killed when they take too long."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 
+from localcloud import files
 from localcloud.servers import ports, processes, sockets
 from localcloud.servers.access import CONSOLE_USER, admits, networks, pooler_rules
 from localcloud.servers.console import LOGIN_TIMEOUT, Console, Row
@@ -90,7 +91,7 @@ class Pooler(Server):
             return False
         # PgBouncer only warns about an address it cannot listen on.
         if any(ports.free(host, self.port) for host in self.hosts):
-            raise StartFailed(f"{self.label} does not listen on port {self.port}:\n{processes.tail(self.log)}")
+            raise StartFailed(f"{self.label} does not listen on port {self.port}:\n{files.tail(self.log)}")
         return True
 
     def apply(self, settings: PoolerSettings) -> None:
@@ -183,7 +184,7 @@ class Pooler(Server):
         )
 
     def _tail(self, seen: int) -> str:
-        return processes.tail(self.log, seen)
+        return files.tail(self.log, seen)
 
 
 def _admitted(client: Row, settings: PoolerSettings) -> bool:

@@ -151,15 +151,3 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for a server: nothing of the caller's that PostgreSQL would read, and no locale."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_")) and name != "LANG"}
     return {**kept, **(extra or {})}
-
-
-def tail(log: Path, start: int = 0, lines: int = 12) -> str:
-    """The last lines of a log after byte `start`, indented, for the end of an error message."""
-    try:
-        with log.open("rb") as file:
-            file.seek(start if start <= log.stat().st_size else 0)
-            text = file.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        text = ""
-    last = text.splitlines()[-lines:]
-    return "\n".join(f"    {line}" for line in last) if last else "    (the log is empty)"

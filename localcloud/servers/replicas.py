@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from localcloud import files
 from localcloud.servers import ports, processes
 from localcloud.servers.errors import StartFailed
 from localcloud.servers.folders import remove
@@ -129,7 +130,7 @@ def _await_stream(replica: Replica) -> None:
     if not _streams(replica, STREAM_PATIENCE):
         raise StartFailed(
             f"{replica.server.label} started but does not stream from its primary. The end of {replica.server.log}:\n"
-            f"{processes.tail(replica.server.log)}"
+            f"{files.tail(replica.server.log)}"
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from localcloud import files
 from localcloud.servers import ports, processes
 from localcloud.servers.account import Account
 from localcloud.servers.errors import ServerError, StartFailed
@@ -90,8 +91,7 @@ class Server(ABC):
             time.sleep(0.01)
         processes.reap()
         raise StartFailed(
-            f"{self.label} did not start. Its data is untouched. The end of {self.log}:\n"
-            f"{processes.tail(self.log, seen)}"
+            f"{self.label} did not start. Its data is untouched. The end of {self.log}:\n{files.tail(self.log, seen)}"
         )
 
     def log_size(self) -> int:

@@ -1,7 +1,10 @@
 """What a machine has, lacks and brings: nothing is fetched here."""
 
+import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -161,3 +164,41 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         check=False,
     )
     assert done.stdout == "x"
+
+
+def _part(cache: Path, name: str, make: Callable[[Path], None]) -> bring._Part:
+    return bring._Part(title=name, place=cache / name / "part", make=make)
+
+
+def test_parts_are_made_side_by_side_and_can_be_read_by_all(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    both = threading.Barrier(2, timeout=60)
+
+    def make(folder: Path) -> None:
+        both.wait()
+        (folder / "file").touch()
+
+    before, mask = dict(os.environ), os.umask(0o077)
+    try:
+        bring._complete(cache, [_part(cache, "one", make), _part(cache, "other", make)])
+    finally:
+        os.umask(mask)
+    assert [(cache / name / "part" / "file").stat().st_mode & 0o777 for name in ("one", "other")] == [0o644, 0o644]
+    assert "one: " in (said := capfd.readouterr().out) and "other: " in said
+    assert dict(os.environ) == before
+
+
+def test_one_that_fails_ends_what_the_others_wait_for(cache: Path) -> None:
+    sleeps = threading.Event()
+
+    def sleep(_: Path) -> None:
+        sleeps.set()
+        bring._run(sys.executable, "-c", "import time; time.sleep(600)")
+
+    def fail(_: Path) -> None:
+        assert sleeps.wait(60)
+        raise Failure("no network")
+
+    with pytest.raises(Failure, match="no network"):
+        bring._complete(cache, [_part(cache, "one", sleep), _part(cache, "other", fail)])
+    # Nothing that looks whole, and nothing half made.
+    assert [list((cache / name).iterdir()) for name in ("one", "other")] == [[], []]

@@ -23,11 +23,8 @@ class _Engine:
     def state(self, **_: Any) -> dict[str, Any]:
         return {"resources": self.resources}
 
-    def config(self, _key: str) -> str:
-        return "self-hosted"
-
     def configuration(self) -> dict[str, str]:
-        return {"trellis:environment": "development"}
+        return {"trellis:environment": "development", "trellis:fallback": "self-hosted"}
 
     def record_mode(self, mode: str) -> None:
         self.told.append(("state", mode))

@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -73,6 +74,7 @@ POSTGRESQL: Mapping[str, debian.Programs] = {"15": SERVER_15, "17": SERVERS, "18
 MAVEN: Mapping[str, tuple[str, str]] = {
     "16": ("16.15.0", "653abc065c682b85d3da50168fb95dc524bd85426cdec9ce3695a550ef431df2"),
 }
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -372,11 +374,30 @@ def _complete(cache: Path, parts: Sequence[_Part], links: Mapping[Path, Path] | 
         return
     _require(missing())
     _open_for_writing(cache, missing())
-    with _one_at_a_time(cache):
-        for part in missing():
-            _once(part)
+    with _usual_permissions(), _one_at_a_time(cache):
+        _side_by_side(missing())
         for link, target in links.items():
             _link(link, target)
+
+
+def _side_by_side(parts: Sequence[_Part]) -> None:
+    """One is built by the processor while another one is downloaded. The first that fails ends the others."""
+    environment = dict(os.environ)
+    with processes.guard(os.environ) as mark, ThreadPoolExecutor() as threads:
+        made = [threads.submit(_once, part) for part in parts]
+        try:
+            for one in as_completed(made):
+                one.result()
+        except BaseException:
+            # Signals reach the main thread, and not the programs that the others wait for.
+            for one in made:
+                one.cancel()
+            while wait(made, timeout=_POLL_SECONDS).not_done:
+                processes.sweep(mark)
+            raise
+        finally:
+            os.environ.pop(processes.MARKS)
+            os.environ.update(environment)
 
 
 def _require(parts: Sequence[_Part]) -> None:
@@ -407,7 +428,7 @@ def _open_for_writing(cache: Path, parts: Sequence[_Part]) -> None:
 def _once(part: _Part) -> Path:
     if part.place.exists():
         return part.place
-    with step(part.title), _usual_permissions():
+    with step(part.title):
         part.place.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{part.place.name}-", dir=part.place.parent))
         try:
@@ -421,8 +442,7 @@ def _once(part: _Part) -> Path:
 
 
 def _link(link: Path, target: Path) -> None:
-    with _usual_permissions():
-        link.parent.mkdir(parents=True, exist_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
     if not link.exists():
         link.unlink(missing_ok=True)
         link.symlink_to(target)

@@ -20,7 +20,7 @@ from trellis.development.bring import Parts, bring, bring_postgresql, describe
 from trellis.development.clean import clean
 from trellis.development.progress import Failure, bold, step
 from trellis.development.workspace import DEFAULT_PORT, Workspace, project
-from trellis.operations import processes
+from trellis.operations import processes, up
 from trellis.operations.deployment import deploy
 from trellis.operations.preview_report import judge
 from trellis.settings import SettingsError, stack_file
@@ -36,6 +36,7 @@ class Stack:
         self.workspace = workspace
         self.root = root
         self.name = name
+        self._config_file = config_file
         self._config = [] if config_file is None else ["--config-file", str(config_file)]
 
     @property
@@ -52,13 +53,13 @@ class Stack:
             # The servers' account passes through here to its own folder; it cannot list this one.
             workspace.folder.chmod(0o711)
         plugins.prepare(workspace)
-        self.pulumi("stack", "select", "--create")
+        if not self._is_made():
+            self.pulumi("stack", "select", "--create")
         self._release_lock()
 
     def is_ready(self) -> bool:
         """Whether the stack has been made and the local cloud runs."""
-        made = (self.workspace.backend / ".pulumi" / "stacks").glob(f"*/{self.name}.json")
-        return any(made) and daemon.find(self.workspace.cloud_state) is not None
+        return self._is_made() and daemon.find(self.workspace.cloud_state) is not None
 
     def start_cloud(self, zones: Sequence[str] = ()) -> None:
         """Starts the local cloud unless it runs."""
@@ -75,9 +76,12 @@ class Stack:
         self.run("python", "-m", "localcloud", "stop", show=True)
 
     def up(self) -> None:
-        """Deploys. Finishes first what a killed run left open, and falls back where the stack says so."""
-        options = ("--stack", self.name, *self._config)
-        self.run("python", "-m", "trellis", "up", *options, "--", "--suppress-outputs", *_POLICIES, show=True)
+        """`trellis up`, in this process, which is the stack's own from here on."""
+        os.chdir(self.root)
+        os.environ.update(self.workspace.variables())
+        pulumi = ("--suppress-outputs", *_POLICIES)
+        if code := up.run(Namespace(stack=self.name, config_file=self._config_file, may_delete=(), pulumi=pulumi)):
+            raise Failure(f"`trellis up --stack {self.name}` failed with exit code {code}")
 
     def preview(self, *options: str) -> None:
         """Shows what `up` would do, the pending migrations by name, and what policies say of it."""
@@ -108,6 +112,9 @@ class Stack:
             reason = "" if show else f":\n{(done.stdout + done.stderr).strip()}"
             raise Failure(f"`{shlex.join(command)}` failed with exit code {done.returncode}{reason}")
         return done.stdout
+
+    def _is_made(self) -> bool:
+        return any((self.workspace.backend / ".pulumi" / "stacks").glob(f"*/{self.name}.json"))
 
     def _claim_port(self) -> None:
         try:
@@ -293,7 +300,9 @@ def _tell(stack: Stack, started: datetime) -> None:
 
 
 def _write_environment(stack: Stack) -> None:
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in stack.workspace.variables().items()]
+    # Pulumi's name for the stack that its commands are about.
+    variables = {**stack.workspace.variables(), "PULUMI_STACK": stack.name}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     # It holds the local cloud's token.
     files.replace(
         stack.workspace.folder / "env",

@@ -14,6 +14,9 @@ class Failure(OperationError):
     """A step that cannot go on. The text says what is wrong and what to do."""
 
 
+_running: list[tuple[str, float]] = []
+
+
 def _terminal() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
@@ -25,20 +28,29 @@ def bold(text: str) -> str:
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Announces a step, says every 15 seconds that it goes on, and ends with how long it took."""
+    """Announces a step, says every 15 seconds that it goes on, and ends with how long it took.
+
+    Steps may go on side by side.
+    """
     print(f"{title} ...", flush=True)
     started = time.monotonic()
     done = threading.Event()
+    own = (title, started)
+    _running.append(own)
 
     def report() -> None:
         while not done.wait(15):
-            print(f"{title} ... {time.monotonic() - started:.0f} s so far", flush=True)
+            # One line for all that go on, from the step that has gone on longest.
+            if _running[:1] == [own]:
+                now = time.monotonic()
+                print(", ".join(f"{name.strip()} ... {now - since:.0f} s" for name, since in _running), flush=True)
 
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
     try:
         yield
     finally:
+        _running.remove(own)
         done.set()
         reporter.join()
     print(f"{title}: {time.monotonic() - started:.1f} s", flush=True)

@@ -29,12 +29,6 @@ class Engine:
         options = ("--show-secrets",) if secrets else ()
         return dict(json.loads(self._run("stack", "export", *options))["deployment"])
 
-    def config(self, key: str) -> str | None:
-        """One value of the stack's config, or None."""
-        values = json.loads(self._run("config", "--json", *self._config_file))
-        value = values.get(key, {}).get("value")
-        return None if value is None else str(value)
-
     def set_config(self, key: str, value: str) -> None:
         """Writes one plain value into the stack's config file."""
         self._run("config", "set", key, value, *self._config_file)

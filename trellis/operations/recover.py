@@ -40,15 +40,14 @@ def recover(stack: str, config_file: Path | None) -> None:
     Raises OperationError, and leaves the state as it was, when a cloud cannot be asked or holds somebody else's thing.
     """
     engine = Engine(stack, config_file)
-    finish(engine, engine.state())
+    finish(Clouds(engine), engine.state())
 
 
-def finish(engine: Engine, state: Record) -> None:
+def finish(clouds: Clouds, state: Record) -> None:
     """The same for a state that is known already."""
     left = [op["resource"] for op in state.get("pending_operations") or [] if op["type"] == "creating"]
     # A run that was killed between the two steps of taking in.
     unread = [made["urn"] for made in state.get("resources") or [] if UNREAD in (made.get("initErrors") or ())]
-    clouds = Clouds(engine)
     found, foreign = _look_up(clouds, left, state)
     if foreign:
         forget = "`pulumi refresh --clear-pending-creates` forgets the open create. Nothing was changed."
@@ -58,12 +57,12 @@ def finish(engine: Engine, state: Record) -> None:
             _say(f"{_name(create)}: was not created; `pulumi up` creates it.")
     usable = _usable(clouds, left, found)
     if left:
-        engine.adopt(usable)
+        clouds.engine.adopt(usable)
     if urns := [*unread, *usable]:
-        engine.refresh(urns)
+        clouds.engine.refresh(urns)
 
 
-def take_in(engine: Engine, failed: Iterable[Record]) -> bool:
+def take_in(clouds: Clouds, failed: Iterable[Record]) -> bool:
     """Takes in what failed creates made after all; whether there was anything, so that another run gets further.
 
     failed: the steps of the run, as its events have them. Raises OperationError where somebody else's thing stood in
@@ -73,7 +72,7 @@ def take_in(engine: Engine, failed: Iterable[Record]) -> bool:
     if not steps:
         return False
     creates = [_resource(step["new"]) for step in steps]
-    clouds = Clouds(engine)
+    engine = clouds.engine
     found, foreign = _look_up(clouds, creates, engine.state())
     usable = _usable(clouds, creates, found)
     if usable:

@@ -4,6 +4,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,14 @@ ROUNDS = 10
 def run(options: Namespace) -> int:
     """The subcommand `up`; returns pulumi's exit code."""
     engine = Engine(options.stack, options.config_file)
-    state = engine.state(secrets=True)
-    finish(engine, state)
-    made, clouds = state.get("resources") or [], Clouds(engine)
+    clouds = Clouds(engine)
+    # Each is a program that the other one need not wait for.
+    with ThreadPoolExecutor() as threads:
+        config = threads.submit(lambda: clouds.config)
+        state = engine.state(secrets=True)
+    config.result()
+    finish(clouds, state)
+    made = state.get("resources") or []
     if changed := changed_logins(clouds, made):
         engine.refresh(changed)
     if any(map(_holds_data, made)) and clouds.config.get("trellis:environment") != "development":
@@ -36,16 +42,22 @@ def run(options: Namespace) -> int:
         if plan.code:
             return plan.code
         _refuse_loss(plan.planned, options.may_delete)
-    done = _deploy_whole(engine, options)
+    done = _deploy_whole(clouds, options)
     failed = [_name(step["urn"]) for step in done.failed if _is_new_cluster(step)]
     # Where there is data, another mode would leave it behind.
-    if done.code == 0 or not failed or engine.config("trellis:fallback") != SELF_HOSTED or any(map(_holds_data, made)):
+    if (
+        done.code == 0
+        or not failed
+        or clouds.config.get("trellis:fallback") != SELF_HOSTED
+        or any(map(_holds_data, made))
+    ):
         return done.code
-    return _fall_back(engine, options, failed)
+    return _fall_back(clouds, options, failed)
 
 
-def _fall_back(engine: Engine, options: Namespace, failed: Iterable[str]) -> int:
+def _fall_back(clouds: Clouds, options: Namespace, failed: Iterable[str]) -> int:
     """Deploys in the mode self-hosted from here on; an exit code of 0 where nobody has to be told of it."""
+    engine = clouds.engine
     # The state first: a later run with another mode is refused, whatever becomes of the file.
     engine.record_mode(SELF_HOSTED)
     engine.set_config("trellis:mode", SELF_HOSTED)
@@ -54,7 +66,7 @@ def _fall_back(engine: Engine, options: Namespace, failed: Iterable[str]) -> int
         "trellis:fallback is self-hosted, so the run goes on with a Droplet. "
         f"trellis:mode of the stack {options.stack} is self-hosted from now on."
     )
-    code = _deploy_whole(engine, options).code
+    code = _deploy_whole(clouds, options).code
     file = options.config_file or project() / f"Pulumi.{options.stack}.yaml"
     if not _has_to_be_committed(file):
         return code
@@ -77,7 +89,7 @@ def _has_to_be_committed(file: Path) -> bool:
     return listed.returncode == 0
 
 
-def _deploy_whole(engine: Engine, options: Namespace) -> Deployment:
+def _deploy_whole(clouds: Clouds, options: Namespace) -> Deployment:
     """Deploys, and goes on with what was made although its create failed: its answer was lost, now or earlier."""
     done = _up(options)
     if done.late:
@@ -85,7 +97,7 @@ def _deploy_whole(engine: Engine, options: Namespace) -> Deployment:
         tell("A second run tells whether all is done.")
         done = _up(options)
     for _ in range(ROUNDS):
-        if done.code == 0 or not take_in(engine, done.failed):
+        if done.code == 0 or not take_in(clouds, done.failed):
             break
         done = _up(options)
     return done
