@@ -26,7 +26,13 @@ class Doctl:
 
     def create(self, name: str, **more: Any) -> dict[str, Any]:
         """`doctl databases create NAME … --wait`: asks, then looks again and again until it is online."""
-        asked = {"name": name, "engine": "pg", "version": "17", "size": "db-s-1vcpu-1gb", "region": "nyc1"}
+        asked: dict[str, Any] = {
+            "name": name,
+            "engine": "pg",
+            "version": "17",
+            "size": "db-s-1vcpu-1gb",
+            "region": "nyc1",
+        }
         asked |= {"num_nodes": 1, "private_network_uuid": "", "project_id": "", "rules": None}
         made = self.cloud.post("/v2/databases", asked | more)["database"]
         assert made["connection"]["host"] and made["connection"]["port"], "it prints the URI of the first answer"
