@@ -57,7 +57,7 @@ class Collection(Generic[R]):
         for record in self.table(tables).values():
             if id in self.names(record) and not getattr(record, "deleting", False):
                 return record
-        raise NotFound(f"There is no {self.noun} with the id {id}.")
+        raise NotFound(f"The resource you were accessing could not be found. There is no {self.noun} with the id {id}.")
 
     def here(self, call: Call, tables: Tables) -> R:
         """The one the path names. Raises NotFound."""

@@ -141,3 +141,9 @@ def test_sizes_images_and_regions_fit_together(cloud: LocalCloud) -> None:
     image = cloud.get("/v2/images/debian-12-x64")["image"]
     assert cloud.get(f"/v2/images/{image['id']}")["image"] == image
     assert cloud.call("GET", "/v2/images/windows").status == 404
+
+
+def test_a_droplet_that_is_not_there_is_said_so_in_digitaloceans_words(cloud: LocalCloud) -> None:
+    answer = cloud.call("GET", "/v2/droplets/123")
+    assert (answer.status, answer.body["id"]) == (404, "not_found")
+    assert answer.message.startswith("The resource you were accessing could not be found.")
