@@ -18,7 +18,7 @@ def deploy(
 ) -> App:
     """The app with one more deployment, of `spec`. In `seconds` it is live, or carries the reason why it is not."""
     time = now()
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"id": str(uuid.uuid4()), "ends": clock.time() + seconds}
     try:
         environments = Resolver(app, spec, tables, vault, ca_certificate).environments()
         found["environments"] = {
@@ -27,7 +27,6 @@ def deploy(
         }
     except Unresolved as problem:
         found["failure"] = str(problem)
-    found |= {"id": str(uuid.uuid4()), "ends": clock.time() + seconds}
     deployments = Deployment(spec=spec, cause=cause, created_at=time, updated_at=time, **found), *app.deployments
     return app.model_copy(update={"spec": spec, "updated_at": time, "deployments": deployments[:_KEPT]})
 

@@ -32,7 +32,7 @@ def spare(cloud: LocalCloud) -> Iterator[dict[str, Any]]:
         ({"name": "under_score", "region": None}, 422, "hostname characters"),
         ({"vpc_uuid": "none"}, 422, "vpc_uuid none: there is no VPC"),
         ({"volumes": ["none"]}, 422, "no volume with the id none"),
-        ({"ssh_keys": [7]}, 422, "ssh_keys: There is no SSH key"),
+        ({"ssh_keys": [7]}, 422, "There is no SSH key"),
         ({"tags": ["a b"]}, 422, "tags:"),
         ({"user_data": "x" * 65537}, 422, "65536 bytes"),
         ({"backups": True}, 501, "with backups"),
