@@ -75,10 +75,8 @@ class Alerts(Ticker):
                 if cluster.id not in numbers:
                     meter = self._meters.setdefault(cluster.id, Meter(self._layout.cluster(cluster.id)))
                     numbers[cluster.id] = meter.machine(cluster)
-                title, value = (
-                    f"{policy.description or policy.type} of {cluster.name}",
-                    numbers[cluster.id][_MEASURES[policy.type]],
-                )
+                title = f"{policy.description or policy.type} of {cluster.name}"
+                value = numbers[cluster.id][_MEASURES[policy.type]]
                 key, above = (policy.uuid, cluster.id), policy.compare == "GreaterThan"
                 yield Watched(key, title, value, policy.value, above, policy.window, policy.alerts)
         self._meters = {id: meter for id, meter in self._meters.items() if id in numbers}

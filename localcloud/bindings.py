@@ -1,7 +1,7 @@
 """Bindable variables: what ${component.NAME} in an app's environment becomes when a deployment starts."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +16,6 @@ _MAX_DEPTH = 10
 """Variables may refer to others; more steps than this are a circle."""
 
 Environment = dict[str, str]
-Lookup = Callable[[str], str | None]
 
 
 class Unresolved(ValueError):

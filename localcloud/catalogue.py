@@ -38,7 +38,7 @@ class Region:
         return self.slug.rstrip("0123456789")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Plan:
     """A database plan: memory in GiB, disks in MiB."""
 
@@ -70,48 +70,28 @@ class Plan:
 
 
 REGIONS = {
-    region.slug: region
-    for region in (
-        Region(slug="nyc1", name="New York 1"),
-        Region(slug="nyc2", name="New York 2"),
-        Region(slug="nyc3", name="New York 3"),
-        Region(slug="sfo2", name="San Francisco 2"),
-        Region(slug="sfo3", name="San Francisco 3"),
-        Region(slug="ams3", name="Amsterdam 3"),
-        Region(slug="sgp1", name="Singapore 1"),
-        Region(slug="lon1", name="London 1"),
-        Region(slug="fra1", name="Frankfurt 1"),
-        Region(slug="tor1", name="Toronto 1"),
-        Region(slug="blr1", name="Bangalore 1"),
-        Region(slug="syd1", name="Sydney 1"),
-        Region(slug="atl1", name="Atlanta 1"),
+    slug: Region(slug=slug, name=name)
+    for slug, _, name in (
+        entry.strip().partition(" ")
+        for entry in """
+nyc1 New York 1; nyc2 New York 2; nyc3 New York 3; sfo2 San Francisco 2; sfo3 San Francisco 3; ams3 Amsterdam 3
+sgp1 Singapore 1; lon1 London 1; fra1 Frankfurt 1; tor1 Toronto 1; blr1 Bangalore 1; syd1 Sydney 1; atl1 Atlanta 1
+""".strip()
+        .replace("\n", ";")
+        .split(";")
     )
 }
 
 
-def _plan(slug: str, vcpus: int, memory_gib: int, storage_gib: int, max_storage_gib: int) -> Plan:
-    return Plan(
-        slug=slug,
-        vcpus=vcpus,
-        memory_gib=memory_gib,
-        storage_mib=storage_gib * MIB_PER_GIB,
-        max_storage_mib=max_storage_gib * MIB_PER_GIB,
-    )
-
-
+_PLANS = """
+db-s-1vcpu-1gb 1 1 10 30; db-s-1vcpu-2gb 1 2 30 60; db-s-2vcpu-4gb 2 4 60 120; db-s-4vcpu-8gb 4 8 140 560
+db-s-6vcpu-16gb 6 16 290 1160; db-s-8vcpu-32gb 8 32 580 2320; gd-2vcpu-8gb 2 8 30 260; gd-4vcpu-16gb 4 16 60 520
+gd-8vcpu-32gb 8 32 130 1040
+"""
+"""Slug, vCPUs, and in GiB memory, base disk and largest disk."""
 PLANS = {
-    plan.slug: plan
-    for plan in (
-        _plan("db-s-1vcpu-1gb", 1, 1, 10, 30),
-        _plan("db-s-1vcpu-2gb", 1, 2, 30, 60),
-        _plan("db-s-2vcpu-4gb", 2, 4, 60, 120),
-        _plan("db-s-4vcpu-8gb", 4, 8, 140, 560),
-        _plan("db-s-6vcpu-16gb", 6, 16, 290, 1160),
-        _plan("db-s-8vcpu-32gb", 8, 32, 580, 2320),
-        _plan("gd-2vcpu-8gb", 2, 8, 30, 260),
-        _plan("gd-4vcpu-16gb", 4, 16, 60, 520),
-        _plan("gd-8vcpu-32gb", 8, 32, 130, 1040),
-    )
+    slug: Plan(slug, int(vcpus), int(memory), int(disk) * MIB_PER_GIB, int(largest) * MIB_PER_GIB)
+    for slug, vcpus, memory, disk, largest in map(str.split, _PLANS.strip().replace("\n", ";").split(";"))
 }
 
 POSTGRESQL_VERSIONS = {
@@ -140,7 +120,7 @@ VALKEY_VERSIONS: Mapping[str, str | None] = {"8": None}
 """Majors DigitalOcean offers, with their end of life, which is not announced."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class EngineType:
     """An engine that runs here. versions: majors on offer with their end of life. plans: what it runs on."""
 
@@ -152,28 +132,20 @@ class EngineType:
     plans: Mapping[str, Plan]
 
 
+_ADVANCED = {major: POSTGRESQL_VERSIONS[major] for major in ("16", "17", "18")}
 RUNNING = {
     engine.slug: engine
     for engine in (
+        EngineType("pg", "PostgreSQL", "doadmin", POSTGRESQL_VERSIONS, "17", PLANS),
         EngineType(
-            slug="pg",
-            title="PostgreSQL",
-            admin="doadmin",
-            versions=POSTGRESQL_VERSIONS,
-            default_version="17",
-            plans=PLANS,
+            "advanced_pg",
+            "PostgreSQL Advanced",
+            "doadmin",
+            _ADVANCED,
+            "18",
+            {slug: PLANS[slug] for slug in ADVANCED_PLANS},
         ),
-        EngineType(
-            slug="advanced_pg",
-            title="PostgreSQL Advanced",
-            admin="doadmin",
-            versions={major: POSTGRESQL_VERSIONS[major] for major in ("16", "17", "18")},
-            default_version="18",
-            plans={slug: PLANS[slug] for slug in ADVANCED_PLANS},
-        ),
-        EngineType(
-            slug="valkey", title="Valkey", admin="default", versions=VALKEY_VERSIONS, default_version="8", plans=PLANS
-        ),
+        EngineType("valkey", "Valkey", "default", VALKEY_VERSIONS, "8", PLANS),
     )
 }
 

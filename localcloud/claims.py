@@ -47,12 +47,10 @@ def listener(options: Options) -> Iterator[socket.socket]:
 
 def is_free(file: IO[str]) -> bool:
     """Whether no process serves the folder this lock file is in. Holds the lock for the moment of looking."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    fcntl.flock(file, fcntl.LOCK_UN)
-    return True
+    free = _locked(file, fcntl.LOCK_SH)
+    if free:
+        fcntl.flock(file, fcntl.LOCK_UN)
+    return free
 
 
 @contextmanager
@@ -62,7 +60,7 @@ def sole_process(options: Options) -> Iterator[None]:
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
         # Another process may just be looking who holds it.
-        if not until(lambda: _locked(file), _PATIENCE):
+        if not until(lambda: _locked(file, fcntl.LOCK_EX), _PATIENCE):
             raise AlreadyServed(f"{options.state} is served by another process (see {lock}).")
         file.truncate()
         json.dump({"pid": os.getpid(), "port": options.port}, file)
@@ -71,9 +69,9 @@ def sole_process(options: Options) -> Iterator[None]:
         file.truncate(0)
 
 
-def _locked(file: IO[str]) -> bool:
+def _locked(file: IO[str], how: int) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

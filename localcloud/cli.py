@@ -35,18 +35,8 @@ _SHARED: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
     ("--postgresql", Path, "DIR", f"folder of servers, such as DIR/17/bin/postgres ({options.POSTGRESQL_VARIABLE})"),
     ("--pgbouncer", Path, "PATH", f"the PgBouncer program ({options.PGBOUNCER_VARIABLE})"),
     ("--valkey", Path, "PATH", f"valkey-server, or a redis-server ({options.VALKEY_VARIABLE}; the one on PATH)"),
-    (
-        "--droplet-images",
-        Path,
-        "DIR",
-        f"folder of images, such as DIR/debian-12-x64 ({options.DROPLET_IMAGES_VARIABLE})",
-    ),
-    (
-        "--pace",
-        str,
-        "FACTOR",
-        f"1: all takes as long as at DigitalOcean, 0: no longer than it must ({options.PACE_VARIABLE})",
-    ),
+    ("--droplet-images", Path, "DIR", f"images, such as DIR/debian-12-x64 ({options.DROPLET_IMAGES_VARIABLE})"),
+    ("--pace", str, "FACTOR", f"1: as slow as DigitalOcean, 0: as fast as can be ({options.PACE_VARIABLE})"),
 )
 """Options of every command: name, type, placeholder, help."""
 
@@ -58,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             parsed = parser().parse_args(arguments)
+            parsed.state = options.state_folder(parsed.state)
             status: int = parsed.run(parsed)
         finally:
             sys.stdout.flush()
@@ -75,8 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _start(arguments: argparse.Namespace) -> int:
-    state = options.state_folder(arguments.state)
-    asked = options.port_number(arguments.port)
+    state, asked = arguments.state, options.port_number(arguments.port)
     running = daemon.find(state)
     if running is not None:
         if asked is not None and asked != running.port:
@@ -96,7 +86,7 @@ def _start(arguments: argparse.Namespace) -> int:
 
 
 def _stop(arguments: argparse.Namespace) -> int:
-    state = options.state_folder(arguments.state)
+    state = arguments.state
     running = daemon.find(state)
     if running is None:
         print(f"No local cloud is running for {state}.")
@@ -107,7 +97,7 @@ def _stop(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    state = options.state_folder(arguments.state)
+    state = arguments.state
     running = daemon.find(state)
     if running is None:
         print(json.dumps({"running": False}) if arguments.json else f"No local cloud is running for {state}.")
@@ -123,7 +113,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _reset(arguments: argparse.Namespace) -> int:
-    state = options.state_folder(arguments.state)
+    state = arguments.state
     if not state.exists():
         print(f"{state} does not exist; there is nothing to delete.")
         return 0
@@ -152,7 +142,7 @@ def _reset(arguments: argparse.Namespace) -> int:
 
 
 def _logs(arguments: argparse.Namespace) -> int:
-    layout = Layout(state=options.state_folder(arguments.state))
+    layout = Layout(state=arguments.state)
     files = {"api": layout.log, "journal": layout.journal} | _logs_of(layout)
     if arguments.what not in files:
         raise OptionError(f"{arguments.what}: there is no such log. There are: {', '.join(files)}.")
@@ -186,7 +176,7 @@ def _logs_of(layout: Layout) -> dict[str, Path]:
 
 
 def _enter(arguments: argparse.Namespace) -> int:
-    layout = Layout(state=options.state_folder(arguments.state))
+    layout = Layout(state=arguments.state)
     droplets = State(layout.records).read().droplets.values()
     found = [item for item in droplets if arguments.droplet in (item.name, str(item.id))]
     if not found:
@@ -200,7 +190,7 @@ def _enter(arguments: argparse.Namespace) -> int:
 
 
 def _env(arguments: argparse.Namespace) -> int:
-    layout = Layout(state=options.state_folder(arguments.state))
+    layout = Layout(state=arguments.state)
     tables = State(layout.records).read()
     app = next((app for app in tables.apps.values() if app.name == arguments.app), None)
     if app is None:
@@ -218,7 +208,7 @@ def _env(arguments: argparse.Namespace) -> int:
 
 
 def _mail(arguments: argparse.Namespace) -> int:
-    letters = files.json_lines(Layout(state=options.state_folder(arguments.state)).mail)
+    letters = files.json_lines(Layout(state=arguments.state).mail)
     if arguments.json:
         print(json.dumps(letters, indent=2))
     for letter in () if arguments.json else letters:
@@ -236,7 +226,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _options(arguments: argparse.Namespace) -> Options:
     return Options(
-        state=options.state_folder(arguments.state),
+        state=arguments.state,
         port=options.port_number(arguments.port) or options.DEFAULT_PORT,
         postgresql=options.program("--postgresql", options.POSTGRESQL_VARIABLE, arguments.postgresql),
         pgbouncer=options.program("--pgbouncer", options.PGBOUNCER_VARIABLE, arguments.pgbouncer),
@@ -287,11 +277,8 @@ def parser() -> argparse.ArgumentParser:
     add("reset", _reset, "stop everything and delete all data").add_argument(
         "--yes", action="store_true", help="do not ask"
     )
-    logs = add(
-        "logs",
-        _logs,
-        "show a log: api, journal, CLUSTER/postgresql, CLUSTER/pgbouncer, CLUSTER/valkey or DROPLET/cloud-init",
-    )
+    text = "show a log: api, journal, CLUSTER/postgresql, CLUSTER/pgbouncer, CLUSTER/valkey or DROPLET/cloud-init"
+    logs = add("logs", _logs, text)
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
     logs.add_argument("what", nargs="?", default="api", metavar="LOG", help="which log (api)")
     enter = add("enter", _enter, "run a command in a Droplet, a shell when none is given; stands in for SSH")

@@ -68,6 +68,11 @@ class Cloud:
         cloud._furnish()
         return cloud
 
+    def follow_droplets(self) -> None:
+        """Has servers and machines go by the Droplets, their tags and firewalls as they are now."""
+        self.fleet.follow_droplets()
+        self.droplets.follow_firewalls()
+
     def _furnish(self) -> None:
         with self.state.transaction() as tables:
             if not tables.projects:

@@ -1,5 +1,6 @@
 """Records of Droplets and of what belongs to them."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from localcloud.records import Record, Resource
@@ -38,6 +39,13 @@ class Droplet(Record):
         return tuple(filter(None, (self.public_address, self.private_address)))
 
 
+def addresses_of(droplets: Iterable[Droplet], ids: Iterable[str], tags: Iterable[str]) -> list[str]:
+    """Of the Droplets that are named, or that have one of the tags."""
+    named, tagged = set(ids), set(tags)
+    found = [item for item in droplets if str(item.id) in named or not tagged.isdisjoint(item.tags)]
+    return [address for item in found for address in item.addresses]
+
+
 class Volume(Resource):
     """A disk of its own life. `droplet_id` is None while it is attached to no Droplet."""
 
@@ -55,7 +63,7 @@ class Volume(Resource):
 
 
 class Firewall(Record):
-    """Rules for Droplets, named or by tag. Stored: no packet is held up."""
+    """Rules for Droplets, named or by tag."""
 
     id: str
     name: str

@@ -18,20 +18,17 @@ def deploy(
 ) -> App:
     """The app with one more deployment, of `spec`. In `seconds` it is live, or carries the reason why it is not."""
     time = now()
-    deployment = Deployment(id=str(uuid.uuid4()), spec=spec, cause=cause, created_at=time, updated_at=time)
-    deployment = deployment.model_copy(update={"ends": clock.time() + seconds})
+    found: dict[str, Any] = {"id": str(uuid.uuid4()), "ends": clock.time() + seconds}
     try:
         environments = Resolver(app, spec, tables, vault, ca_certificate).environments()
-        sealed = {
+        found["environments"] = {
             component: {key: vault.seal(value) for key, value in environment.items()}
             for component, environment in environments.items()
         }
-        deployment = deployment.model_copy(update={"environments": sealed})
     except Unresolved as problem:
-        deployment = deployment.model_copy(update={"failure": str(problem)})
-    return app.model_copy(
-        update={"spec": spec, "updated_at": time, "deployments": (deployment, *app.deployments)[:_KEPT]}
-    )
+        found["failure"] = str(problem)
+    deployments = Deployment(spec=spec, cause=cause, created_at=time, updated_at=time, **found), *app.deployments
+    return app.model_copy(update={"spec": spec, "updated_at": time, "deployments": deployments[:_KEPT]})
 
 
 def environment(app: App, component: str, vault: Vault) -> dict[str, str]:

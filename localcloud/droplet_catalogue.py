@@ -16,7 +16,7 @@ MAX_VOLUMES = 15
 MAX_VOLUME_GIB = 16384
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Size:
     """A plan of Droplets: memory in MiB, disk in GiB, transfer in TiB a month, price in US dollars a month."""
 
@@ -33,17 +33,13 @@ class Size:
         return round(self.price_monthly / _HOURS_A_MONTH, 5)
 
 
+_PLANS = """
+s-1vcpu-512mb-10gb 1 512 10 0.5 4; s-1vcpu-1gb 1 1024 25 1 6; s-1vcpu-2gb 1 2048 50 2 12; s-2vcpu-2gb 2 2048 60 3 18
+s-2vcpu-4gb 2 4096 80 4 24; s-4vcpu-8gb 4 8192 160 5 48; s-8vcpu-16gb 8 16384 320 6 96
+"""
 SIZES = {
-    size.slug: size
-    for size in (
-        Size(slug="s-1vcpu-512mb-10gb", vcpus=1, memory=512, disk=10, transfer=0.5, price_monthly=4),
-        Size(slug="s-1vcpu-1gb", vcpus=1, memory=1024, disk=25, transfer=1, price_monthly=6),
-        Size(slug="s-1vcpu-2gb", vcpus=1, memory=2048, disk=50, transfer=2, price_monthly=12),
-        Size(slug="s-2vcpu-2gb", vcpus=2, memory=2048, disk=60, transfer=3, price_monthly=18),
-        Size(slug="s-2vcpu-4gb", vcpus=2, memory=4096, disk=80, transfer=4, price_monthly=24),
-        Size(slug="s-4vcpu-8gb", vcpus=4, memory=8192, disk=160, transfer=5, price_monthly=48),
-        Size(slug="s-8vcpu-16gb", vcpus=8, memory=16384, disk=320, transfer=6, price_monthly=96),
-    )
+    slug: Size(slug, int(vcpus), int(memory), int(disk), float(transfer), float(price))
+    for slug, vcpus, memory, disk, transfer, price in map(str.split, _PLANS.strip().replace("\n", ";").split(";"))
 }
 
 

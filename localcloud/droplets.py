@@ -1,10 +1,12 @@
 """Keeps the machines in step with the records of Droplets."""
 
 import logging
+import threading
 from typing import Any
 
 from localcloud import machines
 from localcloud.compute import Action, Droplet
+from localcloud.firewalls import walls
 from localcloud.jobs import Jobs
 from localcloud.options import Layout
 from localcloud.records import now
@@ -21,6 +23,7 @@ class Droplets:
         self._state = state
         self.host = host
         self._jobs = Jobs("droplets")
+        self._following = threading.Lock()
         # Keeps others from changing a Droplet's machine and volumes, by its id.
         self.guard = self._jobs.guard
         self.busy = self._jobs.busy
@@ -55,6 +58,15 @@ class Droplets:
         for droplet in tables.droplets.values():
             self.settle(droplet.id)
 
+    def follow_firewalls(self) -> None:
+        """Has every machine keep to the firewalls as they are now."""
+        # Whoever comes last reads last.
+        with self._following:
+            tables = self._state.read()
+            for droplet in tables.droplets.values():
+                if machines.Machine.exists(self._layout.machine(droplet.id)):
+                    self.machine(droplet.id).keep_to(walls(tables, droplet))
+
     def settle(self, id: int) -> None:
         """Switches one Droplet on or off, as its record says, on a worker thread."""
         self._jobs.submit(self._settle, id)
@@ -62,7 +74,7 @@ class Droplets:
     def stop_all(self) -> None:
         """Waits for the jobs under way, then switches all machines off. Their records stay: they shall run again."""
         # Read when the last job has written.
-        self._jobs.end(self._try_to_stop, lambda: self._state.read().droplets.values())  # noqa: PLW0108
+        self._jobs.end(self._switch_off, lambda: self._state.read().droplets.values())  # noqa: PLW0108
 
     def destroy(self, droplet: Droplet) -> None:
         """Ends the machine, removes its files and its record. Its volumes stay, attached to nothing."""
@@ -87,7 +99,9 @@ class Droplets:
                 return
             try:
                 if droplet.on:
-                    self.machine(id).start(self._volumes(id))
+                    self.machine(id).start(self._volumes(id), walls(self._state.read(), droplet))
+                    # They may have changed meanwhile; and a machine that ran already has those of before.
+                    self.follow_firewalls()
                 else:
                     self._switch_off(droplet)
             except Exception as problem:
@@ -108,12 +122,6 @@ class Droplets:
             self.machine(droplet.id).stop()
         for volume in self._volumes(droplet.id):
             volume.detach()
-
-    def _try_to_stop(self, droplet: Droplet) -> None:
-        try:
-            self._switch_off(droplet)
-        except machines.MachineError:
-            _log.exception("Droplet %s: could not be stopped", droplet.name)
 
     def _volumes(self, id: int) -> list[machines.Volume]:
         attached = [record for record in self._state.read().volumes.values() if record.droplet_id == id]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud import catalogue, postgresql, servers
-from localcloud.compute import Droplet
+from localcloud.compute import Droplet, addresses_of
 from localcloud.records import Cluster, Rule
 from localcloud.valkey import server_settings
 
@@ -27,11 +27,7 @@ def trusted_sources(rules: Sequence[Rule], droplets: Iterable[Droplet]) -> tuple
 def _addresses(rule: Rule, droplets: Sequence[Droplet]) -> Sequence[str]:
     if rule.type == "ip_addr":
         return (rule.value,)
-    named = {
-        "droplet": [droplet for droplet in droplets if str(droplet.id) == rule.value],
-        "tag": [droplet for droplet in droplets if rule.value in droplet.tags],
-    }
-    return [address for droplet in named.get(rule.type, ()) for address in droplet.addresses]
+    return addresses_of(droplets, *([rule.value] if rule.type == kind else [] for kind in ("droplet", "tag")))
 
 
 def load(

@@ -97,10 +97,11 @@ class Fleet:
         """Waits for the jobs under way, then stops all servers."""
         self._watch.stop(wait=True)
         self._delays.end()
-        self._jobs.end(self._stop, self._clusters.items)
+        # Read when the last job has ended.
+        self._jobs.end(lambda running: running.stop(), lambda: self._clusters.values())  # noqa: PLW0108
 
     def destroy_cluster(self, cluster: Cluster) -> None:
-        """Stops the cluster's servers, its replicas' too, and removes their files."""
+        """Stops the cluster's servers, its replicas' too, and removes their files and records."""
         with self.guard(cluster.id):
             folder = self._layout.cluster(cluster.id)
             running = self._clusters.pop(cluster.id, None) or load(cluster, folder, self.tools, self.authority)
@@ -108,13 +109,19 @@ class Fleet:
                 running.destroy()
             else:
                 servers.Cluster.discard(folder)
+            with self._state.transaction() as tables:
+                tables.clusters.pop(cluster.id, None)
+                for replica in [item for item in tables.replicas.values() if item.cluster_id == cluster.id]:
+                    del tables.replicas[replica.id]
 
     def destroy_replica(self, replica: Replica) -> None:
-        """Stops the replica's server and removes its files."""
+        """Stops the replica's server and removes its files and its record."""
         with self.guard(replica.cluster_id):
             cluster = self._clusters.get(replica.cluster_id)
             if isinstance(cluster, servers.Cluster) and replica.name in cluster.replicas:
                 cluster.replicas[replica.name].destroy()
+            with self._state.transaction() as tables:
+                tables.replicas.pop(replica.id, None)
 
     def _has_fallen(self, cluster_id: str, running: Running) -> bool:
         """Whether a server of the cluster has ended. If so, its record says it from now on."""
@@ -133,22 +140,15 @@ class Fleet:
                 if (tries := self._backoff.fell(cluster_id)) >= LOOP:
                     told += f" {tries + 1} times in succession. It is tried again within {LONGEST_WAIT:.0f} seconds."
                 _log.warning("%s: %s", item.name, told)
-                self._change(item, status="restarting", failure=told if tries >= LOOP else "")
+                self.change(item, status="restarting", failure=told if tries >= LOOP else "")
         return any(ended for _, ended in parts)
 
-    def _change(self, item: Cluster | Replica, **changes: Any) -> None:
+    def change(self, item: Cluster | Replica, **changes: Any) -> None:
         """Changes fields of a record, unless it is gone."""
         with self._state.transaction() as tables:
             table: dict[str, Any] = tables.clusters if isinstance(item, Cluster) else tables.replicas
             if item.id in table:
                 table[item.id] = table[item.id].model_copy(update=changes)
-
-    def _stop(self, item: tuple[str, Running]) -> None:
-        cluster_id, cluster = item
-        try:
-            cluster.stop()
-        except servers.ServerError:
-            _log.exception("cluster %s: could not be stopped", cluster_id)
 
     def _settle(self, cluster_id: str) -> None:
         with self.guard(cluster_id):
@@ -156,7 +156,7 @@ class Fleet:
             if record is None:
                 return
             if record.deleting:
-                self._finish_deletion(record)
+                self.destroy_cluster(record)
                 return
             try:
                 running = self._clusters.get(cluster_id)
@@ -172,12 +172,13 @@ class Fleet:
                     self._upgrade_and_empower(record, running)
                 changes = filled(record, running)
             except Exception as problem:
-                self._fail_cluster(record, problem)
+                _log.exception("cluster %s", record.name)
+                self.change(record, failure=str(problem))
                 return
             if self._delays.hold(cluster_id, record.id, record.status):
-                self._change(record, **changes)
+                self.change(record, **changes)
                 return
-            self._change(record, status="online", failure="", **changes)
+            self.change(record, status="online", failure="", **changes)
             _log.info("cluster %s: online on port %s", record.name, running.state.port)
             if isinstance(running, servers.Cluster):
                 for replica in self._state.read().replicas.values():
@@ -206,10 +207,7 @@ class Fleet:
         plan = catalogue.PLANS[record.size]
         try:
             if record.deleting:
-                if record.name in cluster.replicas:
-                    cluster.replicas[record.name].destroy()
-                with self._state.transaction() as tables:
-                    tables.replicas.pop(record.id, None)
+                self.destroy_replica(record)
                 return
             running = cluster.replicas.get(record.name) or cluster.create_replica(
                 record.name, self._layout.replica(record.id), plan.max_connections, record.port
@@ -223,21 +221,10 @@ class Fleet:
                 running.set_trusted_sources(wanted)
         except Exception as problem:
             _log.exception("replica %s of cluster %s", record.name, record.cluster_id)
-            self._change(record, failure=str(problem))
+            self.change(record, failure=str(problem))
             return
         if not self._delays.hold(record.cluster_id, record.id, record.status):
-            self._change(record, status="online", failure="")
-
-    def _finish_deletion(self, record: Cluster) -> None:
-        self.destroy_cluster(record)
-        with self._state.transaction() as tables:
-            tables.clusters.pop(record.id, None)
-            for replica in [item for item in tables.replicas.values() if item.cluster_id == record.id]:
-                del tables.replicas[replica.id]
-
-    def _fail_cluster(self, record: Cluster, problem: Exception) -> None:
-        _log.error("cluster %s: %s", record.name, problem, exc_info=problem)
-        self._change(record, failure=str(problem))
+            self.change(record, status="online", failure="")
 
 
 def _names_droplets(item: Cluster | Replica) -> bool:

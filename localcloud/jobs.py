@@ -1,10 +1,15 @@
 """Slow work on worker threads, one job at a time for each thing that it changes."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
+
+from localcloud.servers import ServerError
+
+_log = logging.getLogger("localcloud.jobs")
 
 _WORKERS = 4
 
@@ -53,10 +58,17 @@ class Jobs:
             return len(self._open)
 
     def end(self, stop: Callable[[Item], None], items: Callable[[], Iterable[Item]]) -> None:
-        """Waits for the jobs under way, drops the others, then stops what there is by then."""
+        """Waits for the jobs under way, drops the others, then stops what there is by then, as far as that goes."""
+
+        def try_to_stop(item: Item) -> None:
+            try:
+                stop(item)
+            except ServerError as problem:
+                _log.error("could not be stopped: %s", problem)
+
         self._workers.shutdown(wait=True, cancel_futures=True)
         with ThreadPoolExecutor(_WORKERS) as stoppers:
-            list(stoppers.map(stop, list(items())))
+            list(stoppers.map(try_to_stop, list(items())))
 
     def _forget(self, job: Future[None]) -> None:
         with self._lock:

@@ -53,24 +53,24 @@ def serve(options: Options) -> None:
             cloud.droplets.settle_all()
             cloud.fleet.settle_all()
             cloud.fleet.supervise()
-            backups = BackupSchedule(cloud.fleet, cloud.state)
-            backups.start()
             try:
                 secure = await over_tls(options.port + _TLS_OFFSET)
             except (OSError, OverflowError):
                 secure = await over_tls(0)
             cloud.addresses["tls"] = f"https://{HOST}:{secure.sockets[0].getsockname()[1]}"
             metrics = asyncio.create_task(answering.listen(over_tls))
-            sinks = LogSinks(cloud.layout, cloud.state)
-            sinks.start()
-            alerts = Alerts(cloud.layout, cloud.state, options.pace or 1.0)
-            alerts.start()
+            tickers = (
+                BackupSchedule(cloud.fleet, cloud.state),
+                LogSinks(cloud.layout, cloud.state),
+                Alerts(cloud.layout, cloud.state, options.pace or 1.0),
+            )
+            for ticker in tickers:
+                ticker.start()
             sweeper = asyncio.create_task(cloud.spaces.sweep_for_ever())
             yield
             sweeper.cancel()
-            backups.stop()
-            sinks.stop()
-            alerts.stop()
+            for ticker in tickers:
+                ticker.stop()
             metrics.cancel()
             secure.close()
             _log.info("stopping all servers")

@@ -9,31 +9,30 @@ from localcloud.records import Cluster
 EVICTION_POLICIES = ("noeviction", "allkeys_lru", "allkeys_random", "volatile_lru", "volatile_random", "volatile_ttl")
 """In the words of /eviction_policy; the server's, and those of the official provider for /config, have dashes."""
 
+_TABLE = """
+valkey_active_expire_effort 1 10 1 active-expire-effort; valkey_io_threads 1 32 1 io-threads
+valkey_lfu_decay_time 1 120 1 lfu-decay-time; valkey_lfu_log_factor 0 100 1 lfu-log-factor
+valkey_number_of_databases 1 128 16 databases; valkey_timeout 0 31536000 300 timeout
+valkey_pubsub_client_output_buffer_limit 32 512 64 -
+"""
+"""Name, smallest, largest, what a cluster has that was never configured, the server's name for it. Source:
+DigitalOcean's OpenAPI document, its defaults or else its examples."""
+_NUMBERS = [entry.split() for entry in _TABLE.strip().replace("\n", ";").split(";")]
+
+BOUNDS: Mapping[str, tuple[float, float]] = {name: (int(low), int(high)) for name, low, high, *_ in _NUMBERS}
+
 DEFAULTS: Mapping[str, Any] = {
+    **{name: int(usual) for name, _, _, usual, _ in _NUMBERS},
     "frequent_snapshots": True,
     "valkey_acl_channels_default": "allchannels",
-    "valkey_active_expire_effort": 1,
-    "valkey_io_threads": 1,
-    "valkey_lfu_decay_time": 1,
-    "valkey_lfu_log_factor": 10,
     "valkey_notify_keyspace_events": "",
-    "valkey_number_of_databases": 16,
     "valkey_persistence": "rdb",
-    "valkey_pubsub_client_output_buffer_limit": 64,
     "valkey_ssl": True,
-    "valkey_timeout": 300,
 }
-"""What a cluster has that was never configured. From DigitalOcean's OpenAPI document, defaults or else examples."""
 
-_DIRECTIVES = {
+_DIRECTIVES = {name: directive for name, *_, directive in _NUMBERS if directive != "-"} | {
     "valkey_acl_channels_default": "acl-pubsub-default",
-    "valkey_active_expire_effort": "active-expire-effort",
-    "valkey_io_threads": "io-threads",
-    "valkey_lfu_decay_time": "lfu-decay-time",
-    "valkey_lfu_log_factor": "lfu-log-factor",
     "valkey_notify_keyspace_events": "notify-keyspace-events",
-    "valkey_number_of_databases": "databases",
-    "valkey_timeout": "timeout",
 }
 """Settings whose value the server takes as it is. `valkey_ssl` is not among them: there is TLS only."""
 

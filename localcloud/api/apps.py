@@ -20,17 +20,9 @@ _SECONDS_A_MONTH = 30 * 24 * 3600
 _SUFFIX = string.ascii_lowercase + string.digits
 
 
-class _Create(Body):
+class _Asked(Body):
     spec: dict[str, Any]
     project_id: str | None = None
-
-
-class _Update(Body):
-    spec: dict[str, Any]
-
-
-class _Propose(Body):
-    spec: dict[str, Any]
     app_id: str = ""
 
 
@@ -40,7 +32,7 @@ class _Destinations(Body):
 
 
 def _create(call: Call) -> Reply:
-    body = call.read(_Create)
+    body = call.read(_Asked)
     with call.cloud.state.transaction() as tables:
         spec = _accepted(call, tables, body.spec, None)
         app = App(
@@ -56,7 +48,7 @@ def _create(call: Call) -> Reply:
 
 
 def _update(call: Call) -> Reply:
-    body = call.read(_Update)
+    body = call.read(_Asked)
     with call.cloud.state.transaction() as tables:
         app = _APPS.here(call, tables)
         app = _rolled_out(call, tables, app, _accepted(call, tables, body.spec, app), "app spec updated")
@@ -259,7 +251,7 @@ def _size(call: Call) -> Reply:
 
 
 def _propose(call: Call) -> Reply:
-    body = call.read(_Propose)
+    body = call.read(_Asked)
     tables = call.cloud.state.read()
     current = _APPS.find(tables, body.app_id) if body.app_id else None
     spec = _checked(call, tables, body.spec)
@@ -288,6 +280,8 @@ ENDPOINTS: Routes = {
     "/v2/apps/{id}/deployments/{deployment_id}": {"GET": _deployment},
     "/v2/apps/{id}/restart": {"POST": _redeploy},
     "/v2/apps/propose": {"POST": _propose},
+    # No app's id.
+    "/v2/apps/tiers": {},
     "/v2/apps/regions": {"GET": _regions},
     "/v2/apps/tiers/instance_sizes": {"GET": _sizes},
     "/v2/apps/tiers/instance_sizes/{slug}": {"GET": _size},

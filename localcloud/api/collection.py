@@ -29,7 +29,7 @@ class Collection(Generic[R]):
     make: the record a body asks for, in place of one there is or as a new one; raises ApiError. names: what a record
     is found by, its key in the table first. among: which records are meant, where a path names an owner; raises
     NotFound. filters: what can be asked for in a list's query, with the values a record has for it.
-    let_go: before one is deleted; raises ApiError where it must stay.
+    let_go: before one is deleted; raises ApiError where it must stay. changed: after one was made, changed or deleted.
     """
 
     path: str
@@ -46,6 +46,7 @@ class Collection(Generic[R]):
     among: Callable[[Call, Tables], Callable[[R], bool]] = lambda _call, _tables: lambda _record: True
     filters: Mapping[str, Callable[[R], Iterable[str]]] = field(default_factory=dict)
     let_go: Callable[[Call, Tables, R], None] = lambda _call, _tables, _record: None
+    changed: Callable[[Call], None] = lambda _call: None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "roots", self.roots or f"{self.root}s")
@@ -56,7 +57,7 @@ class Collection(Generic[R]):
         for record in self.table(tables).values():
             if id in self.names(record) and not getattr(record, "deleting", False):
                 return record
-        raise NotFound(f"There is no {self.noun} with the id {id}.")
+        raise NotFound(f"The resource you were accessing could not be found. There is no {self.noun} with the id {id}.")
 
     def here(self, call: Call, tables: Tables) -> R:
         """The one the path names. Raises NotFound."""
@@ -88,7 +89,9 @@ class Collection(Generic[R]):
 
     def _made(self, call: Call, old: Callable[[Call, Tables], R] | None, status: int) -> Reply:
         with call.cloud.state.transaction() as tables:
-            return self.reply(call, self.put(tables, self.make(call, tables, old and old(call, tables))), status)
+            record = self.put(tables, self.make(call, tables, old and old(call, tables)))
+        self.changed(call)
+        return self.reply(call, record, status)
 
     def list(self, call: Call, order: Callable[[R], str] | None = None, *, reverse: bool = False) -> Reply:
         """The page the query asks for, oldest first unless `order` says otherwise."""
@@ -114,4 +117,5 @@ class Collection(Generic[R]):
             record = self.here(call, tables)
             self.let_go(call, tables, record)
             del self.table(tables)[self.names(record)[0]]
+        self.changed(call)
         return self.deleted

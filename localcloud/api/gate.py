@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -39,7 +39,7 @@ class Gate:
         started = time.monotonic()
         method, path = scope["method"], scope["path"]
         headers = Headers(scope=scope)
-        body = await _read(receive)
+        body = await Request(scope, receive).body()
         fault = None if path.startswith(_OPEN_PATHS) else self._cloud.faults.take(method, path)
         collected = _Collector()
         limits = self._limits(path)
@@ -55,7 +55,7 @@ class Gate:
                 await asyncio.sleep(fault.seconds)
             scope["localcloud.body"] = body
             scope["localcloud.fault"] = fault.kind if fault is not None else ""
-            await self._app(scope, _replay(body), collected)
+            await self._app(scope, receive, collected)
         if not path.startswith(_OPEN_PATHS):
             query, kind = scope["query_string"].decode("latin-1"), fault.kind if fault is not None else ""
             self._cloud.journal.record(scope, path, query, _readable(body), collected.status, started, kind)
@@ -119,24 +119,6 @@ class _Collector:
     async def deliver(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status, "headers": self._headers})
         await send({"type": "http.response.body", "body": self._body})
-
-
-async def _read(receive: Receive) -> bytes:
-    body: bytes = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body += bytes(message.get("body", b""))
-        if not message.get("more_body", False):
-            return body
-
-
-def _replay(body: bytes) -> Receive:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
 
 
 def _broken(fault: Fault) -> JSONResponse:

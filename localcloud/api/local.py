@@ -9,9 +9,8 @@ from pydantic import field_validator
 
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.errors import Unprocessable
-from localcloud.compute import Droplet
 from localcloud.faults import Fault, FaultKind
-from localcloud.records import Account, Cluster, Replica
+from localcloud.records import Account
 from localcloud.spaces.addresses import ENDPOINT_TEMPLATE
 from localcloud.spaces.lifecycle import sweep
 
@@ -43,11 +42,7 @@ class _Account(Body):
 def _health(call: Call) -> Reply:
     call.cloud.fleet.look()
     tables = call.cloud.state.read()
-    items: list[Cluster | Replica | Droplet] = [
-        *tables.clusters.values(),
-        *tables.replicas.values(),
-        *tables.droplets.values(),
-    ]
+    items: list[Any] = [*tables.clusters.values(), *tables.replicas.values(), *tables.droplets.values()]
     busy = call.cloud.fleet.busy() + call.cloud.droplets.busy()
     return Reply(
         body={

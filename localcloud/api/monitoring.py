@@ -13,17 +13,11 @@ from localcloud.api.notifications import Destinations
 from localcloud.records import AlertPolicy
 from localcloud.state import Tables
 
-_AUTOSCALE_MEASURES = (
-    "current_instances",
-    "target_instances",
-    "current_cpu_utilization",
-    "target_cpu_utilization",
-    "current_memory_utilization",
-    "target_memory_utilization",
-    "scale_up",
-    "scale_down",
-)
-TYPES = (*ALERT_TYPES, *(f"v1/droplet/autoscale_alerts/{measure}" for measure in _AUTOSCALE_MEASURES))
+_AUTOSCALE_MEASURES = """
+current_instances target_instances current_cpu_utilization target_cpu_utilization current_memory_utilization
+target_memory_utilization scale_up scale_down
+"""
+TYPES = (*ALERT_TYPES, *(f"v1/droplet/autoscale_alerts/{measure}" for measure in _AUTOSCALE_MEASURES.split()))
 
 
 class _Policy(Body):

@@ -49,19 +49,12 @@ def _delete(call: Call) -> Reply:
         for table in (*_taggable(tables).values(), tables.replicas, tables.firewalls):
             for id, item in list(table.items()):
                 table[id] = item.model_copy(update={"tags": tuple(tag for tag in item.tags if tag != name)})
-    call.cloud.fleet.follow_droplets()
+    call.cloud.follow_droplets()
     return NO_CONTENT
 
 
-def _tag(call: Call) -> Reply:
-    return _change(call, add=True)
-
-
-def _untag(call: Call) -> Reply:
-    return _change(call, add=False)
-
-
-def _change(call: Call, *, add: bool) -> Reply:
+def _change(call: Call) -> Reply:
+    """POST tags resources, DELETE takes the tag off them."""
     resources = call.read(_Resources).resources
     with call.cloud.state.transaction() as tables:
         name = _known(tables, call)
@@ -75,8 +68,10 @@ def _change(call: Call, *, add: bool) -> Reply:
                     f"what can be tagged here has a resource_type of {', '.join(kinds)}."
                 )
             rest = tuple(tag for tag in item.tags if tag != name)
-            table[resource.resource_id] = item.model_copy(update={"tags": (*rest, name) if add else rest})
-    call.cloud.fleet.follow_droplets()
+            table[resource.resource_id] = item.model_copy(
+                update={"tags": (*rest, name) if call.method == "POST" else rest}
+            )
+    call.cloud.follow_droplets()
     return NO_CONTENT
 
 
@@ -117,5 +112,5 @@ def _count(path: str, ids: list[str]) -> dict[str, Any]:
 ENDPOINTS: Routes = {
     "/v2/tags": {"POST": _create, "GET": _list},
     "/v2/tags/{name}": {"GET": _get, "DELETE": _delete},
-    "/v2/tags/{name}/resources": {"POST": _tag, "DELETE": _untag},
+    "/v2/tags/{name}/resources": {"POST": _change, "DELETE": _change},
 }

@@ -8,9 +8,8 @@ from localcloud.api.call import Body, Call, Reply, Routes
 from localcloud.api.collection import Collection
 from localcloud.api.errors import Forbidden, Unprocessable
 from localcloud.api.paging import page
-from localcloud.compute import Droplet
 from localcloud.networks import RangeRefused, check_range, check_region, default_vpc, free_range
-from localcloud.records import App, Cluster, Replica, Vpc, now
+from localcloud.records import Vpc, now
 from localcloud.state import Tables
 
 _NAME = re.compile(r"^[a-zA-Z0-9.-]{1,255}$")
@@ -32,10 +31,8 @@ class _Update(Body):
 
 def members(tables: Tables, vpc: Vpc) -> list[dict[str, Any]]:
     """What lives in a network: clusters, replicas and Droplets, also those whose deletion is under way, and apps."""
-    databases: list[Cluster | Replica] = [*tables.clusters.values(), *tables.replicas.values()]
-    inside: list[Cluster | Replica | Droplet | App] = [
-        item for item in databases if item.private_network_uuid == vpc.id
-    ]
+    databases = [*tables.clusters.values(), *tables.replicas.values()]
+    inside: list[Any] = [item for item in databases if item.private_network_uuid == vpc.id]
     inside += [droplet for droplet in tables.droplets.values() if droplet.vpc_uuid == vpc.id]
     inside += [app for app in tables.apps.values() if app.spec.get("vpc", {}).get("id") == vpc.id]
     return [{"urn": item.urn, "name": item.name, "created_at": item.created_at} for item in inside]

@@ -13,14 +13,14 @@ import platform
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from localcloud.machines.errors import MachineError
 
 _SYSTEM_CALL = {"x86_64": 321, "aarch64": 280}
-_PROG_LOAD, _PROG_ATTACH = 5, 8
-_ALLOW_MULTI = 2
+_PROG_LOAD, _PROG_ATTACH, _PROG_GET_FD_BY_ID, _PROG_QUERY = 5, 8, 13, 16
+_ALLOW_MULTI, _REPLACE = 2, 4
 """systemd in the machine may add programs of its own, and ours go on to count."""
 _ATTRIBUTES = 128
 """Bytes of the kernel's argument structure, zeros where nothing is said."""
@@ -34,7 +34,7 @@ _BIND = 64
 
 
 # The kernel's numbers: kind of program, place where it is attached.
-_CONNECTIONS, _SETTINGS, _DEVICES = (18, 10), (23, 18), (15, 6)
+_CONNECTIONS, _SETTINGS, _DEVICES, _RECEIVED, _SENT = (18, 10), (23, 18), (15, 6), (8, 0), (8, 1)
 _MACHINES_DEVICES = (1, 5, 7, 136)
 """Major numbers: null and its like, terminals, the loop devices of volumes, terminals of sessions."""
 
@@ -47,21 +47,41 @@ def check() -> None:
 
 def give(cgroup: Path, address: str) -> None:
     """Holds all processes in this control group to the rules. address: the source of their connections to loopback."""
+    _attach(cgroup, _programs(address))
+
+
+def hold(cgroup: Path, programs: tuple[bytes, bytes]) -> None:
+    """Has these judge every packet that sockets of this control group get, and send, in place of those before."""
+    _attach(cgroup, zip((_RECEIVED, _SENT), programs, strict=True))
+
+
+def _attach(cgroup: Path, programs: Iterable[tuple[tuple[int, int], bytes]]) -> None:
+    """Puts each at its place, for the one that is there: nobody but us puts one there."""
     group = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        for place, code in _programs(address):
-            program = _load(place, code)
-            _call(_PROG_ATTACH, struct.pack("<IIII", group, program, place[1], _ALLOW_MULTI))
-            os.close(program)
+        for place, code in programs:
+            program, before = _load(place, code), _attached(group, place)
+            order = struct.pack("<IIII", group, program, place[1], _ALLOW_MULTI | (_REPLACE if before else 0))
+            _call(_PROG_ATTACH, order + struct.pack("<I", before or 0))
+            for descriptor in filter(None, (program, before)):
+                os.close(descriptor)
     finally:
         os.close(group)
+
+
+def _attached(group: int, place: tuple[int, int]) -> int | None:
+    """The program that is at this place of the control group."""
+    ids = (ctypes.c_uint32 * 1)()
+    _call(_PROG_QUERY, struct.pack("<IIIIQI", group, place[1], 0, 0, ctypes.addressof(ids), len(ids)))
+    return _call(_PROG_GET_FD_BY_ID, struct.pack("<I", ids[0])) if ids[0] else None
 
 
 def _programs(address: str) -> tuple[tuple[tuple[int, int], bytes], ...]:
     return (_CONNECTIONS, _binds(address)), (_SETTINGS, _allows(0, (0,))), (_DEVICES, _allows(4, _MACHINES_DEVICES))
 
 
-def _instruction(code: int, to: int = 0, source: int = 0, offset: int = 0, value: int = 0) -> bytes:
+def instruction(code: int, to: int = 0, source: int = 0, offset: int = 0, value: int = 0) -> bytes:
+    """One instruction of a program, as the kernel reads it."""
     return struct.pack("<BBhi", code, source << 4 | to, offset, value)
 
 
@@ -69,11 +89,11 @@ def _allows(offset: int, values: Sequence[int]) -> bytes:
     """Allows what has one of the values at this offset of the kernel's context: no write, or the device's number."""
     return b"".join(
         (
-            _instruction(0xB7, to=0, value=1),  # go on
-            _instruction(0x61, to=2, source=1, offset=offset),
-            *(_instruction(0x15, to=2, offset=len(values) - at, value=value) for at, value in enumerate(values)),
-            _instruction(0xB7, to=0),  # refused
-            _instruction(0x95),
+            instruction(0xB7, to=0, value=1),  # go on
+            instruction(0x61, to=2, source=1, offset=offset),
+            *(instruction(0x15, to=2, offset=len(values) - at, value=value) for at, value in enumerate(values)),
+            instruction(0xB7, to=0),  # refused
+            instruction(0x95),
         )
     )
 
@@ -82,22 +102,22 @@ def _binds(address: str) -> bytes:
     own = int.from_bytes(ipaddress.IPv4Address(address).packed, "little", signed=True)
     return b"".join(
         (
-            _instruction(0xBF, to=6, source=1),  # r6 = context
-            _instruction(0x61, to=2, source=1, offset=_DESTINATION),  # r2 = destination
-            _instruction(0xBF, to=3, source=2),
-            _instruction(0x57, to=3, value=0xFF),  # r3 = its first byte
-            _instruction(0x55, to=3, offset=9, value=_LOOPBACK_NET),  # not loopback: leave it alone
-            _instruction(0x15, to=2, offset=8, value=_LOCALHOST),  # localhost: leave it alone
-            _instruction(0x62, to=10, offset=-16, value=socket.AF_INET),  # a socket address on the stack
-            _instruction(0x62, to=10, offset=-12, value=own),
-            _instruction(0x7A, to=10, offset=-8),
-            _instruction(0xBF, to=1, source=6),
-            _instruction(0xBF, to=2, source=10),
-            _instruction(0x07, to=2, value=-16),
-            _instruction(0xB7, to=3, value=16),
-            _instruction(0x85, value=_BIND),  # fails where the program has bound already: then that stays
-            _instruction(0xB7, to=0, value=1),  # go on
-            _instruction(0x95),
+            instruction(0xBF, to=6, source=1),  # r6 = context
+            instruction(0x61, to=2, source=1, offset=_DESTINATION),  # r2 = destination
+            instruction(0xBF, to=3, source=2),
+            instruction(0x57, to=3, value=0xFF),  # r3 = its first byte
+            instruction(0x55, to=3, offset=9, value=_LOOPBACK_NET),  # not loopback: leave it alone
+            instruction(0x15, to=2, offset=8, value=_LOCALHOST),  # localhost: leave it alone
+            instruction(0x62, to=10, offset=-16, value=socket.AF_INET),  # a socket address on the stack
+            instruction(0x62, to=10, offset=-12, value=own),
+            instruction(0x7A, to=10, offset=-8),
+            instruction(0xBF, to=1, source=6),
+            instruction(0xBF, to=2, source=10),
+            instruction(0x07, to=2, value=-16),
+            instruction(0xB7, to=3, value=16),
+            instruction(0x85, value=_BIND),  # fails where the program has bound already: then that stays
+            instruction(0xB7, to=0, value=1),  # go on
+            instruction(0x95),
         )
     )
 

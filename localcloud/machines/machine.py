@@ -12,6 +12,7 @@ from localcloud import files
 from localcloud.machines import cgroup, kernel_rules, seed
 from localcloud.machines.cgroup import Cgroup
 from localcloud.machines.errors import MachineError, StartFailed
+from localcloud.machines.filters import Walls
 from localcloud.machines.host import CAPABILITIES, NAMESPACES, Host
 from localcloud.machines.programs import run
 from localcloud.machines.seed import MachineSpec
@@ -84,7 +85,12 @@ class Machine:
     def running(self) -> bool:
         return self._cgroup.populated()
 
-    def start(self, volumes: Sequence[Volume]) -> None:
+    def keep_to(self, walls: Walls) -> None:
+        """Has the kernel hold the machine to these firewalls, from the next packet on. Nothing when it is off."""
+        if self._cgroup.folder.exists():
+            kernel_rules.hold(self._cgroup.folder, walls.programs())
+
+    def start(self, volumes: Sequence[Volume], walls: Walls) -> None:
         """Boots the machine with these volumes and waits for its systemd, not for cloud-init. Nothing when it runs.
 
         Raises StartFailed.
@@ -96,22 +102,13 @@ class Machine:
         self._cgroup.create()
         (self._cgroup.folder / "machine").mkdir(exist_ok=True)
         kernel_rules.give(self._cgroup.folder, self._address)
-        scripts = [str(_SCRIPTS / name) for name in ("supervise.sh", "boot.sh", "volumes.sh")]
-        supervise, boot, plugs = scripts
+        self.keep_to(walls)
+        supervise, boot, plugs = (str(_SCRIPTS / name) for name in ("supervise.sh", "boot.sh", "volumes.sh"))
         words = [word for volume in volumes for word in _words(volume)]
-        command = [
-            "sh",
-            supervise,
-            str(self._cgroup.folder),
-            boot,
-            str(self._image),
-            str(self.folder),
-            self._name,
-            plugs,
-        ]
+        command = ["sh", supervise, str(self._cgroup.folder), boot, str(self._image), str(self.folder), self._name]
         log = self.folder / _LOG
         process = processes.spawn(
-            [*command, *words],
+            [*command, plugs, *words],
             folder=self.folder,
             log=log,
             account=Account.resolve(None),

@@ -43,11 +43,6 @@ class Volume:
         save(_Spec(name=name, filesystem=filesystem), folder / _SPEC, Account.resolve(None))
         return cls(folder)
 
-    @staticmethod
-    def exists(folder: Path) -> bool:
-        """Whether a completely created volume lives in `folder`."""
-        return (folder / _SPEC).exists()
-
     @classmethod
     def discard(cls, folder: Path) -> None:
         """Removes the disk and all data on it. Idempotent."""

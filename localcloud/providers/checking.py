@@ -16,6 +16,13 @@ SCALARS: Mapping[Kind, tuple[type, ...]] = {
     Kind.BOOLEAN: (bool,),
 }
 
+COMPOUNDS: Mapping[Kind, tuple[type, str]] = {
+    Kind.LIST: (list, "a list"),
+    Kind.SET: (list, "a list"),
+    Kind.OBJECT: (Mapping, "an object"),
+    Kind.MAP: (Mapping, "a map"),
+}
+
 
 @dataclass(frozen=True)
 class Autonaming:
@@ -91,15 +98,13 @@ def _check_fields(
 def _check_value(item: Property, value: Any, path: str, failures: list[Failure]) -> Any:
     if value is UNKNOWN:
         return value
+    made = COMPOUNDS.get(item.kind)
+    if made is not None and not isinstance(value, made[0]):
+        failures.append(Failure(path, f"{path} must be {made[1]}, not {_shown(value)}"))
+        return value
     if item.kind in (Kind.LIST, Kind.SET):
-        if not isinstance(value, list):
-            failures.append(Failure(path, f"{path} must be a list, not {_shown(value)}"))
-            return value
         return [_check_value(item.element, inner, f"{path}[{index}]", failures) for index, inner in enumerate(value)]
     if item.kind is Kind.OBJECT:
-        if not isinstance(value, Mapping):
-            failures.append(Failure(path, f"{path} must be an object, not {_shown(value)}"))
-            return value
         inputs, defaulted = _check_fields(item.fields, value, path, failures)
         failures.extend(
             Failure(_at(path, inner.name), f"{_at(path, inner.name)} is required")
@@ -108,9 +113,6 @@ def _check_value(item: Property, value: Any, path: str, failures: list[Failure])
         )
         return {**inputs, DEFAULTS: sorted(defaulted)}
     if item.kind is Kind.MAP:
-        if not isinstance(value, Mapping):
-            failures.append(Failure(path, f"{path} must be a map, not {_shown(value)}"))
-            return value
         return {key: _check_scalar(item.element, inner, _at(path, key), failures) for key, inner in value.items()}
     return _check_scalar(item, value, path, failures)
 

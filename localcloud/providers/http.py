@@ -41,10 +41,6 @@ class Retry:
     wait_max: float = 30.0
 
 
-def _never_stopped() -> bool:
-    return False
-
-
 class HttpClient:
     """Calls one API.
 
@@ -61,7 +57,7 @@ class HttpClient:
         *,
         describe: Callable[[Any], tuple[str, str]],
         retry: Retry | None = None,
-        stopped: Callable[[], bool] = _never_stopped,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.endpoint = endpoint.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": user_agent, "Accept": "application/json"}

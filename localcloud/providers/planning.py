@@ -191,12 +191,8 @@ def _plan_set(result: Plan, item: Property, prior: list[Any], config: list[Any],
 
 
 def _fresh(item: Property, value: Any) -> Any:
-    return _plan_value(Plan(item_type(), "", {}, {}), item.element, None, value, item.name, True)
-
-
-def item_type() -> ResourceType:
-    """A type without properties, for plans of parts whose changes nobody asks for."""
-    return ResourceType(token="", noun="", properties=())
+    nobody_asks = Plan(ResourceType(token="", noun="", properties=()), "", {}, {})
+    return _plan_value(nobody_asks, item.element, None, value, item.name, True)
 
 
 def _note(result: Plan, item: Property, path: str, change: Change) -> None:

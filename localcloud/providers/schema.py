@@ -190,24 +190,15 @@ class Function:
     secrets: tuple[str, ...] = ()
 
 
-def text(name: str, mode: Mode = Mode.OPTIONAL, **more: Any) -> Property:
-    """A string property."""
-    return Property(name=name, kind=Kind.STRING, mode=mode, **more)
+def _of(kind: Kind) -> Callable[..., Property]:
+    def make(name: str, mode: Mode = Mode.OPTIONAL, **more: Any) -> Property:
+        return Property(name=name, kind=kind, mode=mode, **more)
+
+    return make
 
 
-def integer(name: str, mode: Mode = Mode.OPTIONAL, **more: Any) -> Property:
-    """A whole-number property."""
-    return Property(name=name, kind=Kind.INTEGER, mode=mode, **more)
-
-
-def number(name: str, mode: Mode = Mode.OPTIONAL, **more: Any) -> Property:
-    """A number property."""
-    return Property(name=name, kind=Kind.NUMBER, mode=mode, **more)
-
-
-def boolean(name: str, mode: Mode = Mode.OPTIONAL, **more: Any) -> Property:
-    """A true-or-false property."""
-    return Property(name=name, kind=Kind.BOOLEAN, mode=mode, **more)
+text, integer, number, boolean = map(_of, (Kind.STRING, Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN))
+"""A property of this kind: its name, its mode, and whatever else Property has."""
 
 
 def each(make: Callable[..., Property], names: str, mode: Mode = Mode.OPTIONAL, **more: Any) -> tuple[Property, ...]:

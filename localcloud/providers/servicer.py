@@ -23,7 +23,7 @@ from localcloud.providers.context import CancelledError, Context
 from localcloud.providers.http import ApiError, HttpClient
 from localcloud.providers.operations import GoneError, IncompleteError
 from localcloud.providers.planning import Plan, plan, top
-from localcloud.providers.schema import Function, Mode, Property, ResourceType, State, text
+from localcloud.providers.schema import Function, Mode, ResourceType, State, each, text
 from localcloud.providers.values import from_struct, has_unknown, to_struct
 
 _Status = namedtuple("_Status", ["code", "details", "trailing_metadata"])
@@ -110,7 +110,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             result = function.call(self._api(), arguments)
         except (ApiError, ValueError, LookupError) as error:
             context.abort(grpc.StatusCode.UNKNOWN, f"{request.tok.split(':')[-1]}: {_text(error)}")
-        return _returned(to_struct(result, _secrets(function.secrets)))
+        return _returned(to_struct(result, each(text, " ".join(function.secrets), Mode.COMPUTED, secret=True)))
 
     # -- resources
 
@@ -204,7 +204,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 grpc.StatusCode.UNKNOWN, f"{doing}: it does not exist any more; run `pulumi refresh` and try again"
             )
         except (TimeoutError, CancelledError) as error:
-            self._keep(context, f"{doing}: {error}", request.id, _known(planned), resource, request.news)
+            self._keep(
+                context, f"{doing}: {error}", request.id, operations.known(planned.prior), resource, request.news
+            )
         except Exception as error:
             self._fail(context, doing, error)
         return provider_pb2.UpdateResponse(properties=to_struct(state, resource.properties))
@@ -287,10 +289,6 @@ def _no_api(_config: Mapping[str, str], _stopped: Callable[[], bool]) -> HttpCli
     return HttpClient("http://127.0.0.1", "", "", describe=lambda _body: ("", ""))
 
 
-def _known(planned: Plan) -> State:
-    return operations.known(planned.prior)
-
-
 def _own(resource: ResourceType, state: Mapping[str, Any]) -> State:
     """The state without what another plugin keeps for itself."""
     return {name: value for name, value in state.items() if name == "id" or name in resource.by_name}
@@ -304,10 +302,6 @@ def _named_by_hand(resource: ResourceType, inputs: Mapping[str, Any]) -> bool:
 
 def _name(urn: str) -> str:
     return urn.rpartition("::")[2]
-
-
-def _secrets(names: Iterable[str]) -> list[Property]:
-    return [text(name, Mode.COMPUTED, secret=True) for name in names]
 
 
 def _text(error: Exception) -> str:

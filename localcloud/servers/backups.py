@@ -8,7 +8,6 @@ import math
 import shlex
 import tarfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,7 +60,7 @@ class Backups:
 
     def all(self) -> tuple[Backup, ...]:
         """The base backups, oldest first."""
-        return tuple(self._found())
+        return tuple(_read(folder) for folder in sorted((self.folder / "base").glob("[0-9]*Z")))
 
     def take(self, server: PostgresServer, program: Path, now: datetime) -> Backup:
         """Copy the running server, and forget what has left the window. Raises ServerError; then nothing is kept."""
@@ -107,7 +106,7 @@ class Backups:
 
         Raises NotFound when there is none.
         """
-        usable = [backup for backup in self._found() if backup.created_at <= at]
+        usable = [backup for backup in self.all() if backup.created_at <= at]
         if not usable:
             raise NotFound(f"There is no backup from before {at:%Y-%m-%dT%H:%M:%SZ} in {self.folder}.")
         server.account.private_folder(server.data)
@@ -122,10 +121,6 @@ class Backups:
     @property
     def _wal(self) -> Path:
         return self.folder / "wal"
-
-    def _found(self) -> Iterator[Backup]:
-        for folder in sorted((self.folder / "base").glob("[0-9]*Z")):
-            yield _read(folder)
 
     def _forget_before(self, oldest: datetime) -> None:
         """Remove the backups that no moment from `oldest` on needs, and the WAL from before those that stay."""

@@ -113,17 +113,8 @@ def _builder(name: str | None, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 
 
 def _signing_only() -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    other = "digital_signature content_commitment key_encipherment data_encipherment key_agreement encipher_only"
+    return x509.KeyUsage(key_cert_sign=True, crl_sign=True, decipher_only=False, **dict.fromkeys(other.split(), False))
 
 
 def _general_name(host: str) -> x509.GeneralName:

@@ -63,7 +63,7 @@ class Cluster(Managed[ClusterState]):
     def _assemble(self, tools: Tools, authority: CertificateAuthority) -> None:
         """The servers of this version."""
         folder, secrets, state = self.folder, self._secrets, self.state
-        self._nodes = Nodes.of(state, secrets, tools, authority)
+        self._nodes = Nodes(state=state, secrets=secrets, tools=tools, authority=authority)
         self._server = self._nodes.primary(folder, state.port)
         self._pooler = Pooler(
             folder=folder,
@@ -401,8 +401,7 @@ class Cluster(Managed[ClusterState]):
         Clients wait or are cut off meanwhile. There is no way back, and all backups from before are gone.
         Raises ToolMissing, UpgradeFailed; then the cluster runs as before.
         """
-        tools, authority = self._nodes.tools, self._nodes.authority
-        nodes = Nodes.of(replace(self.state, version=version), self._secrets, tools, authority)
+        nodes = replace(self._nodes, state=replace(self.state, version=version))
         with self._lock:
             self.stop()
             place = self.folder / UPGRADE
@@ -411,7 +410,7 @@ class Cluster(Managed[ClusterState]):
             new = nodes.primary(place, self.state.port)
             try:
                 nodes.certify(new)
-                upgrade.fill(new, self._server, self._node_settings(), tools)
+                upgrade.fill(new, self._server, self._node_settings(), nodes.tools)
                 self._server.data.rename(place / "old")
                 new.data.rename(self._server.data)
             finally:
@@ -520,9 +519,7 @@ class Cluster(Managed[ClusterState]):
 
     def _pooler_settings(self) -> PoolerSettings:
         return PoolerSettings(
-            pools=self.state.pools,
-            trusted_sources=self.state.trusted_sources,
-            verifiers=logins.verifiers(self._server),
+            pools=self.state.pools, trusted_sources=self.state.trusted_sources, verifiers=logins.verifiers(self._server)
         )
 
     def _refresh_pooler(self) -> None:

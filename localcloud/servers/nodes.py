@@ -14,33 +14,24 @@ from localcloud.servers.tools import Tools
 class Nodes:
     """Makes the cluster's servers: its primary and its replicas."""
 
-    cluster: str
-    version: str
-    hosts: tuple[str, str]
+    state: ClusterState
+    secrets: Secrets
     tools: Tools
     authority: CertificateAuthority
-    secrets: Secrets
 
-    @classmethod
-    def of(cls, state: ClusterState, secrets: Secrets, tools: Tools, authority: CertificateAuthority) -> "Nodes":
-        return cls(
-            cluster=state.id,
-            version=state.version,
-            hosts=(state.public_host, state.private_host),
-            tools=tools,
-            authority=authority,
-            secrets=secrets,
-        )
+    @property
+    def hosts(self) -> tuple[str, str]:
+        return self.state.public_host, self.state.private_host
 
     @property
     def account(self) -> Account:
         return self.tools.owner()
 
     def primary(self, folder: Path, port: int) -> PostgresServer:
-        return self._server(folder, f"PostgreSQL of cluster {self.cluster}", self.cluster, port)
+        return self._server(folder, f"PostgreSQL of cluster {self.state.id}", self.state.id, port)
 
     def replica(self, folder: Path, name: str, port: int) -> PostgresServer:
-        return self._server(folder, f"Replica {name!r} of cluster {self.cluster}", f"{self.cluster}/{name}", port)
+        return self._server(folder, f"Replica {name!r} of cluster {self.state.id}", f"{self.state.id}/{name}", port)
 
     def certify(self, server: PostgresServer) -> None:
         """Give the node's folder a certificate for the cluster's hosts."""
@@ -55,7 +46,7 @@ class Nodes:
             name=name,
             hosts=self.hosts,
             port=port,
-            installation=self.tools.installation(self.version),
+            installation=self.tools.installation(self.state.version),
             account=self.account,
             superuser_password=self.secrets.superuser,
         )

@@ -2,7 +2,8 @@
 
 import ipaddress
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,7 +102,7 @@ class Pooler(Server):
         if not self.running():
             raise NotRunning(f"{self.label} is not running; the change takes effect when it starts.")
         seen = self.log_size()
-        try:
+        with self._followed():
             wanted = {pool.name for pool in settings.pools}
             gone = self.console.pools().keys() - wanted
             self.console.shut(gone)
@@ -114,24 +115,26 @@ class Pooler(Server):
                     self.console.execute(f'ENABLE "{name}"')
             self.console.end(client for client in self.console.clients() if not _admitted(client, settings))
             served = {name for name, row in self.console.pools().items() if not row["disabled"]}
-        except psycopg.Error as error:
-            raise ServerError(f"{self.label} does not follow its console: {error}\n{self._tail(seen)}") from error
         if served != wanted:
             raise ServerError(f"{self.label} did not take the new pools. The end of {self.log}:\n{self._tail(seen)}")
 
     def pause(self, pools: Sequence[str], seconds: float) -> None:
         """Make the pools' clients wait, as soon as their running transactions end, for `resume`."""
-        try:
+        with self._followed():
             self.console.pause(pools, seconds)
-        except psycopg.Error as error:
-            raise ServerError(f"{self.label} does not follow its console: {error}") from error
 
     def resume(self) -> None:
         """Let the clients of every pool go on."""
-        try:
+        with self._followed():
             self.console.resume()
+
+    @contextmanager
+    def _followed(self) -> Iterator[None]:
+        seen = self.log_size()
+        try:
+            yield
         except psycopg.Error as error:
-            raise ServerError(f"{self.label} does not follow its console: {error}") from error
+            raise ServerError(f"{self.label} does not follow its console: {error}\n{self._tail(seen)}") from error
 
     def _write(self, settings: PoolerSettings, gone: Iterable[str] = ()) -> None:
         """gone: pools that a running PgBouncer keeps, with nobody in them, until it starts the next time."""

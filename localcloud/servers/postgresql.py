@@ -207,7 +207,7 @@ class PostgresServer(Server):
             raise NotRunning(f"{self.label} runs but refuses the platform's connection: {error}") from error
 
     def _parameters(self, settings: NodeSettings) -> Mapping[str, str | int | bool]:
-        preload = [name for name in ("pg_stat_statements",) if name in self.installation.extensions]
+        preload = [name for name in ("pg_stat_statements", "timescaledb") if name in self.installation.extensions]
         parameters: dict[str, str | int | bool] = {
             "listen_addresses": ",".join(dict.fromkeys(self.hosts)),
             "port": self.port,
@@ -221,6 +221,8 @@ class PostgresServer(Server):
             "ssl_key_file": str(self.folder / "server.key"),
             "ssl_min_protocol_version": "TLSv1.2",
             "shared_preload_libraries": ",".join(preload),
+            # A local cloud calls nobody.
+            **({"timescaledb.telemetry_level": "off"} if "timescaledb" in preload else {}),
             "cluster_name": self.name,
             # Replication; the limits must be the same on a primary and its standbys.
             "wal_level": "logical",

@@ -90,7 +90,7 @@ class Replicas:
 
     def _fill(self, replica: Replica) -> None:
         """Copy the running primary into it, start it, return when it streams."""
-        program = self._nodes.tools.client("pg_basebackup", self._nodes.version)
+        program = self._nodes.tools.client("pg_basebackup", self._nodes.state.version)
         replica.stop()
         processes.stop_within(replica.server.data)
         shutil.rmtree(replica.server.data, ignore_errors=True)

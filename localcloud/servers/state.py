@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,17 +49,8 @@ class ClusterState:
     @classmethod
     def of(cls, spec: ClusterSpec, port: int, pool_port: int) -> "ClusterState":
         """What a new cluster remembers."""
-        return cls(
-            id=spec.id,
-            version=spec.version,
-            max_connections=spec.max_connections,
-            public_host=spec.public_host,
-            private_host=spec.private_host,
-            admin_user=spec.admin_user,
-            default_database=spec.default_database,
-            port=port,
-            pool_port=pool_port,
-        )
+        asked = {item.name: getattr(spec, item.name) for item in fields(cls) if hasattr(spec, item.name)}
+        return cls(**asked, port=port, pool_port=pool_port)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +78,7 @@ class Secrets:
 
     @classmethod
     def generate(cls) -> "Secrets":
-        return cls(
-            superuser=secrets.token_urlsafe(24),
-            replication=secrets.token_urlsafe(24),
-            console=secrets.token_urlsafe(24),
-        )
+        return cls(**{item.name: secrets.token_urlsafe(24) for item in fields(cls)})
 
 
 def load(kind: type[Remembered], file: Path) -> Remembered:

@@ -46,11 +46,7 @@ def _rules(
 
 
 get_lifecycle, put_lifecycle, delete_lifecycle = _rules(
-    "lifecycle",
-    "NoSuchLifecycleConfiguration",
-    "LifecycleConfiguration",
-    lifecycle.read_rules,
-    lifecycle.show_rules,
+    "lifecycle", "NoSuchLifecycleConfiguration", "LifecycleConfiguration", lifecycle.read_rules, lifecycle.show_rules
 )
 get_cors, put_cors, delete_cors = _rules(
     "cors", "NoSuchCORSConfiguration", "CORSConfiguration", cors.read_rules, cors.show_rules

@@ -54,7 +54,8 @@ def user(cluster: dict[str, Any], name: str) -> dict[str, Any]:
 
 def test_backups_are_listed(cloud: LocalCloud, shop: dict[str, Any]) -> None:
     listed = cloud.get(f"/v2/databases/{shop['id']}/backups")
-    assert listed["backups"] == [shop["backup"]]
+    # The first of the day may have come too.
+    assert shop["backup"] in listed["backups"]
     created_at = datetime.fromisoformat(shop["backup"]["created_at"])
     assert abs(created_at - shop["moment"]).total_seconds() < 300
     assert listed["scheduled_backup_time"] == {

@@ -24,7 +24,15 @@ def test_every_call_carries_the_token(cloud: LocalCloud, wrong: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v2/load_balancers"), ("POST", "/v2/kubernetes/clusters"), ("DELETE", "/v2/account"), ("GET", "/v1/x")],
+    [
+        ("GET", "/v2/load_balancers"),
+        ("POST", "/v2/kubernetes/clusters"),
+        ("DELETE", "/v2/account"),
+        ("GET", "/v1/x"),
+        # Neither is an id.
+        ("GET", "/v2/apps/tiers"),
+        ("GET", "/v2/droplets/autoscale"),
+    ],
 )
 def test_a_call_that_is_missing_is_named(cloud: LocalCloud, method: str, path: str) -> None:
     answer = cloud.call(method, path)

@@ -192,3 +192,21 @@ def test_changes_made_at_the_same_time_do_not_undo_each_other(
     assert {key: kept[key] for key in settings} == settings
     for name in names:
         cloud.delete(f"{path}/dbs/{name}")
+
+
+def test_doadmin_makes_a_hypertable(cluster: dict[str, Any], connect: Connect) -> None:
+    with connect(cluster["connection"]) as connection:
+        offered = connection.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'timescaledb'")
+        assert offered.fetchone() == (1,)
+        connection.execute("CREATE DATABASE samples")
+    try:
+        way_in = cluster["connection"] | {"uri": cluster["connection"]["uri"].replace("/defaultdb?", "/samples?")}
+        with connect(way_in) as connection:
+            connection.execute("CREATE EXTENSION timescaledb")
+            connection.execute("CREATE TABLE samples (at timestamptz NOT NULL, value float)")
+            connection.execute("SELECT create_hypertable('samples', 'at')")
+            assert connection.execute("SHOW timescaledb.license").fetchone() == ("apache",)
+            assert connection.execute("SHOW timescaledb.telemetry_level").fetchone() == ("off",)
+    finally:
+        with connect(cluster["connection"]) as connection:
+            connection.execute("DROP DATABASE samples WITH (FORCE)")

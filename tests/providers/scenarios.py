@@ -123,12 +123,6 @@ APP_SPEC: Inputs = {
     "alerts": [{"rule": "DEPLOYMENT_FAILED"}],
     "ingress": {"rules": [{"match": {"path": {"prefix": "/"}}, "component": {"name": "api"}}]},
 }
-CORS: Inputs = {
-    "allowOrigins": {"regex": ".*"},
-    "allowMethods": ["POST", "GET"],
-    "maxAge": "1h",
-    "allowCredentials": True,
-}
 EVERYTHING_SPEC: Inputs = {
     "name": "villa-all",
     "region": "nyc",
@@ -145,19 +139,12 @@ EVERYTHING_SPEC: Inputs = {
             "runCommand": "serve",
             "internalPorts": [9000, 8000],
             "livenessHealthCheck": {"port": 9000},
-            "autoscaling": {"minInstanceCount": 1, "maxInstanceCount": 3, "metrics": {"cpu": {"percent": 70}}},
-            "termination": {"gracePeriodSeconds": 30, "drainSeconds": 10},
-            "logDestinations": [{"name": "logs", "papertrail": {"endpoint": "logs.example:514"}}],
-            "cors": CORS,
         }
     ],
     "workers": [
         {
             "name": "mailer",
             "git": {"repoCloneUrl": "https://git.example/mailer.git", "branch": "main"},
-            "logDestinations": [
-                {"name": "search", "openSearch": {"clusterName": "logs", "basicAuth": {"user": "u", "password": "p"}}}
-            ],
             "instanceCount": 2,
         }
     ],
@@ -185,14 +172,6 @@ BUCKET: Inputs = {
     "acl": "private",
     "forceDestroy": True,
     "versioning": {"enabled": True},
-    "corsRules": [
-        {
-            "allowedMethods": ["GET", "PUT"],
-            "allowedOrigins": ["https://villa.example"],
-            "allowedHeaders": ["*"],
-            "maxAgeSeconds": 3000,
-        }
-    ],
     "lifecycleRules": [
         {
             "id": "daily",
@@ -502,7 +481,7 @@ SCENARIOS = [
             Diff("backups", {"lifecycleRules": None}),
             Change("backups", {"acl": "public-read", "versioning": {"enabled": False}}),
             Change("backups", {"lifecycleRules": [{"enabled": True, "expiration": {"days": 30}}]}),
-            Change("backups", {"lifecycleRules": None, "corsRules": None, "forceDestroy": False}),
+            Change("backups", {"lifecycleRules": None, "forceDestroy": False}),
             Import("backups", "spacesBucket:SpacesBucket", "nyc3,villa-backups"),
             Drop("backups"),
             Make(

@@ -307,7 +307,7 @@ def test_automatic_names_are_kept(plugin: Plugin) -> None:
         ({"version": None}, "version", "required"),
         ({"colour": "blue"}, "colour", "cannot be set"),
         ({"uri": "x"}, "uri", "cannot be set"),
-        ({"sqlMode": "ANSI"}, "sqlMode", "MySQL"),
+        ({"sqlMode": "ANSI"}, "sqlMode", "cannot be set"),
         ({"maintenanceWindows": [{"day": "sunday"}]}, "maintenanceWindows[0].hour", "required"),
         ({"tags": "one"}, "tags", "list"),
     ],

@@ -2,6 +2,8 @@
 
 import json
 
+import psycopg
+
 from tests.stacks.harness import LocalStack, local_stack, program_copy
 from trellis.development.bring import Parts
 
@@ -10,7 +12,10 @@ BROKEN = ("auth", "deploy")
 
 
 def test_every_failed_database_is_named_and_the_others_are_migrated(parts: Parts) -> None:
+    """On PostgreSQL 17, which has TimescaleDB here."""
     with program_copy() as program, local_stack(parts, "capsule", program, layout="per-database") as stack:
+        system = program / "systems" / "capsule.yaml"
+        system.write_text(system.read_text().replace('version: "15"', 'version: "17"'))
         wrong = {
             service: program / "migrations" / "capsule" / f"{service}_service_db" / f"V9.0.0__Wrong_{service}.sql"
             for service in BROKEN
@@ -28,6 +33,11 @@ def test_every_failed_database_is_named_and_the_others_are_migrated(parts: Parts
         stack.up()
         _applied(stack, set(SERVICES))
         stack.must("preview", "--expect-no-changes")
+        uris = [found.get("monitor_service_db") for found in stack.outputs()["direct_uris"].values()]
+        uri = str(next(filter(None, uris))).replace("verify-full", "require")
+        with psycopg.connect(uri, connect_timeout=30) as connection:
+            engine = "SELECT engine, name FROM metric_storage, pg_available_extensions WHERE name = 'timescaledb'"
+            assert connection.execute(engine).fetchall() == [("timescaledb", "timescaledb")]
         names = {cluster["name"] for cluster in stack.api("GET", "/v2/databases")["databases"]}
         assert names == {*(f"capsule-db-{service}-service-db" for service in SERVICES), "capsule-cache"}
 

@@ -223,11 +223,17 @@ def test_a_source_that_is_removed_has_no_way_in_left(stack: LocalStack, admin: p
             return True
 
     both = (_direct(stack), _uri(stack))
+    # The cloud's firewall lets nobody else through, so it is not the server that refuses.
+    door = {"protocol": "tcp", "ports": "all", "sources": {"addresses": ["127.0.0.77"]}}
+    asked = {"name": "door", "tags": ["server:freshtrack-db"], "inbound_rules": [door]}
+    assert not any(map(admitted, both))
+    door_id = stack.api("POST", "/v2/firewalls", asked)["firewall"]["id"]
     assert not any(map(admitted, both))
     admin.execute("INSERT INTO server.sources VALUES ('127.0.0.77/32')")
     wait_for(lambda: all(map(admitted, both)))
     admin.execute("DELETE FROM server.sources WHERE range = '127.0.0.77/32'")
     wait_for(lambda: not any(map(admitted, both)))
+    stack.api("DELETE", f"/v2/firewalls/{door_id}")
 
 
 def test_whoever_is_locked_out_changes_the_list_by_one_up(

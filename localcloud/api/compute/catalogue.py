@@ -89,18 +89,6 @@ def show_volume(record: compute.Volume) -> dict[str, Any]:
     }
 
 
-def _sizes(call: Call) -> Reply:
-    return page(call, "sizes", [show_size(size) for size in SIZES.values()])
-
-
-def _regions(call: Call) -> Reply:
-    return page(call, "regions", [show_region(slug) for slug in catalogue.REGIONS])
-
-
-def _images(call: Call) -> Reply:
-    return page(call, "images", [show_image(image) for image in IMAGES.values()])
-
-
 def _image(call: Call) -> Reply:
     asked = call.param("id")
     for image in IMAGES.values():
@@ -110,8 +98,8 @@ def _image(call: Call) -> Reply:
 
 
 ENDPOINTS: Routes = {
-    "/v2/sizes": {"GET": _sizes},
-    "/v2/regions": {"GET": _regions},
-    "/v2/images": {"GET": _images},
+    "/v2/sizes": {"GET": lambda call: page(call, "sizes", list(map(show_size, SIZES.values())))},
+    "/v2/regions": {"GET": lambda call: page(call, "regions", list(map(show_region, catalogue.REGIONS)))},
+    "/v2/images": {"GET": lambda call: page(call, "images", list(map(show_image, IMAGES.values())))},
     "/v2/images/{id}": {"GET": _image},
 }

@@ -96,7 +96,7 @@ def _create(call: Call) -> Reply:
         shown = show_droplet(call, droplet)
     if call.fault != "stuck":
         droplets.settle(droplet.id)
-    call.cloud.fleet.follow_droplets()
+    call.cloud.follow_droplets()
     link = {"id": action.id, "rel": "create", "href": f"{call.base_url}/v2/actions/{action.id}"}
     return Reply(status=202, body={"droplet": shown, "links": {"actions": [link]}})
 
@@ -106,7 +106,7 @@ def _delete(call: Call) -> Reply:
         droplet = DROPLETS.here(call, tables)
         tables.droplets[str(droplet.id)] = droplet.model_copy(update={"deleting": True})
     call.cloud.droplets.destroy(droplet)
-    call.cloud.fleet.follow_droplets()
+    call.cloud.follow_droplets()
     return NO_CONTENT
 
 
@@ -156,17 +156,8 @@ def _machine(tables: Tables, droplet: Droplet, body: _Create) -> machines.Machin
         public_keys = tuple(keys.KEYS.find(tables, str(key)).public_key for key in body.ssh_keys or ())
     except NotFound as problem:
         raise Unprocessable(f"ssh_keys: {problem.message}") from problem
-    return machines.MachineSpec(
-        id=droplet.id,
-        name=droplet.name,
-        image=droplet.image,
-        region=droplet.region,
-        public_address=droplet.public_address,
-        private_address=droplet.private_address,
-        user_data=body.user_data or "",
-        tags=droplet.tags,
-        public_keys=public_keys,
-    )
+    known = droplet.model_dump(include={"id", "name", "image", "region", "public_address", "private_address", "tags"})
+    return machines.MachineSpec(**known, user_data=body.user_data or "", public_keys=public_keys)
 
 
 DROPLETS = Collection[Droplet](
@@ -178,4 +169,9 @@ DROPLETS = Collection[Droplet](
     filters={"name": lambda droplet: (droplet.name,), "tag_name": lambda droplet: droplet.tags},
 )
 
-ENDPOINTS: Routes = {**DROPLETS.routes(_create, DELETE=_delete), "/_local/droplets/{id}/console": {"GET": _console}}
+ENDPOINTS: Routes = {
+    **DROPLETS.routes(_create, DELETE=_delete),
+    # No Droplet's id.
+    "/v2/droplets/autoscale": {},
+    "/_local/droplets/{id}/console": {"GET": _console},
+}

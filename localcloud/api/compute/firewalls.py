@@ -1,8 +1,11 @@
-"""/v2/firewalls: rules for Droplets. They are checked and kept; no packet is held up."""
+"""/v2/firewalls: rules for Droplets, which the kernel follows before a call is answered."""
 
+import ipaddress
 import re
 import uuid
 from typing import Any, Literal
+
+from pydantic import field_validator
 
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.collection import Collection
@@ -24,6 +27,13 @@ class _Targets(Body):
     load_balancer_uids: list[str] | None = None
     kubernetes_ids: list[str] | None = None
     tags: list[str] | None = None
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_networks(cls, values: list[str] | None) -> list[str] | None:
+        for value in values or ():
+            ipaddress.ip_network(value, strict=False)
+        return values
 
 
 class _Rule(Body):
@@ -68,6 +78,7 @@ def _members(call: Call) -> Reply:
             ids, tags = ids + body.droplet_ids, tags + body.tags
         changes = {"droplet_ids": _existing(tables, ids), "tags": checks.tags(tags)}
         _FIREWALLS.put(tables, firewall.model_copy(update=changes))
+    _FIREWALLS.changed(call)
     return NO_CONTENT
 
 
@@ -118,7 +129,9 @@ _FIREWALLS = Collection[Firewall](
     show=lambda _, firewall: firewall.model_dump(mode="json") | {"status": "succeeded", "pending_changes": []},
     make=_firewall,
     created=202,
+    changed=lambda call: call.cloud.droplets.follow_firewalls(),
 )
+
 
 ENDPOINTS: Routes = _FIREWALLS.routes() | {
     f"/v2/firewalls/{{id}}/{members}": {"POST": _members, "DELETE": _members} for members in ("droplets", "tags")

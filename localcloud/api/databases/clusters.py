@@ -112,12 +112,7 @@ def _delete(call: Call) -> Reply:
     with call.cloud.state.transaction() as tables:
         cluster = find_cluster(tables, call.param("id"))
         tables.clusters[cluster.id] = cluster.model_copy(update={"deleting": True})
-    with call.cloud.fleet.guard(cluster.id):
-        call.cloud.fleet.destroy_cluster(cluster)
-        with call.cloud.state.transaction() as tables:
-            tables.clusters.pop(cluster.id, None)
-            for replica in [item for item in tables.replicas.values() if item.cluster_id == cluster.id]:
-                del tables.replicas[replica.id]
+    call.cloud.fleet.destroy_cluster(cluster)
     return NO_CONTENT
 
 

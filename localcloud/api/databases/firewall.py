@@ -9,7 +9,7 @@ from localcloud import catalogue
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases import view
 from localcloud.api.databases.lookup import droplets, find_cluster, online, require_online, save
-from localcloud.api.errors import NotFound, Unprocessable
+from localcloud.api.errors import Unprocessable
 from localcloud.engines import trusted_sources
 from localcloud.records import Replica, Rule, now
 
@@ -63,10 +63,7 @@ def _put_replica(call: Call, replica: Replica, body: _Put) -> Reply:
         require_online(replica)
         rules = to_rules(body.rules or (), replica.rules)
         call.cloud.fleet.replica(replica).set_trusted_sources(trusted_sources(rules, droplets(call)))
-        with call.cloud.state.transaction() as tables:
-            if replica.id not in tables.replicas:
-                raise NotFound("replica not found")
-            tables.replicas[replica.id] = tables.replicas[replica.id].model_copy(update={"rules": rules})
+        call.cloud.fleet.change(replica, rules=rules)
     return NO_CONTENT
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from localcloud import postgresql
 from localcloud.api.errors import Unprocessable
-from localcloud.valkey import EVICTION_POLICIES, server_policy
+from localcloud.valkey import BOUNDS, EVICTION_POLICIES, server_policy
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "default_toast_compression": ("lz4", "pglz"),
@@ -89,15 +89,7 @@ RULES = {
     ),
     "valkey": Rules(
         title="Valkey",
-        numbers={
-            "valkey_active_expire_effort": (1, 10),
-            "valkey_io_threads": (1, 32),
-            "valkey_lfu_decay_time": (1, 120),
-            "valkey_lfu_log_factor": (0, 100),
-            "valkey_number_of_databases": (1, 128),
-            "valkey_pubsub_client_output_buffer_limit": (32, 512),
-            "valkey_timeout": (0, 31_536_000),
-        },
+        numbers=BOUNDS,
         choices={
             "valkey_acl_channels_default": ("allchannels", "resetchannels"),
             "valkey_maxmemory_policy": (*EVICTION_POLICIES, *map(server_policy, EVICTION_POLICIES[1:])),

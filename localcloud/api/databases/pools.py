@@ -85,7 +85,8 @@ def _apply(
 
 def _check(cluster: Cluster, running: servers.Cluster, pools: tuple[Pool, ...], changed: Pool) -> None:
     if changed.db not in cluster.databases and changed.db not in running.databases():
-        raise Unprocessable(f"db {changed.db}: {cluster.name} has no such database. It has: {_names(cluster)}.")
+        known = ", ".join(cluster.databases)
+        raise Unprocessable(f"db {changed.db}: {cluster.name} has no such database. It has: {known}.")
     if changed.user is not None and cluster.user(changed.user) is None:
         users = ", ".join(user.name for user in cluster.users)
         raise Unprocessable(f"user {changed.user}: {cluster.name} has no such user. It has: {users}.")
@@ -98,10 +99,6 @@ def _check(cluster: Cluster, running: servers.Cluster, pools: tuple[Pool, ...], 
             f"size {changed.size}: the pool would exceed the cluster's {limit} backend connections "
             f"(plan {cluster.size}); other pools hold {others}. Allowed: 1 to {max(0, limit - others)}."
         )
-
-
-def _names(cluster: Cluster) -> str:
-    return ", ".join(cluster.databases)
 
 
 ENDPOINTS: Routes = {

@@ -86,10 +86,7 @@ def _delete(call: Call) -> Reply:
         cluster = find_cluster(tables, call.param("id"))
         replica = find_replica(tables, cluster.id, call.param("name"))
         tables.replicas[replica.id] = replica.model_copy(update={"deleting": True})
-    with call.cloud.fleet.guard(cluster.id):
-        call.cloud.fleet.destroy_replica(replica)
-        with call.cloud.state.transaction() as tables:
-            tables.replicas.pop(replica.id, None)
+    call.cloud.fleet.destroy_replica(replica)
     return NO_CONTENT
 
 

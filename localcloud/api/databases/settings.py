@@ -12,8 +12,6 @@ from localcloud.api.errors import Unprocessable
 from localcloud.engines import follow
 from localcloud.records import MetricsLogin, StorageAutoscale
 
-_AUTOSCALE_BOUNDS = {"threshold_percent": range(15, 96), "increment_gib": range(10, 501)}
-
 
 class _Config(Body):
     config: dict[str, Any]
@@ -93,10 +91,10 @@ def _put_autoscale(call: Call) -> Reply:
     # Clients that switch it off send zeros.
     if not storage.enabled:
         storage = StorageAutoscale(enabled=False)
-    for name, allowed in _AUTOSCALE_BOUNDS.items():
+    for name, low, high in (("threshold_percent", 15, 95), ("increment_gib", 10, 500)):
         value = getattr(storage, name)
-        if value is not None and value not in allowed:
-            raise Unprocessable(f"storage.{name} {value}: allowed are {allowed[0]} to {allowed[-1]}.")
+        if value is not None and not low <= value <= high:
+            raise Unprocessable(f"storage.{name} {value}: allowed are {low} to {high}.")
     with call.cloud.state.transaction() as tables:
         cluster = find_cluster(tables, call.param("id"))
         tables.clusters[cluster.id] = cluster.model_copy(update={"autoscale": storage})

@@ -9,16 +9,17 @@ from localcloud.records import Cluster, Pool, Replica, Rule, User
 DEFAULT_DATABASE = "defaultdb"
 
 
-def status(record: Cluster | Replica) -> str:
+_COMMON = {"id", "name", "region", "size", "created_at", "storage_size_mib", "private_network_uuid"}
+
+
+def _common(record: Cluster | Replica) -> dict[str, Any]:
     """The API has no word for servers that are started again; "migrating" is what replacing a failed node is there."""
-    return "migrating" if record.status == "restarting" else record.status
+    status = "migrating" if record.status == "restarting" else record.status
+    return record.model_dump(include=_COMMON) | {"status": status, "tags": list(record.tags)}
 
 
 def user(record: User) -> dict[str, Any]:
-    shown: dict[str, Any] = {"name": record.name, "role": record.role, "password": record.password}
-    if record.allow_replication:
-        shown["settings"] = {"pg_allow_replication": True}
-    return shown
+    return record.model_dump(include={"name", "role", "password"})
 
 
 def rule(record: Rule, cluster_id: str) -> dict[str, Any]:
@@ -41,20 +42,11 @@ def cluster(record: Cluster) -> dict[str, Any]:
             return connection(host, record.port, "", record.admin, "rediss")
         return connection(host, record.port, DEFAULT_DATABASE, record.admin)
 
-    shown: dict[str, Any] = {
-        "id": record.id,
-        "name": record.name,
+    shown = _common(record) | {
         "engine": record.engine,
         "version": record.version,
         "num_nodes": record.num_nodes,
-        "size": record.size,
-        "region": record.region,
-        "status": status(record),
-        "created_at": record.created_at,
-        "storage_size_mib": record.storage_size_mib,
-        "private_network_uuid": record.private_network_uuid,
         "project_id": record.project_id,
-        "tags": list(record.tags),
         "db_names": list(record.databases),
         "users": [user(item) for item in record.users],
         "rules": [rule(item, record.id) for item in record.rules],
@@ -77,16 +69,7 @@ def cluster(record: Cluster) -> dict[str, Any]:
 
 
 def replica(record: Replica, primary: Cluster) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "name": record.name,
-        "region": record.region,
-        "size": record.size,
-        "status": status(record),
-        "created_at": record.created_at,
-        "storage_size_mib": record.storage_size_mib,
-        "private_network_uuid": record.private_network_uuid,
-        "tags": list(record.tags),
-        "connection": connection(PUBLIC_HOST, record.port, DEFAULT_DATABASE, primary.admin),
-        "private_connection": connection(PRIVATE_HOST, record.port, DEFAULT_DATABASE, primary.admin),
+    ways = {"connection": PUBLIC_HOST, "private_connection": PRIVATE_HOST}
+    return _common(record) | {
+        way: connection(host, record.port, DEFAULT_DATABASE, primary.admin) for way, host in ways.items()
     }

@@ -30,19 +30,11 @@ from localcloud.providers.values import encode, halves
 
 DEFAULT_ENDPOINT = "https://api.cloudflare.com/client/v4"
 AUTOMATIC_TTL = 1
-RECORD_TYPES = tuple(
-    "A AAAA CNAME MX NS OPENPGPKEY PTR TXT CAA CERT DNSKEY DS HTTPS LOC NAPTR SMIMEA SRV SSHFP SVCB TLSA URI".split()
-)
+RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "NS", "OPENPGPKEY", "PTR", "TXT")
+"""Those whose content is one text."""
 SETTINGS = {"flattenCname": "flatten_cname", "ipv4Only": "ipv4_only", "ipv6Only": "ipv6_only"}
 RECEIVED = (
     "name type content ttl proxied proxiable priority comment createdOn modifiedOn commentModifiedOn tagsModifiedOn"
-).split()
-DATA_TEXTS = (
-    "tag value certificate publicKey digest target latDirection longDirection regex replacement service fingerprint"
-).split()
-DATA_NUMBERS = (
-    "flags algorithm keyTag type protocol digestType priority altitude latDegrees latMinutes latSeconds longDegrees "
-    "longMinutes longSeconds precisionHorz precisionVert size order preference matchingType selector usage port weight"
 ).split()
 
 
@@ -77,15 +69,9 @@ def _same_target(kept: str, given: str) -> bool:
     return kept.rstrip(".").lower() == given.rstrip(".").lower()
 
 
-def _same_flags(kept: Any, given: Any) -> bool:
-    return str(kept) == str(given)
-
-
 def _verify(inputs: State) -> dict[str, str]:
     if inputs.get("proxied") is True and inputs.get("ttl") != AUTOMATIC_TTL:
         return {"ttl": f"ttl must be {AUTOMATIC_TTL} where proxied is true: Cloudflare sets it itself"}
-    if inputs.get("content") and inputs.get("data"):
-        return {"data": "give content or data, not both"}
     return {}
 
 
@@ -142,13 +128,6 @@ RECORD = ResourceType(
         text("comment"),
         text("content", Mode.OPTIONAL_COMPUTED, same=_same_target),
         number("priority", within=(0, 65535), explicit=True),
-        nested(
-            "data",
-            (
-                *(text(name) for name in DATA_TEXTS),
-                *(number(name, same=_same_flags, explicit=True) for name in DATA_NUMBERS),
-            ),
-        ),
         boolean("privateRouting"),
         boolean("includeShadowMetadata", sent=False),
         boolean("proxied", default=False, keep_empty=True),

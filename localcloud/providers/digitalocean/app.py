@@ -84,7 +84,7 @@ def _failures(steps: list[Mapping[str, Any]]) -> str:
 def _alert_destinations(context: Context, plan: Plan, identity: str) -> None:
     """Tells the API who hears of each alert that names somebody."""
     spec = known_spec(plan) or {}
-    alerts = [alert for alert in _alerts(spec) if _named(alert)]
+    alerts = [alert for alert in _alerts(spec) if any((alert.get("destinations") or {}).values())]
     if not alerts:
         return
     path = f"/v2/apps/{quoted(identity)}/alerts"
@@ -100,11 +100,6 @@ def _alert_destinations(context: Context, plan: Plan, identity: str) -> None:
         for found in existing:
             if found["spec"]["rule"] == alert["rule"]:
                 context.api.call("POST", f"{path}/{quoted(found['id'])}/destinations", body)
-
-
-def _named(alert: Mapping[str, Any]) -> bool:
-    told = alert.get("destinations") or {}
-    return bool(told.get("emails") or told.get("slackWebhooks"))
 
 
 def _settle(context: Context, plan: Plan, state: State, answer: Mapping[str, Any]) -> None:
@@ -150,11 +145,7 @@ APP = ResourceType(
     properties=(
         SPEC,
         text("projectId", Mode.OPTIONAL_COMPUTED, replace=True),
-        objects(
-            "dedicatedIps",
-            (*each(text, "ip id status", Mode.OPTIONAL_COMPUTED),),
-            mode=Mode.OPTIONAL_COMPUTED,
-        ),
+        objects("dedicatedIps", (*each(text, "ip id status", Mode.OPTIONAL_COMPUTED),), mode=Mode.OPTIONAL_COMPUTED),
         integer("deploymentPerPage", default=20, received=False),
         *each(text, "defaultIngress liveUrl liveDomain", Mode.COMPUTED),
         *each(text, "activeDeploymentId appUrn", Mode.COMPUTED, received=False),

@@ -1,8 +1,5 @@
 """The shape of an App Platform spec: the same names, renames and plurals as the official plugin has."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from localcloud.providers.schema import (
     Kind,
     Mode,
@@ -78,52 +75,6 @@ APP_ALERTS = objects(
     ),
 )
 
-LOG_DESTINATIONS = objects(
-    "logDestinations",
-    (
-        text("name", Mode.REQUIRED),
-        nested("papertrail", (text("endpoint", Mode.REQUIRED),)),
-        nested(
-            "datadog",
-            (text("endpoint", default="https://http-intake.logs.datadoghq.com"), text("apiKey", Mode.REQUIRED)),
-        ),
-        nested("logtail", (text("token", Mode.REQUIRED),)),
-        nested(
-            "openSearch",
-            (
-                text("endpoint"),
-                nested("basicAuth", (text("user"), text("password", secret=True)), Mode.REQUIRED),
-                *each(text, "indexName clusterName"),
-            ),
-        ),
-    ),
-)
-
-
-def _origins_body(origins: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One match per kind: the API takes a list, the program gives one object."""
-    return [{kind: origins[kind]} for kind in ("exact", "prefix", "regex") if origins.get(kind)]
-
-
-def _origins_state(matches: list[Mapping[str, Any]] | None) -> dict[str, Any] | None:
-    merged: dict[str, Any] = {}
-    for match in matches or []:
-        merged.update({kind: match[kind] for kind in ("exact", "prefix", "regex") if match.get(kind)})
-    return merged or None
-
-
-CORS = nested(
-    "cors",
-    (
-        nested(
-            "allowOrigins", (text("exact"), text("prefix"), text("regex")), encode=_origins_body, decode=_origins_state
-        ),
-        *(texts(name, Kind.SET) for name in ("allowMethods", "allowHeaders", "exposeHeaders")),
-        text("maxAge"),
-        boolean("allowCredentials"),
-    ),
-)
-
 ROUTES = objects("routes", (text("path"), boolean("preservePathPrefix")), mode=Mode.OPTIONAL_COMPUTED)
 
 
@@ -159,22 +110,9 @@ def _health_check(name: str) -> Property:
     )
 
 
-def _termination(*, drain: bool = False) -> Property:
-    grace = integer("gracePeriodSeconds", within=(1, 600))
-    return nested("termination", (grace, integer("drainSeconds", within=(1, 110))) if drain else (grace,))
-
-
-AUTOSCALING = nested(
-    "autoscaling",
-    (
-        *each(integer, "minInstanceCount maxInstanceCount", Mode.REQUIRED, within=(1, float("inf"))),
-        nested("metrics", (nested("cpu", (integer("percent", Mode.REQUIRED, within=(1, 100)),)),), Mode.REQUIRED),
-    ),
-)
-
 SOURCE_COMPONENT = (text("name", Mode.REQUIRED), *SOURCES, ENVS, text("sourceDir"))
 BUILT_COMPONENT = (*SOURCE_COMPONENT, text("environmentSlug"), text("dockerfilePath"), text("buildCommand"))
-OBSERVED = (COMPONENT_ALERTS, LOG_DESTINATIONS)
+OBSERVED = (COMPONENT_ALERTS,)
 INSTANCES = (text("runCommand"), text("instanceSizeSlug"), integer("instanceCount"), IMAGE)
 
 SERVICES = objects(
@@ -188,23 +126,15 @@ SERVICES = objects(
         _health_check("livenessHealthCheck"),
         ROUTES,
         texts("internalPorts", Kind.SET, Mode.OPTIONAL_COMPUTED, of=Kind.INTEGER),
-        CORS,
-        AUTOSCALING,
-        _termination(drain=True),
     ),
 )
 STATIC_SITES = objects(
     "staticSites",
-    (
-        *BUILT_COMPONENT,
-        *each(text, "outputDir indexDocument errorDocument catchallDocument"),
-        ROUTES,
-        CORS,
-    ),
+    (*BUILT_COMPONENT, *each(text, "outputDir indexDocument errorDocument catchallDocument"), ROUTES),
 )
 WORKERS = objects(
     "workers",
-    (*BUILT_COMPONENT, *OBSERVED, *INSTANCES, _health_check("livenessHealthCheck"), AUTOSCALING, _termination()),
+    (*BUILT_COMPONENT, *OBSERVED, *INSTANCES, _health_check("livenessHealthCheck")),
 )
 JOBS = objects(
     "jobs",
@@ -213,10 +143,9 @@ JOBS = objects(
         *OBSERVED,
         *INSTANCES,
         text("kind", default="UNSPECIFIED", choices=("UNSPECIFIED", "PRE_DEPLOY", "POST_DEPLOY", "FAILED_DEPLOY")),
-        _termination(),
     ),
 )
-FUNCTIONS = objects("functions", (*SOURCE_COMPONENT, *OBSERVED, ROUTES, CORS))
+FUNCTIONS = objects("functions", (*SOURCE_COMPONENT, *OBSERVED, ROUTES))
 
 DATABASES = objects(
     "databases",
@@ -255,7 +184,6 @@ INGRESS = nested(
                         nested("authority", (text("exact", keep_empty=True),)),
                     ),
                 ),
-                CORS,
                 nested("component", (text("name"), boolean("preservePathPrefix"), text("rewrite"))),
                 nested(
                     "redirect",

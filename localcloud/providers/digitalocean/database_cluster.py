@@ -42,8 +42,6 @@ def _verify(inputs: State) -> dict[str, str]:
     engine = inputs.get("engine")
     if not inputs.get("version"):
         return {"version": f"version is required: the {engine} version the cluster is to have"}
-    if inputs.get("sqlMode") and engine != "mysql":
-        return {"sqlMode": f"sqlMode is for MySQL clusters only, and this one's engine is {engine}"}
     if inputs.get("evictionPolicy") and engine not in CACHING_ENGINES:
         return {"evictionPolicy": f"evictionPolicy is for Valkey and Redis clusters only, not for {engine}"}
     return {}
@@ -80,8 +78,6 @@ def _settle(context: Context, plan: Plan, state: State, answer: Mapping[str, Any
     path = f"/v2/databases/{state['id']}"
     if plan.get("evictionPolicy"):
         context.api.call("PUT", f"{path}/eviction_policy", {"eviction_policy": plan.get("evictionPolicy")})
-    if plan.get("sqlMode"):
-        context.api.call("PUT", f"{path}/sql_mode", {"sql_mode": plan.get("sqlMode")})
 
 
 def _maintenance(context: Context, plan: Plan, identity: str) -> None:
@@ -111,8 +107,6 @@ def _update(context: Context, plan: Plan) -> None:
     if plan.changed("evictionPolicy"):
         policy = plan.get("evictionPolicy") or "noeviction"
         context.api.call("PUT", f"{path}/eviction_policy", {"eviction_policy": policy})
-    if plan.changed("sqlMode"):
-        context.api.call("PUT", f"{path}/sql_mode", {"sql_mode": plan.get("sqlMode")})
     if plan.changed("version"):
         context.api.call("PUT", f"{path}/upgrade", {"version": plan.get("version")})
     if plan.changed("tags"):
@@ -129,8 +123,6 @@ def _finish(context: Context, state: State, answer: Mapping[str, Any]) -> None:
         state["maintenanceWindows"] = [{"day": window.get("day", ""), "hour": window.get("hour", "")}]
     if state.get("evictionPolicy"):
         state["evictionPolicy"] = context.api.get(f"{path}/eviction_policy")["eviction_policy"]
-    if state.get("sqlMode"):
-        state["sqlMode"] = context.api.get(f"{path}/sql_mode")["sql_mode"]
     if state.get("storageAutoscale"):
         scale = answer.get("storage_autoscale")
         if scale is None:
@@ -140,10 +132,6 @@ def _finish(context: Context, state: State, answer: Mapping[str, Any]) -> None:
             name: scale[key] for name, key in AUTOSCALE_KEYS.items() if key == "enabled" or not is_empty(scale.get(key))
         }
     set_connections(state, answer, password_first=False)
-    # Some engines have a user interface of their own.
-    if found := answer.get("ui_connection"):
-        for name in ("host", "port", "uri", "database", "user", "password"):
-            state["ui" + name.capitalize()] = found.get(name, "" if name != "port" else 0)
     endpoints = answer.get("metrics_endpoints") or []
     state["metricsEndpoints"] = [f"https://{item['host']}:{item['port']}/metrics" for item in endpoints]
     state["clusterUrn"] = f"do:dbaas:{state['id']}"
@@ -176,7 +164,7 @@ CLUSTER = ResourceType(
             sent=False,
             received=False,
         ),
-        *each(text, "evictionPolicy sqlMode", sent=False, received=False),
+        text("evictionPolicy", sent=False, received=False),
         *each(text, "privateNetworkUuid projectId", Mode.OPTIONAL_COMPUTED, replace=True, keep_empty=True),
         tags(),
         nested("backupRestore", (text("databaseName", Mode.REQUIRED), text("backupCreatedAt")), received=False),
@@ -191,11 +179,10 @@ CLUSTER = ResourceType(
             received=False,
         ),
         *connection_properties(),
-        text("uiHost", Mode.COMPUTED, received=False),
+        # Of engines that have a user interface of their own.
+        *each(text, "uiHost uiDatabase uiUser", Mode.COMPUTED, received=False),
         integer("uiPort", Mode.COMPUTED, received=False),
-        text("uiUri", Mode.COMPUTED, secret=True, received=False),
-        *each(text, "uiDatabase uiUser", Mode.COMPUTED, received=False),
-        text("uiPassword", Mode.COMPUTED, secret=True, received=False),
+        *each(text, "uiUri uiPassword", Mode.COMPUTED, secret=True, received=False),
         text("clusterUrn", Mode.COMPUTED, received=False),
         texts("metricsEndpoints", mode=Mode.COMPUTED, received=False),
     ),

@@ -50,49 +50,13 @@ def part(kind: str, noun: str, path: str, root: str, prefix: str, *properties: P
 DATABASE = part("Db", "database", "dbs", "db", "database/", NAME)
 
 
-def _user_body(plan: Plan) -> dict[str, Any]:
-    body: dict[str, Any] = {"name": plan.get("name")}
-    if plan.get("mysqlAuthPlugin"):
-        body["mysql_settings"] = {"auth_plugin": plan.get("mysqlAuthPlugin")}
-    if plan.get("settings"):
-        body["settings"] = _settings(plan)
-    return body
-
-
-def _settings(plan: Plan) -> dict[str, Any]:
-    found = plan.get("settings")[0] if plan.get("settings") else {}
-    lists = {
-        "acl": [{key: rule[key] for key in ("permission", "topic")} for rule in found.get("acls") or []],
-        "opensearch_acl": [
-            {key: rule[key] for key in ("index", "permission")} for rule in found.get("opensearchAcls") or []
-        ],
-    }
-    return {key: rules for key, rules in lists.items() if rules}
-
-
-def _user_update(context: Context, plan: Plan) -> None:
-    path = fill(USER.item, plan.state)
-    if plan.changed("mysqlAuthPlugin"):
-        plugin = plan.get("mysqlAuthPlugin") or "caching_sha2_password"
-        context.api.call("POST", f"{path}/reset_auth", {"mysql_settings": {"auth_plugin": plugin}})
-    if plan.changed("settings"):
-        context.api.call("PUT", path, {"settings": _settings(plan)} if plan.get("settings") else {})
-
-
 def _user_facts(_context: Context, state: State, answer: Mapping[str, Any]) -> None:
     state["role"] = answer.get("role") or "normal"
-    for name, key in (("password", "password"), ("accessCert", "access_cert"), ("accessKey", "access_key")):
-        if answer.get(key):
-            state[name] = answer[key]
-    if answer.get("mysql_settings"):
-        state["mysqlAuthPlugin"] = answer["mysql_settings"].get("auth_plugin", "")
+    if answer.get("password"):
+        state["password"] = answer["password"]
 
 
-def _user_settle(context: Context, _plan: Plan, state: State, answer: Mapping[str, Any]) -> None:
-    _user_facts(context, state, answer)
-    state.setdefault("settings", [])
-
-
+# Settings of a user's are of engines that do not run here.
 USER = part(
     "User",
     "database user",
@@ -100,43 +64,12 @@ USER = part(
     "user",
     "user/",
     NAME,
-    text(
-        "mysqlAuthPlugin",
-        received=False,
-        choices=("mysql_native_password", "caching_sha2_password"),
-        same=lambda old, new: old == "caching_sha2_password" and new == "",
-    ),
-    objects(
-        "settings",
-        (
-            objects(
-                "acls",
-                (
-                    text("id", Mode.COMPUTED),
-                    text("topic", Mode.REQUIRED),
-                    text("permission", Mode.REQUIRED, choices=("admin", "consume", "produce", "produceconsume")),
-                ),
-                wire="acl",
-            ),
-            objects(
-                "opensearchAcls",
-                (
-                    text("index", Mode.REQUIRED),
-                    text("permission", Mode.REQUIRED, choices=("deny", "admin", "read", "write", "readwrite")),
-                ),
-                wire="opensearch_acl",
-            ),
-        ),
-        received=False,
-    ),
     text("role", Mode.COMPUTED, received=False),
     *each(text, "password accessCert accessKey", Mode.COMPUTED, secret=True, received=False),
     # The API loses one of two users made side by side.
     lock="users/{clusterId}",
-    body=_user_body,
-    settle=_user_settle,
+    settle=lambda context, _plan, state, answer: _user_facts(context, state, answer),
     finish=_user_facts,
-    update=_user_update,
     read_after_create=False,
 )
 

@@ -18,7 +18,6 @@ from localcloud.providers.schema import (
     boolean,
     each,
     integer,
-    nested,
     number,
     text,
     texts,
@@ -57,7 +56,6 @@ def _body(plan: Plan) -> dict[str, Any]:
         "user_data": plan.inputs.get("userData"),
         "vpc_uuid": plan.get("vpcUuid"),
         "volumes": [{"id": id} for id in plan.get("volumeIds") if id],
-        "backup_policy": plan.get("backupPolicy"),
     }
     switches = {"with_droplet_agent": plan.state.get("dropletAgent")}
     if plan.state.get("publicNetworking") is False:
@@ -106,18 +104,6 @@ def _resize(context: Context, plan: Plan) -> None:
         _wait(context, state, "status", "active", CREATE_TIMEOUT_SECONDS)
 
 
-def _back_up(context: Context, plan: Plan) -> None:
-    path = fill(DROPLET.item, plan.state)
-    policy = {"backup_policy": plan.get("backupPolicy")} if plan.get("backupPolicy") else {}
-    if plan.changed("backups"):
-        if plan.get("backups"):
-            act_and_wait(context, path, {"type": "enable_backups", **policy})
-        else:
-            act_and_wait(context, path, {"type": "disable_backups"})
-    if plan.changed("backupPolicy") and policy:
-        act_and_wait(context, path, {"type": "change_backup_policy", **policy})
-
-
 def _move_volumes(context: Context, plan: Plan) -> None:
     before, after = set(plan.was("volumeIds")), set(plan.get("volumeIds"))
     for kind, volumes in (("attach", after - before), ("detach", before - after)):
@@ -133,12 +119,9 @@ def _update(context: Context, plan: Plan) -> None:
     if plan.changed("name"):
         act(context, path, {"type": "rename", "name": plan.get("name")})
         _wait(context, state, "name", plan.get("name"), CREATE_TIMEOUT_SECONDS)
-    _back_up(context, plan)
-    for name, kind in (("privateNetworking", "enable_private_networking"), ("ipv6", "enable_ipv6")):
+    for name in ("backups", "ipv6", "privateNetworking"):
         if plan.changed(name):
-            if not plan.get(name):
-                raise ValueError(f"{name} cannot be switched off; make a new Droplet, for example with --replace")
-            act(context, path, {"type": kind})
+            raise ValueError(f"{name} is switched by the official plugin; with this one make a new Droplet")
     if plan.changed("tags"):
         set_tags(context, plan, "droplet")
     if plan.changed("volumeIds"):
@@ -198,12 +181,6 @@ def _finish(_context: Context, state: State, answer: Mapping[str, Any]) -> None:
         state |= {"image": image.get("slug") or str(image["id"]), "resizeDisk": True}
 
 
-def _verify(inputs: State) -> Mapping[str, str]:
-    if inputs.get("backupPolicy") and not inputs.get("backups"):
-        return {"backupPolicy": "backupPolicy needs backups to be true"}
-    return {}
-
-
 DROPLET = ResourceType(
     token="digitalocean:index/droplet:Droplet",  # noqa: S106
     noun="Droplet",
@@ -228,15 +205,6 @@ DROPLET = ResourceType(
         boolean("ipv6", default=False, received=False),
         text("ipv6Address", Mode.OPTIONAL_COMPUTED, received=False),
         boolean("backups", default=False, received=False),
-        nested(
-            "backupPolicy",
-            (
-                text("plan", choices=("daily", "weekly")),
-                text("weekday", choices=("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")),
-                integer("hour", within=(0, 20)),
-            ),
-            received=False,
-        ),
         *each(text, "ipv4Address ipv4AddressPrivate", Mode.COMPUTED, received=False),
         text("status", Mode.COMPUTED),
         boolean("locked", Mode.COMPUTED),
@@ -250,5 +218,4 @@ DROPLET = ResourceType(
     finish=_finish,
     update=_update,
     delete=_delete,
-    verify=_verify,
 )

@@ -8,7 +8,7 @@ from localcloud.providers.context import Context
 from localcloud.providers.digitalocean.database_parts import unique_id
 from localcloud.providers.digitalocean.spaces_client import SpacesClient, SpacesError, tree
 from localcloud.providers.planning import Plan
-from localcloud.providers.schema import Mode, ResourceType, State, boolean, each, integer, nested, objects, text, texts
+from localcloud.providers.schema import Mode, ResourceType, State, boolean, each, integer, nested, objects, text
 from localcloud.providers.values import halves
 from localcloud.spaces.addresses import REGIONS
 from localcloud.spaces.markup import Node, document, flag
@@ -24,12 +24,6 @@ _LIFECYCLE_RULE = (
     integer("abortIncompleteMultipartUploadDays"),
     nested("expiration", _EXPIRATION, as_planned=True),
     nested("noncurrentVersionExpiration", (integer("days", within=(1, 2**31)),), as_planned=True),
-)
-_CORS_RULE = (
-    texts("allowedMethods", mode=Mode.REQUIRED),
-    texts("allowedOrigins", mode=Mode.REQUIRED),
-    texts("allowedHeaders"),
-    integer("maxAgeSeconds"),
 )
 
 
@@ -71,20 +65,6 @@ def _versioning(value: Mapping[str, Any] | None) -> list[Node]:
     return [("Status", "Enabled" if (value or {}).get("enabled") else "Suspended")]
 
 
-def _cors(rules: Sequence[Mapping[str, Any]]) -> list[Node]:
-    tags = {"allowedHeaders": "AllowedHeader", "allowedMethods": "AllowedMethod", "allowedOrigins": "AllowedOrigin"}
-    return [
-        (
-            "CORSRule",
-            [
-                *((tag, item) for name, tag in tags.items() for item in rule.get(name) or []),
-                ("MaxAgeSeconds", rule.get("maxAgeSeconds") or 0),
-            ],
-        )
-        for rule in rules
-    ]
-
-
 def _lifecycle(rules: Sequence[Mapping[str, Any]]) -> list[Node]:
     return [("Rule", _lifecycle_rule(rule)) for rule in rules]
 
@@ -117,7 +97,6 @@ def _expiration(value: Mapping[str, Any]) -> Node:
 
 
 _SETTINGS: Mapping[str, tuple[str, str, Any]] = {
-    "corsRules": ("cors", "CORSConfiguration", _cors),
     "versioning": ("versioning", "VersioningConfiguration", _versioning),
     "lifecycleRules": ("lifecycle", "LifecycleConfiguration", _lifecycle),
 }
@@ -224,7 +203,6 @@ BUCKET = ResourceType(
         text("region", replace=True, normalise=str.lower, default="nyc3"),
         text("acl", default="private", received=False),
         boolean("forceDestroy", default=False, received=False),
-        objects("corsRules", _CORS_RULE, received=False),
         nested("versioning", (boolean("enabled", default=False),)),
         objects("lifecycleRules", _LIFECYCLE_RULE),
         *each(text, "bucketDomainName endpoint bucketUrn", Mode.COMPUTED),

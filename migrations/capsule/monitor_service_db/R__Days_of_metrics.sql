@@ -89,7 +89,7 @@ BEGIN
   EXECUTE 'SELECT compression_enabled FROM timescaledb_information.hypertables'
     ' WHERE (hypertable_schema, hypertable_name) = (''public'', ''metrics'')' INTO compressible;
   IF NOT compressible THEN
-    EXECUTE 'ALTER TABLE metrics SET (timescaledb.compress, timescaledb.compress_segmentby = ''metric_id, source'','
+    EXECUTE 'ALTER TABLE metrics SET (timescaledb.compress, timescaledb.compress_segmentby = ''metric_id, source, labels'','
       ' timescaledb.compress_orderby = ''observed_at'')';
   END IF;
   EXECUTE 'SELECT compress_chunk(chunk, if_not_compressed => true)'

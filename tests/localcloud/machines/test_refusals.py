@@ -32,7 +32,7 @@ def spare(cloud: LocalCloud) -> Iterator[dict[str, Any]]:
         ({"name": "under_score", "region": None}, 422, "hostname characters"),
         ({"vpc_uuid": "none"}, 422, "vpc_uuid none: there is no VPC"),
         ({"volumes": ["none"]}, 422, "no volume with the id none"),
-        ({"ssh_keys": [7]}, 422, "ssh_keys: There is no SSH key"),
+        ({"ssh_keys": [7]}, 422, "There is no SSH key"),
         ({"tags": ["a b"]}, 422, "tags:"),
         ({"user_data": "x" * 65537}, 422, "65536 bytes"),
         ({"backups": True}, 501, "with backups"),
@@ -123,6 +123,7 @@ def test_a_firewall_is_kept_as_the_api_writes_it(cloud: LocalCloud) -> None:
         ({"inbound_rules": []}, "at least one rule"),
         ({"inbound_rules": [RULE | {"ports": "5432,6432"}]}, "a range"),
         ({"inbound_rules": [RULE | {"sources": {}}]}, "names nobody"),
+        ({"inbound_rules": [RULE | {"sources": {"addresses": ["10.0.0.300"]}}]}, "IPv4 or IPv6"),
         ({"droplet_ids": [7]}, "no Droplet with the id 7"),
         ({"name": "-"}, "letters, digits"),
     ],
@@ -140,3 +141,9 @@ def test_sizes_images_and_regions_fit_together(cloud: LocalCloud) -> None:
     image = cloud.get("/v2/images/debian-12-x64")["image"]
     assert cloud.get(f"/v2/images/{image['id']}")["image"] == image
     assert cloud.call("GET", "/v2/images/windows").status == 404
+
+
+def test_a_droplet_that_is_not_there_is_said_so_in_digitaloceans_words(cloud: LocalCloud) -> None:
+    answer = cloud.call("GET", "/v2/droplets/123")
+    assert (answer.status, answer.body["id"]) == (404, "not_found")
+    assert answer.message.startswith("The resource you were accessing could not be found.")

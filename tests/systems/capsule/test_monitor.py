@@ -135,6 +135,14 @@ def test_a_day_whose_lock_is_not_free_is_left_for_the_next_run(copied: Service) 
     assert copied.value("SELECT count(*) FROM metrics") == 1
 
 
+def test_series_that_differ_in_their_labels_alone_are_kept_apart(monitor: Service) -> None:
+    insert = f"INSERT INTO metrics VALUES ('{CPU}', 'host', '2041-01-01', 1, %s) ON CONFLICT DO NOTHING"
+    for labels in ('{"core": 0, "node": "a"}', '{"core": 1, "node": "a"}', '{"node": "a", "core": 0}'):
+        monitor.run(insert, labels)
+    assert monitor.run("SELECT labels->>'core' FROM metrics ORDER BY 1") == [("0",), ("1",)]
+    assert "metrics_pkey" in monitor.indexes(f"SELECT FROM metrics WHERE metric_id = '{CPU}' AND source = 'host'")
+
+
 def test_a_sample_counts_once_and_does_not_change(monitor: Service) -> None:
     sample(monitor, "now()", "now()")
     sample(monitor, "now()", value=99)

@@ -1,6 +1,7 @@
-"""The path that TimescaleDB would take, with stand-ins for its functions: that the calls fit, not what they do.
+"""The path that TimescaleDB's Community Edition would take, with stand-ins for its functions: that the calls fit.
 
-TimescaleDB itself is not on the machine that runs these tests. stand_in.sql has functions of its documented signatures.
+Debian may not build that edition, so it is not on the machine that runs these tests; test_timescaledb.py has the other
+one. stand_in.sql has functions of its documented signatures.
 """
 
 from collections.abc import Iterator
@@ -11,19 +12,9 @@ import pytest
 
 from tests.migrator.servers import Database, PostgreSQL
 from tests.systems.capsule.product import ADMIN, Service
-from tests.systems.capsule.test_monitor import define, sample
 
 STAND_IN = Path(__file__).parent / "stand_in.sql"
 CALLS = "SELECT call FROM stand_in.calls ORDER BY id"
-COLUMNS = (
-    "SELECT column_name, data_type, column_default, is_nullable FROM information_schema.columns"
-    " WHERE table_name = 'metrics' ORDER BY ordinal_position"
-)
-INDEXES = "SELECT indexname, replace(indexdef, ' ONLY ', ' ') FROM pg_indexes WHERE tablename = 'metrics' ORDER BY 1"
-CONSTRAINTS = (
-    "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'metrics'::regclass ORDER BY 1"
-)
-RIGHTS = "SELECT unnest(relacl)::text FROM pg_class WHERE relname IN ('metrics', 'threshold_breaches') ORDER BY 1"
 
 
 @pytest.fixture
@@ -45,30 +36,6 @@ def license_as(service: Service, name: str) -> None:
     """Changes the licence that the server says it has."""
     with service.database.connect() as connection:
         connection.execute(f"ALTER DATABASE stand_in SET timescaledb.license = '{name}'".encode())
-
-
-def test_the_migrations_run_whole_under_the_apache_licence(stand_in: Service) -> None:
-    stand_in.migrate()
-    assert stand_in.run("SELECT engine FROM metric_storage") == [("timescaledb",)]
-    ((oldest,),) = stand_in.admin(
-        "SELECT date_trunc('day', (initialized_at AT TIME ZONE 'UTC') - interval '90 days')::text"
-        " FROM service_configuration"
-    )
-    assert stand_in.admin(CALLS) == [
-        ("create_hypertable metrics observed_at 1 day f",),
-        (f"drop_chunks metrics {oldest}",),
-    ]
-
-
-def test_the_service_sees_the_same_on_both_engines(stand_in: Service, services: dict[str, Service]) -> None:
-    stand_in.migrate()
-    for what in (COLUMNS, INDEXES, CONSTRAINTS, RIGHTS):
-        assert stand_in.admin(what) == services["monitor"].admin(what), what
-    define(stand_in)
-    sample(stand_in, "now()", "now()", value=95)
-    assert stand_in.run("SELECT source, value FROM threshold_breaches") == [("api-1", 95)]
-    stand_in.admin("CALL maintain_metric_storage('2041-01-31 18:00+00')")
-    assert stand_in.admin(CALLS)[-1] == ("drop_chunks metrics 2040-11-02 00:00:00",)
 
 
 def test_the_community_licence_compresses(stand_in: Service) -> None:
