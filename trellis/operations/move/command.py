@@ -92,7 +92,14 @@ def _start(stack: Stack, moving: Sequence[Stands]) -> int:
             for pair in pairs:
                 with pair.held():
                     _follow(pair)
-            _wait_for_copy(pairs)
+                streams.rest(pair, pair.new, resting=True)
+            # One after another: a server has four workers unless set, and every stream keeps one that a copy needs.
+            for pair in pairs:
+                streams.rest(pair, pair.new, resting=False)
+                _wait_for_copy([pair])
+                streams.rest(pair, pair.new, resting=True)
+            for pair in pairs:
+                streams.rest(pair, pair.new, resting=False)
             for pair in pairs:
                 _tell_differences(pair)
                 comparing.refresh_views(pair.new)
