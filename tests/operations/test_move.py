@@ -284,6 +284,21 @@ def test_what_stands_in_the_way_is_found_before(pair: Pair) -> None:
     assert survey.target(pair.new, pair.old) == ()
 
 
+def test_a_stream_that_rests_takes_no_worker_and_loses_nothing(pair: Pair) -> None:
+    followed(pair)
+    workers = "SELECT count(*) FROM pg_stat_subscription WHERE subname = %s AND pid IS NOT NULL"
+    with pair.old.connect() as old, pair.new.connect() as new:
+        for resting in (True, False):
+            streams.rest(pair, pair.new, resting=resting)
+            old.execute(INSERT, (str(int(resting)) * 42, f"r{resting}", f"r{resting}"))
+            until = time.monotonic() + 60
+            while new.execute(workers, (pair.link,)).fetchone() != (0 if resting else 1,):
+                assert time.monotonic() < until
+                time.sleep(0.1)
+    assert cutting.is_close_behind(pair.old, pair.new)
+    assert len(addresses(pair.new)) == 2
+
+
 # A run of its own, which a test kills: it cuts there and back for as long as it lives.
 CUTTER = """
 import json, sys

@@ -91,8 +91,12 @@ def _grown_by_a_move(stack: LocalStack) -> None:
     stack.up()
     stack.configure(phase="growth")
     stack.up()
+    for uris in stack.outputs()["direct_uris"].values():
+        for uri in uris.values():
+            with stack.connect(uri) as connection:
+                connection.execute("CREATE TABLE public.kept (id int PRIMARY KEY)")
+                connection.execute("INSERT INTO public.kept SELECT generate_series(1, 3)")
     before = _rows(stack)
-    assert any(before.values())
     stack.configure(phase="scale")
     assert "A Standard cluster made since 2026-11-30" in " ".join(stack.fails("preview").split())
     stack.configure(edition="advanced", version="17")
@@ -110,7 +114,7 @@ def _grown_by_a_move(stack: LocalStack) -> None:
 
 
 def _rows(stack: LocalStack) -> dict[str, int]:
-    """How many rows each table has."""
+    """How many rows each table has, without the history of migrations: repeatables run again for new logins."""
     found = {}
     for uris in stack.outputs()["direct_uris"].values():
         for database, uri in uris.items():
@@ -121,7 +125,7 @@ def _rows(stack: LocalStack) -> dict[str, int]:
                 ).fetchall():
                     ((count,),) = connection.execute(f"SELECT count(*) FROM {name}".encode()).fetchall()
                     found[f"{database}.{name}"] = count
-    return found
+    return {name: count for name, count in found.items() if not name.endswith("_history")}
 
 
 def _uris(system: LocalStack) -> list[str]:

@@ -127,7 +127,7 @@ def _start(stack: Stack, moving: Sequence[Stands]) -> int:
                     for lack in following.follow(pair, stack.options.leave, copy=stack.options.by_copy):
                         tell(f"warning: {pair.new.name}: {lack}")
             streaming = [pair for pair in pairs if not following.goes_by_copy(pair)]
-            _wait_for_copy(streaming)
+            _wait_for_copies(streaming)
             for pair in pairs:
                 if not pair.foreign:
                     _tell_differences(pair)
@@ -138,14 +138,25 @@ def _start(stack: Stack, moving: Sequence[Stands]) -> int:
     return 0
 
 
-def _wait_for_copy(pairs: Sequence[Pair]) -> None:
+def _wait_for_copies(pairs: Sequence[Pair]) -> None:
+    """One after another: a server has four workers unless set, and every stream keeps one that a copy needs."""
+    for pair in pairs:
+        streams.rest(pair, pair.new, resting=True)
+    for pair in pairs:
+        streams.rest(pair, pair.new, resting=False)
+        _wait_for_copy(pair)
+        streams.rest(pair, pair.new, resting=True)
+    for pair in pairs:
+        streams.rest(pair, pair.new, resting=False)
+
+
+def _wait_for_copy(pair: Pair) -> None:
     told = ""
     while True:
-        found = [streams.progress(pair, pair.old, pair.new) for pair in pairs]
-        lines = [_in_words(pair, progress) for pair, progress in zip(pairs, found, strict=True)]
-        if (text := "\n".join(lines)) != told:
+        progress = streams.progress(pair, pair.old, pair.new)
+        if (text := _in_words(pair, progress)) != told:
             tell(told := text)
-        if all(progress and not progress.is_copying for progress in found):
+        if progress and not progress.is_copying:
             return
         time.sleep(_EVERY)
 

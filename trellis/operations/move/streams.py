@@ -70,6 +70,14 @@ def subscribe(pair: Pair, source: Side, target: Side, *, copy: bool) -> None:
             raise OperationError(f"{target.name} cannot follow {source.name}: {said}") from None
 
 
+def rest(pair: Pair, target: Side, *, resting: bool) -> None:
+    """Lets a stream rest, or go on: one that rests takes none of the few workers of its server, and loses nothing."""
+    with target.connect() as there:
+        if _subscription(there, pair.link):
+            does = "DISABLE" if resting else "ENABLE"
+            there.execute(f"ALTER SUBSCRIPTION {identifier(pair.link)} {does}".encode())
+
+
 def unsubscribe(pair: Pair, source: Side, target: Side) -> None:
     """Ends the stream and takes its slot away, also where the other server does not answer any more."""
     name = identifier(pair.link)
