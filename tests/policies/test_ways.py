@@ -80,7 +80,7 @@ def test_a_preview_in_an_ordinary_shell(engine: Previews, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("program", "settings"),
     [
-        ("data_protected", {"stack": {"phase": "launch"}, "monthly-budget": {"usd": 137}}),
+        ("data_protected", {"stack": {"phase": "launch"}, "monthly-budget": {"usd": 139}}),
         ("data_protected", {"stack": {"phase": "growth", "developmentStacks": ["prod"]}}),
         ("monthly_budget", {"stack": {"phase": "scale"}, "monthly-budget": {"usd": 1000}}),
         ("pool_mode_transaction", {"stack": {"phase": "scale"}, "pool-mode-transaction": {"sessions": ["shop-pool"]}}),
