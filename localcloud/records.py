@@ -100,12 +100,14 @@ class Account(Record):
     today: the day that the rules of editions go by (RFC 3339); empty for one before they change.
     since: the day on which the first PostgreSQL cluster was made; empty when there was none.
     replication, subscriptions: what `doadmin` may do; DigitalOcean does not say.
+    unavailable: size -> regions that do not have it.
     """
 
     today: str = ""
     since: str = ""
     replication: bool = True
     subscriptions: bool = False
+    unavailable: dict[str, tuple[str, ...]] = {}
 
 
 class Promotion(Record):

@@ -40,6 +40,7 @@ def test_until_it_is_told_a_day_every_account_is_one_from_before(market: LocalCl
         "since": "2026-10-14",
         "replication": True,
         "subscriptions": False,
+        "unavailable": {},
     }
     assert "db-s-4vcpu-8gb" in layouts(market, "pg")[3]
     options = market.get("/v2/databases/options")
@@ -223,3 +224,20 @@ def test_what_doadmin_may_do_is_a_switch(market: LocalCloud, earlier: dict[str, 
 def switch(cloud: LocalCloud, **rights: bool) -> None:
     account(cloud, **rights)
     wait_until(lambda: cloud.get("/_local/health")["status"] == "ready", "the servers to follow")
+
+
+def test_a_region_may_lack_a_size(market: LocalCloud, earlier: dict[str, Any]) -> None:
+    account(market, unavailable={"db-s-6vcpu-16gb": ["nyc1"], "s-1vcpu-1gb": ["nyc2", "nyc3"]})
+    try:
+        for path, order in (
+            ("/v2/databases", {**ORDER, "name": "larger", "size": "db-s-6vcpu-16gb"}),
+            (f"/v2/databases/{earlier['id']}/replicas", {"name": "larger", "size": "db-s-6vcpu-16gb"}),
+        ):
+            refused = market.post(path, order, 422)
+            assert refused["message"] == "size db-s-6vcpu-16gb: it is not available in nyc1."
+        resized = {"size": "db-s-6vcpu-16gb", "num_nodes": 1}
+        assert "not available in nyc1" in market.put(f"/v2/databases/{earlier['id']}/resize", resized, 422)["message"]
+        sizes = {size["slug"]: set(size["regions"]) for size in market.get("/v2/sizes?per_page=200")["sizes"]}
+        assert sizes["s-1vcpu-2gb"] - sizes["s-1vcpu-1gb"] == {"nyc2", "nyc3"}
+    finally:
+        account(market, unavailable={})

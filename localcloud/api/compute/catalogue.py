@@ -1,5 +1,6 @@
 """/v2/sizes, /v2/images and /v2/regions: what Droplets can be and where; Droplets and volumes as they are shown."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -15,18 +16,18 @@ _NO_IMAGES = "atl1"
 
 
 def show_region(slug: str) -> dict[str, Any]:
-    return {
-        "slug": slug,
-        "name": catalogue.REGIONS[slug].name,
-        "available": True,
-        "features": _FEATURES,
-        "sizes": list(SIZES),
-    }
+    name = catalogue.REGIONS[slug].name
+    return {"slug": slug, "name": name, "available": True, "features": _FEATURES, "sizes": list(SIZES)}
 
 
-def show_size(size: Size) -> dict[str, Any]:
-    more = {"price_hourly": size.price_hourly, "regions": list(catalogue.REGIONS), "available": True}
-    return asdict(size) | more
+def show_size(size: Size, lacking: Collection[str] = ()) -> dict[str, Any]:
+    regions = [slug for slug in catalogue.REGIONS if slug not in lacking]
+    return asdict(size) | {"price_hourly": size.price_hourly, "regions": regions, "available": True}
+
+
+def _sizes(call: Call) -> Reply:
+    lacking = call.cloud.state.read().account.unavailable
+    return page(call, "sizes", [show_size(size, lacking.get(slug, ())) for slug, size in SIZES.items()])
 
 
 def show_image(image: Image) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _image(call: Call) -> Reply:
 
 
 ENDPOINTS: Routes = {
-    "/v2/sizes": {"GET": lambda call: page(call, "sizes", list(map(show_size, SIZES.values())))},
+    "/v2/sizes": {"GET": _sizes},
     "/v2/regions": {"GET": lambda call: page(call, "regions", list(map(show_region, catalogue.REGIONS)))},
     "/v2/images": {"GET": lambda call: page(call, "images", list(map(show_image, IMAGES.values())))},
     "/v2/images/{id}": {"GET": _image},

@@ -74,6 +74,7 @@ def _create(call: Call) -> Reply:
             [address for other in tables.droplets.values() for address in other.addresses]
         )
         plan = size(body.size)
+        checks.offered(tables, plan.slug, region)
         droplet = Droplet(
             id=actions.new_number(dict(tables.droplets)),
             name=name(body.name),

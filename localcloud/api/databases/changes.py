@@ -44,6 +44,7 @@ def _resize(call: Call) -> Reply:
         require_online(item)
         cluster = item if isinstance(item, Cluster) else find_cluster(tables, item.cluster_id)
         plan = checks.plan(body.size, catalogue.RUNNING[cluster.engine])
+        checks.offered(tables, plan.slug, item.region)
         changes: dict[str, Any] = {
             "size": plan.slug,
             "storage_size_mib": _grown_storage(item, plan, body.storage_size_mib),

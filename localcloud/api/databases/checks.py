@@ -55,6 +55,19 @@ def today(tables: Tables) -> date:
     return date.fromisoformat(tables.account.today) if tables.account.today else catalogue.USUAL_DAY
 
 
+def room(tables: Tables, size: str, region: str) -> None:
+    """Raises Unprocessable unless the account may have one more cluster, of this size in this region."""
+    if len(tables.clusters) >= catalogue.MAX_CLUSTERS:
+        raise Unprocessable(f"The account has {catalogue.MAX_CLUSTERS} database clusters, the most it may have.")
+    offered(tables, size, region)
+
+
+def offered(tables: Tables, size: str, region: str) -> None:
+    """Raises Unprocessable where a region does not have a size."""
+    if region in tables.account.unavailable.get(size, ()):
+        raise Unprocessable(f"size {size}: it is not available in {region}.")
+
+
 def moment(tables: Tables) -> str:
     """Now, as the account's records have it: at this time of the account's day, where it has one."""
     return f"{tables.account.today}{now()[10:]}" if tables.account.today else now()

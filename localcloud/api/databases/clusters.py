@@ -2,7 +2,6 @@
 
 import uuid
 
-from localcloud import catalogue
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases import backups, checks, firewall, view
 from localcloud.api.databases.lookup import find_cluster
@@ -55,8 +54,7 @@ def _create(call: Call) -> Reply:
     cluster_id = str(uuid.uuid4())
     with call.cloud.state.transaction() as tables:
         port, pool_port = checks.ports(tables)
-        if len(tables.clusters) >= catalogue.MAX_CLUSTERS:
-            raise Unprocessable(f"The account has {catalogue.MAX_CLUSTERS} database clusters, the most it may have.")
+        checks.room(tables, plan.slug, region)
         limited = checks.limited(tables, engine)
         cluster = Cluster(
             id=cluster_id,

@@ -43,6 +43,7 @@ def _create(call: Call) -> Reply:
         if plan.storage_mib < catalogue.PLANS[cluster.size].storage_mib:
             raise Unprocessable(f"size {plan.slug}: smaller than {cluster.size}, the plan of the primary.")
         region = checks.region(body.region or cluster.region)
+        checks.offered(tables, plan.slug, region)
         network_id = body.private_network_uuid or (cluster.private_network_uuid if region == cluster.region else "")
         replica = Replica(
             id=str(uuid.uuid4()),
@@ -97,8 +98,7 @@ def _promote(call: Call) -> Reply:
         replica = find_replica(tables, cluster.id, call.param("name"))
         require_online(cluster)
         require_online(replica)
-        if len(tables.clusters) >= catalogue.MAX_CLUSTERS:
-            raise Unprocessable(f"The account has {catalogue.MAX_CLUSTERS} database clusters, the most it may have.")
+        checks.room(tables, replica.size, replica.region)
         checks.name(tables, replica.name)
         kept = replica.model_dump(exclude={"cluster_id", "rules", "status", "created_at"})
         alone = {"pools": (), "pool_port": 0, "num_nodes": 1, "standby_port": 0, "rules": replica.rules}

@@ -60,9 +60,8 @@ def _get(call: Call) -> Reply:
 
 def _update(call: Call) -> Reply:
     _refuse_replication(call.read(_Update).settings)
-    cluster = find_cluster(call.cloud.state.read(), call.param("id"))
-    require_engine("pg", cluster, _WHAT)
-    return Reply(status=201, body={"user": view.user(_find(cluster, call.param("name")))})
+    require_engine("pg", find_cluster(call.cloud.state.read(), call.param("id")), _WHAT)
+    return Reply(status=201, body=_get(call).body)
 
 
 def _reset(call: Call) -> Reply:
