@@ -38,7 +38,7 @@ def run(options: Namespace) -> int:
     """Carries one step out; returns the exit code."""
     stack = Stack(options)
     moving = [one for one in stack.moving() if not options.clusters or one.settings.name in options.clusters]
-    if restored := [one.settings.name for one in moving if one.both_stand and one.ends[1].restored_to]:
+    if restored := [one.settings.name for one in moving if one.settings.beside and one.ends[1].restored_to]:
         raise OperationError(f"{', '.join(restored)} is being restored: `trellis restore` goes on with it, or ends it.")
     if not moving:
         say("Nothing is to move: every cluster is what the files ask for.")
