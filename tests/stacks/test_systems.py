@@ -100,7 +100,7 @@ def _grown_by_a_move(stack: LocalStack) -> None:
     stack.configure(phase="scale")
     assert "A Standard cluster made since 2026-11-30" in " ".join(stack.fails("preview").split())
     stack.configure(edition="advanced", version="17")
-    for step in (("start",), ("cutover",), ("finish", "--yes")):
+    for step in (("start",), ("cutover", "--yes"), ("finish", "--yes")):
         done = stack.trellis("move", *step)
         assert done.code == 0, done.text
     (cluster,) = (one for one in stack.api("GET", "/v2/databases")["databases"] if one["engine"] != "valkey")
