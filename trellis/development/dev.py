@@ -8,7 +8,7 @@ import socket
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import chdir, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,16 @@ class Stack:
         self.run("python", "-m", "localcloud", "stop", show=True)
 
     def up(self) -> None:
-        """`trellis up`, in this process, which is the stack's own from here on."""
-        os.chdir(self.root)
+        """`trellis up`, in this process, which is the stack's own meanwhile."""
+        before, pulumi = dict(os.environ), ("--suppress-outputs", *_POLICIES)
         os.environ.update(self.workspace.variables())
-        pulumi = ("--suppress-outputs", *_POLICIES)
-        if code := up.run(Namespace(stack=self.name, config_file=self._config_file, may_delete=(), pulumi=pulumi)):
+        try:
+            with chdir(self.root):
+                code = up.run(Namespace(stack=self.name, config_file=self._config_file, may_delete=(), pulumi=pulumi))
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        if code:
             raise Failure(f"`trellis up --stack {self.name}` failed with exit code {code}")
 
     def preview(self, *options: str) -> None:
