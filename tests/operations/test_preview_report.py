@@ -404,7 +404,7 @@ def test_on_a_stack(tmp_path: Any) -> None:
         assert "perhaps" not in text.replace(LEGEND, "")
         assert f"\n```\n\n{LEGEND}\n\n</details>\n" in text
         (diagram,) = re.findall(r"<details><summary>Diagram</summary>\n\n```mermaid\n(.*?)```", text, re.DOTALL)
-        assert classes(diagram) == {"create": {"cluster1replica1"}, "update": {"cluster1"}, "replace": {"pool1"}}
+        assert classes(diagram) == {"create": {"cluster1replica1"}, "update": {"cluster1", "pool1"}}
 
         # The stack's own price counts for the policy and for the report.
         stack.configure(prices={"db-s-2vcpu-4gb": 200})

@@ -7,7 +7,7 @@ So titles are short, and a cluster is a node, whose label may have lines. Those 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from trellis.policies.kinds import APP, BUCKET, CLUSTER, DROPLET, POOL, REPLICA, VPC
+from trellis.policies.kinds import APP, BUCKET, CLUSTER, DROPLET, POOL, POOL_SIZE, REPLICA, VPC
 from trellis.settings import AppSettings, ClusterSettings, Settings
 
 # What a label has by its number: what Mermaid, HTML or Markdown would take for theirs. To Markdown an underscore inside
@@ -113,6 +113,11 @@ class _Drawing:
     def coloured(self, changes: Mapping[Resource, str]) -> Iterator[str]:
         """What is deleted as nodes of their own, and the classes of all that changes."""
         nodes = dict(self.resources())
+        # A pool's size is a resource beside it.
+        sizes = {
+            (POOL, name.removesuffix("-size")): change for (kind, name), change in changes.items() if kind == POOL_SIZE
+        }
+        changes = {**{pool: change for pool, change in sizes.items() if change == "update"}, **changes}
         gone = (one for one, change in changes.items() if change == "delete" and one[0] in _DRAWN and one not in nodes)
         for number, (kind, name) in enumerate(list(gone), 1):
             nodes[kind, name] = f"gone{number}"
