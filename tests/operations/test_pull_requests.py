@@ -165,7 +165,7 @@ def test_a_database_that_is_dropped(branch: PullRequest) -> None:
     branch.edit("systems/villa.yaml", "name: villa-db\n", "name: villa-main\n")
     values = branch.values(OBJECTION, "--no-shadow")
     assert [one for one in values["objections"] if "the cluster and its data are deleted" in one]
-    assert [one["changes"] for one in values["resources"] if one["operation"] == "delete"] == [[]] * 10
+    assert [one["changes"] for one in values["resources"] if one["operation"] == "delete"] == [[]] * 11
     assert not [one for one in values["connections"] if "not known" in one["effect"]]
 
 
