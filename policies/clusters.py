@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from pulumi_policy import Severity
 
-from trellis.settings.catalogue import POSTGRESQL_VERSIONS, Phase
+from trellis.settings.catalogue import END_OF_LIFE, POSTGRESQL_VERSIONS, Phase
 
 from .fields import UNKNOWN
 from .kinds import CACHES, CLUSTER, DATA, DROPLET, POSTGRESQL, REPLICA, VPC
@@ -16,17 +16,6 @@ _DOCS = "https://docs.digitalocean.com/products/databases/postgresql"
 _PULUMI = "https://www.pulumi.com/docs/iac/concepts/resources/options"
 _VERSIONING = "https://www.postgresql.org/support/versioning/"
 
-# The last release of each major version of PostgreSQL, from the page above.
-END_OF_LIFE = {
-    "11": date(2023, 11, 9),
-    "12": date(2024, 11, 21),
-    "13": date(2025, 11, 13),
-    "14": date(2026, 11, 12),
-    "15": date(2027, 11, 11),
-    "16": date(2028, 11, 9),
-    "17": date(2029, 11, 8),
-    "18": date(2030, 11, 14),
-}
 DAYS_PER_MONTH = 30.44
 _KEPT = (*DATA, VPC)
 

@@ -382,7 +382,6 @@ def _complete(cache: Path, parts: Sequence[_Part], links: Mapping[Path, Path] | 
 
 def _side_by_side(parts: Sequence[_Part]) -> None:
     """One is built by the processor while another one is downloaded. The first that fails ends the others."""
-    environment = dict(os.environ)
     with processes.guard(os.environ) as mark, ThreadPoolExecutor() as threads:
         made = [threads.submit(_once, part) for part in parts]
         try:
@@ -395,9 +394,6 @@ def _side_by_side(parts: Sequence[_Part]) -> None:
             while wait(made, timeout=_POLL_SECONDS).not_done:
                 processes.sweep(mark)
             raise
-        finally:
-            os.environ.pop(processes.MARKS)
-            os.environ.update(environment)
 
 
 def _require(parts: Sequence[_Part]) -> None:

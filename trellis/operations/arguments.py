@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     Group = argparse._ActionsContainer
 
 DEFAULT_STACK = "dev"
+# The answers of a command that is about all databases of a stack to what others ask.
+WHOLE_STACK = {"databases": (), "url": None, "folder": None, "schema": "public"}
 MOVES = ("plan", "start", "status", "verify", "cutover", "rollback", "finish")
 
 
@@ -170,7 +172,7 @@ def _preview_report(command: argparse.ArgumentParser) -> None:
     _shadow(command)
     command.add_argument("--output", type=Path, metavar="FILE", help="where the report goes (default: stdout)")
     _json(command)
-    command.set_defaults(databases=[], url=None, folder=None, placeholders=[], schema="public")
+    command.set_defaults(**WHOLE_STACK, placeholders=[])
 
 
 def _diagram(command: argparse.ArgumentParser) -> None:
@@ -232,7 +234,7 @@ def _move(command: argparse.ArgumentParser) -> None:
         help="a foreign server's table that stays behind; may be given several times",
     )
     _json(command)
-    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+    command.set_defaults(**WHOLE_STACK)
 
 
 def _backup(command: argparse.ArgumentParser) -> None:
@@ -252,7 +254,7 @@ def _backup(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--new-key", type=Path, metavar="FILE", help="only write a new secret key to this file")
     _json(command)
-    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+    command.set_defaults(**WHOLE_STACK)
 
 
 def _drill(command: argparse.ArgumentParser) -> None:
@@ -291,13 +293,13 @@ def _rescue(command: argparse.ArgumentParser) -> None:
     )
     _confirmation(command)
     _json(command)
-    command.set_defaults(clusters=[], databases=[], url=None, folder=None, schema="public")
+    command.set_defaults(**WHOLE_STACK, clusters=[])
 
 
 def _clusters(command: argparse.ArgumentParser) -> None:
     command.add_argument("clusters", nargs="*", metavar="CLUSTER", help="names in the system file (default: all)")
     _recover(command)
-    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+    command.set_defaults(**WHOLE_STACK)
 
 
 def _restore_from(command: argparse.ArgumentParser) -> None:
@@ -354,7 +356,7 @@ def _status(command: argparse.ArgumentParser) -> None:
     )
     _postgresql(command)
     _json(command)
-    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+    command.set_defaults(**WHOLE_STACK)
 
 
 def _jobs(command: argparse.ArgumentParser) -> None:
@@ -365,7 +367,7 @@ def _jobs(command: argparse.ArgumentParser) -> None:
     )
     _recover(command)
     _json(command)
-    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+    command.set_defaults(**WHOLE_STACK)
 
 
 def _restore(command: argparse.ArgumentParser) -> None:
@@ -381,7 +383,7 @@ def _restore(command: argparse.ArgumentParser) -> None:
     _recover(command)
     command.add_argument("--yes", action="store_true", help="do not ask")
     _restore_from(command)
-    command.set_defaults(databases=[], url=None, folder=None, schema="public")
+    command.set_defaults(**WHOLE_STACK)
 
 
 def _facts(command: argparse.ArgumentParser) -> None:

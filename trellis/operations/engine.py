@@ -125,6 +125,12 @@ class Engine:
         return OperationError(f"`pulumi {' '.join(arguments)}` failed:\n{said.strip()}")
 
 
+def resource(resources: Iterable[Mapping[str, Any]], kind: str, name: str) -> Mapping[str, Any] | None:
+    """The resource of a state with this type and the program's name for it; None without one that stays."""
+    named = (one for one in resources if one["type"] == kind and one["urn"].endswith(f"::{name}"))
+    return next((one for one in named if not one.get("delete")), None)
+
+
 def _place(resources: list[dict[str, Any]], made: dict[str, Any]) -> None:
     """Puts a resource where it belongs in a state: at the end, or before the one that it replaces."""
     for at, old in enumerate(resources):

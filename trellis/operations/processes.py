@@ -147,17 +147,22 @@ class _Interrupts:
 
 @contextmanager
 def guard(environment: MutableMapping[str, str]) -> Iterator[str]:
-    """Puts a mark into an environment, and gives it; a watcher ends what carries it should this process be killed."""
+    """Marks an environment meanwhile, and gives the mark; a watcher ends what has it should this process be killed."""
     mark = f"{os.getpid()}-{time.time_ns()}"
     command = (sys.executable, "-I", "-S", __file__, mark)
     # The watcher holds the read end of a pipe: only the end of this process closes the other one.
     watcher = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    environment[MARKS] = " ".join(filter(None, (environment.get(MARKS), mark)))
+    before = environment.get(MARKS)
+    environment[MARKS] = " ".join(filter(None, (before, mark)))
     try:
         yield mark
     finally:
+        if before is None:
+            del environment[MARKS]
+        else:
+            environment[MARKS] = before
         watcher.kill()
         watcher.wait()
         if watcher.stdin is not None:

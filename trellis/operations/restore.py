@@ -4,16 +4,15 @@ It is a move whose source is the past. No stream leads from one to the other: ea
 """
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from trellis.operations import up
 from trellis.operations.backup import elsewhere
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.move import fences
 from trellis.operations.move.sides import Connection, Pair
 from trellis.operations.move.stands import Stack, Stands
-from trellis.operations.terminal import confirm, say
+from trellis.operations.terminal import say
 
 _FORM = "2026-01-31T19:25:22Z"
 
@@ -50,7 +49,7 @@ def _start(stack: Stack) -> None:
             }
             wanted = cluster.generation + 1
             stack.record(Stands(settings=cluster), wanted=wanted, serving=cluster.generation, old=old, at=at)
-    _deploy(stack)
+    stack.deploy()
     for stands, pairs in _restored(stack):
         new = stands.ends[1].made_as
         say(f"{new} is {stands.ends[0].made_as} as of {at}, and takes no part yet. Rows there, and today:")
@@ -72,7 +71,8 @@ def _change(stack: Stack, *, to_new: bool) -> None:
     for stands, pairs in _restored(stack):
         source, target = stands.ends if to_new else stands.ends[::-1]
         since = f" since {stands.ends[1].restored_to}" if to_new else ""
-        _ask(stack, f"What was written to {source.made_as}{since} stays there, and is not on {target.made_as}.")
+        what = f"What was written to {source.made_as}{since} stays there, and is not on {target.made_as}."
+        stack.ask(f"{what} Go on?", what)
         for pair in pairs:
             here, there = pair.way(to_new=to_new)
             with here.connect() as leaving, there.connect() as coming:
@@ -83,22 +83,18 @@ def _change(stack: Stack, *, to_new: bool) -> None:
                 if fences.is_set_up(coming):
                     fences.open_(coming)
         stack.record(stands, serving=target.generation)
-    _deploy(stack)
+    stack.deploy()
     say("Apps use it now. `trellis restore finish` deletes the other cluster; until then each keeps what it has.")
 
 
 def _finish(stack: Stack) -> None:
     for stands, pairs in _restored(stack):
-        kept, beside = stands.settings, stands.beside
-        _ask(stack, f"{beside.made_as} is deleted with all data in it; {kept.made_as} stays.")
+        what = f"{stands.beside.made_as} is deleted with all data in it; {stands.settings.made_as} stays."
+        stack.ask(f"{what} Go on?", what)
         for pair in pairs:
             with (pair.new if stands.new_serves else pair.old).connect() as connection:
                 fences.take_down(connection)
-        lost = [beside.made_as, *(f"{beside.made_as}-{database.name}" for database in beside.databases)]
-        stack.engine.unprotect(lost)
-        stack.record(stands, old=None, at=None, wanted=kept.generation, serving=kept.generation)
-        _deploy(stack, may_delete=lost)
-        say(f"{kept.name} is {kept.made_as} now, and {beside.made_as} is gone.")
+        stack.drop(stands)
 
 
 def _restored(stack: Stack) -> Iterator[tuple[Stands, tuple[Pair, ...]]]:
@@ -143,14 +139,3 @@ def _second(text: str | None) -> str:
     if at >= datetime.now(UTC):
         raise WrongCall(f"--at {text} is not in the past.")
     return at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-
-
-def _ask(stack: Stack, what: str) -> None:
-    if not (stack.options.yes or confirm(f"{what} Go on?")):
-        raise OperationError(f"{what} Nothing was changed. Say --yes.")
-
-
-def _deploy(stack: Stack, may_delete: Sequence[str] = ()) -> None:
-    given = stack.options
-    if up.run(Namespace(stack=given.stack, config_file=given.config_file, may_delete=list(may_delete), pulumi=[])):
-        raise OperationError("The deployment failed, see above. The same command goes on where it ended.")

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from trellis.operations.arguments import WHOLE_STACK
 from trellis.operations.deployment import Deployment, deploy
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError
@@ -37,22 +38,18 @@ def run(options: Namespace) -> int:
     made = state.get("resources") or []
     if changed := changed_logins(clouds, made):
         engine.refresh(changed)
-    if any(map(_holds_data, made)) and clouds.config.get("trellis:environment") != "development":
+    holds_data = any(map(_holds_data, made))
+    if holds_data and clouds.config.get("trellis:environment") != "development":
         plan = _deploy("preview", options)
         if plan.code:
             return plan.code
         _refuse_loss(plan.planned, options.may_delete)
-    if any(map(_holds_data, made)) and clouds.config.get("trellis:backupBefore") == "true":
+    if holds_data and clouds.config.get("trellis:backupBefore") == "true":
         _back_up(options)
     done = _deploy_whole(clouds, options)
     failed = [_name(step["urn"]) for step in done.failed if _is_new_cluster(step)]
     # Where there is data, another mode would leave it behind.
-    if (
-        done.code == 0
-        or not failed
-        or clouds.config.get("trellis:fallback") != SELF_HOSTED
-        or any(map(_holds_data, made))
-    ):
+    if done.code == 0 or not failed or holds_data or clouds.config.get("trellis:fallback") != SELF_HOSTED:
         return done.code
     return _fall_back(clouds, options, failed)
 
@@ -64,9 +61,7 @@ def _back_up(options: Namespace) -> None:
     from trellis.operations.backup.command import before_migrations
     from trellis.operations.databases import standing
 
-    which = Namespace(
-        stack=options.stack, config_file=options.config_file, databases=[], url=None, folder=None, schema="public"
-    )
+    which = Namespace(stack=options.stack, config_file=options.config_file, **WHOLE_STACK)
     try:
         with standing(which) as (databases, _):
             before_migrations(options.stack, options.config_file, databases, How())

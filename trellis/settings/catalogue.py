@@ -131,8 +131,11 @@ PLANS: Mapping[str, Plan] = {
 REGIONS: frozenset[str] = frozenset("ams3 atl1 blr1 fra1 lon1 nyc1 nyc2 nyc3 ric1 sfo2 sfo3 sgp1 syd1 tor1".split())
 
 POSTGRESQL_VERSIONS: tuple[str, ...] = ("13", "14", "15", "16", "17", "18")
-# The last day on which a major version gets fixes (postgresql.org/support/versioning).
+# The last day on which a major version gets fixes (postgresql.org/support/versioning), of those before too: a program
+# of anyone's may still name them.
 END_OF_LIFE: Mapping[str, date] = {
+    "11": date(2023, 11, 9),
+    "12": date(2024, 11, 21),
     "13": date(2025, 11, 13),
     "14": date(2026, 11, 12),
     "15": date(2027, 11, 11),

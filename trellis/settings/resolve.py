@@ -17,6 +17,7 @@ from trellis.settings.catalogue import (
     monthly_usd,
 )
 from trellis.settings.cluster import Cluster, Machine, SelfHosted, Size
+from trellis.settings.duties import Check, Job
 from trellis.settings.errors import SettingsError
 from trellis.settings.resolved import (
     AppSettings,
@@ -71,23 +72,9 @@ def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> 
         objectives=system.objectives,
         alerts=_alerts(system, chosen),
         checks=tuple(
-            CheckSettings(
-                name=name,
-                check=check,
-                tell=told(system, chosen, check.tell),
-                **_place(check.pool, None, system, chosen),
-            )
-            for name, check in system.checks.items()
+            CheckSettings(check=check, **_duty(name, check, system, chosen)) for name, check in system.checks.items()
         ),
-        jobs=tuple(
-            JobSettings(
-                name=name,
-                job=job,
-                tell=told(system, chosen, job.tell),
-                **_place(job.pool, job.database, system, chosen),
-            )
-            for name, job in system.jobs.items()
-        ),
+        jobs=tuple(JobSettings(job=job, **_duty(name, job, system, chosen)) for name, job in system.jobs.items()),
     )
 
 
@@ -102,13 +89,15 @@ def _alerts(system: System, chosen: StackConfig) -> Alerts | None:
     return system.alerts.model_copy(update={"emails": emails}) if emails else None
 
 
-def _place(pool: str | None, database: str | None, system: System, chosen: StackConfig) -> dict[str, Any]:
-    """The cluster, pool and database of a check or a job."""
+def _duty(title: str, duty: Check | Job, system: System, chosen: StackConfig) -> dict[str, Any]:
+    """What checks and jobs have in common: name, cluster, pool, database, and who is told."""
+    pool, database = duty.pool, duty.database if isinstance(duty, Job) else None
     key, _, name = (pool or database or "").partition(".")
     cluster = system.clusters[key]
     own = cluster.pools[name].database if pool else name
     made = {database: made for _, made in laid_out(key, cluster, chosen.layout) for database in made.databases}
-    return {"cluster": made[own].name, "pool": name if pool else None, "database": own}
+    place = {"cluster": made[own].name, "pool": name if pool else None, "database": own}
+    return {"name": title, "tell": told(system, chosen, duty.tell), **place}
 
 
 def _protected(chosen: StackConfig) -> bool:

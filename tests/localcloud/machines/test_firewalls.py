@@ -24,10 +24,10 @@ write_files:
   - path: /etc/systemd/system/echo.service
     content: |
       [Service]
-      ExecStart=/usr/bin/python3 /root/service.py
+      ExecStart=/usr/bin/python3 /opt/service.py
       [Install]
       WantedBy=multi-user.target
-  - path: /root/service.py
+  - path: /opt/service.py
     content: |
       import socket, threading
       HERE = "{{ ds.meta_data.interfaces.private[0].ipv4.ip_address }}"

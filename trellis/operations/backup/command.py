@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from trellis.migrator import Options
 from trellis.operations import plans, records
+from trellis.operations.arguments import WHOLE_STACK
 from trellis.operations.backup import manifest, packing
 from trellis.operations.backup.dumping import dump
 from trellis.operations.backup.manifest import Manifest
@@ -64,10 +65,7 @@ def before_migrations(stack: str, config_file: Path | None, databases: Sequence[
     """
     if not any(plans.pending(database, how).pending for database in databases):
         return
-    options = Namespace(
-        stack=stack, config_file=config_file, to=None, recipients=[], databases=[], url=None, folder=None,
-        schema="public",
-    )  # fmt: skip
+    options = Namespace(stack=stack, config_file=config_file, to=None, recipients=[], **WHOLE_STACK)
     engine = Engine(stack, config_file)
     settings = settings_of(engine, options)
     with refusals():

@@ -11,7 +11,7 @@ from trellis.operations.backup import packing
 from trellis.operations.backup.manifest import Dump
 from trellis.operations.backup.programs import started
 from trellis.operations.errors import OperationError
-from trellis.operations.move.comparing import summed
+from trellis.operations.move.comparing import sums
 from trellis.operations.move.copying import settings
 from trellis.operations.move.sides import Connection, Side
 
@@ -58,7 +58,7 @@ def dump(side: Side, history: str, folder: Path, recipients: Sequence[str], tell
                 administrator=administrator,
                 owners=_owners(held),
                 statements=(*_roles(held), *settings(held)),
-                tables={table.name: (table.rows, table.checksum) for table in summed(held)},
+                tables=sums(held),
             )
     except psycopg.Error as error:
         raise OperationError(f"{side.name} cannot be dumped: {error.diag.message_primary or error}") from None

@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import IO
 
-from trellis.operations.check.shadow.entries import reached
+from trellis.operations.check.shadow.entries import environment, reached
 from trellis.operations.check.shadow.programs import dump_program
 from trellis.operations.errors import OperationError
 from trellis.operations.move.sides import Connection
@@ -43,11 +43,11 @@ def started(
     program = dump_program(str(connection.info.server_version // 10000)).with_name(name)
     if not os.access(program, os.X_OK):
         raise OperationError(f"{program} is missing. Install PostgreSQL's client programs.")
-    environment = dict(_environment(connection.info.password))
-    with TemporaryFile() as complaints, guard(environment) as mark:
+    variables = dict(environment(connection.info.password))
+    with TemporaryFile() as complaints, guard(variables) as mark:
         process = subprocess.Popen(
             [str(program), *options, *(() if reads and writes else ("-d", reached(connection)))],
-            env=environment,
+            env=variables,
             stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
             stdout=subprocess.PIPE if writes else subprocess.DEVNULL,
             stderr=complaints,
@@ -69,8 +69,3 @@ def close(stream: IO[bytes]) -> None:
     """Closes a program's stream, also where nobody reads it any more."""
     with suppress(BrokenPipeError):
         stream.close()
-
-
-def _environment(password: str) -> Mapping[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name != "PGPASSWORD"}
-    return {**kept, "PGCLIENTENCODING": "UTF8", **({"PGPASSWORD": password} if password else {})}

@@ -15,7 +15,7 @@ from trellis.operations.backup.manifest import Dump
 from trellis.operations.backup.programs import close, started
 from trellis.operations.errors import OperationError
 from trellis.operations.move import fences
-from trellis.operations.move.comparing import summed
+from trellis.operations.move.comparing import sums
 from trellis.operations.move.sides import SCHEMA, Connection, Side
 
 # Its owner is whoever made the extension, at a managed cluster not the administrator.
@@ -58,7 +58,7 @@ def restore(dump: Dump, file: Path, side: Side, identities: Sequence[Any], tell:
                     raise OperationError(f"{dump.name} cannot be restored into {side.name}: {failed}")
         connection.execute("ANALYZE")
         tell(f"{side.name}: counting and summing")
-        there = {table.name: (table.rows, table.checksum) for table in summed(connection)}
+        there = sums(connection)
         names = sorted(dump.tables.keys() | there.keys())
         differs = tuple(name for name in names if dump.tables.get(name) != there.get(name))
     return Restored(lacks=lacks, differs=differs)

@@ -114,10 +114,8 @@ class _Drawing:
         """What is deleted as nodes of their own, and the classes of all that changes."""
         nodes = dict(self.resources())
         # A pool's size is a resource beside it.
-        sizes = {
-            (POOL, name.removesuffix("-size")): change for (kind, name), change in changes.items() if kind == POOL_SIZE
-        }
-        changes = {**{pool: change for pool, change in sizes.items() if change == "update"}, **changes}
+        sizes = (name for (kind, name), change in changes.items() if kind == POOL_SIZE and change == "update")
+        changes = {**{(POOL, name.removesuffix("-size")): "update" for name in sizes}, **changes}
         gone = (one for one, change in changes.items() if change == "delete" and one[0] in _DRAWN and one not in nodes)
         for number, (kind, name) in enumerate(list(gone), 1):
             nodes[kind, name] = f"gone{number}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trellis.operations.backup.command import side
 from trellis.operations.databases import Database, opened, settings_of
 from trellis.operations.drill.temporary import Origin
-from trellis.operations.engine import Engine
+from trellis.operations.engine import Engine, resource
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.move.sides import Side
 from trellis.operations.ownership import Clouds, at
@@ -82,7 +82,9 @@ def _origin(cluster: "ClusterSettings", settings: "Settings", resources: Any, cl
     from trellis.settings.catalogue import PHASE_PLANS, PLANS
 
     if cluster.self_hosted is None:
-        made = _made(resources, CLUSTER, cluster.made_as)
+        made = resource(resources, CLUSTER, cluster.made_as)
+        if made is None:
+            raise OperationError(f"{cluster.made_as} is not deployed.")
         there = at(clouds.digitalocean.get(f"/v2/databases/{made['id']}"), "database")
         if there is None:
             raise OperationError(f"{cluster.made_as} is gone from DigitalOcean. docs/disasters.md says what to do.")
@@ -108,10 +110,3 @@ def _origin(cluster: "ClusterSettings", settings: "Settings", resources: Any, cl
         network=str(network["id"]),
         storage_mib=None,
     )
-
-
-def _made(resources: Any, kind: str, name: str) -> Any:
-    for one in resources:
-        if one["type"] == kind and one["urn"].endswith(f"::{name}") and not one.get("delete"):
-            return one
-    raise OperationError(f"{name} is not deployed.")

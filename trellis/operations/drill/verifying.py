@@ -10,7 +10,7 @@ from trellis.operations.backup.dumping import newest_migration
 from trellis.operations.check.shadow.entries import DumpError, dump
 from trellis.operations.databases import Database
 from trellis.operations.errors import OperationError
-from trellis.operations.move.comparing import summed
+from trellis.operations.move import comparing
 from trellis.operations.move.copying import settings
 from trellis.operations.move.sides import SCHEMA, Connection, Side
 
@@ -32,7 +32,7 @@ def sums(side: Side) -> Sums:
     """Every table's rows and sum as of one moment."""
     with side.connect() as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return {table.name: (table.rows, table.checksum) for table in summed(connection)}
+        return comparing.sums(connection)
 
 
 def now(side: Side) -> datetime:

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import Any
 
-from trellis.operations import up
 from trellis.operations.errors import OperationError
 from trellis.operations.move import (
     carrying,
@@ -24,8 +23,8 @@ from trellis.operations.move import (
 )
 from trellis.operations.move.origins import FROM
 from trellis.operations.move.sides import Pair, Side
-from trellis.operations.move.stands import Stack, Stands
-from trellis.operations.terminal import confirm, paint, say, tell
+from trellis.operations.move.stands import Stack, Stands, is_fenced
+from trellis.operations.terminal import paint, say, tell
 from trellis.policies.prices import dollars
 from trellis.settings.resolved import numbered
 
@@ -119,7 +118,7 @@ def _start(stack: Stack, moving: Sequence[Stands]) -> int:
                 stack.record(stands, wanted=stands.generation, serving=serving, old=dict(stands.deployed))
     # What a foreign server sends goes into a cluster that stands as it should.
     if not all(stands.origins and stands.deployed_yet for stands in moving):
-        _deploy(stack)
+        stack.deploy()
     for stands in stack.moving():
         with stack.pairs(stands) as pairs:
             for pair in pairs:
@@ -240,13 +239,15 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
             _lead_apps(stack, stands, to_new=to_new)
             first = True
     if first:
-        _deploy(stack)
+        stack.deploy()
     same, after = True, False
     for stands, pairs in _standing(stack, list(stack.moving())):
         with ExitStack() as held:
             for pair in pairs:
                 held.enter_context(pair.held())
-            passed = gates.through(gate, pairs, stack.engine.state(secrets=True), to_new=to_new)
+            # A gate's owner is told the passwords.
+            state = stack.engine.state(secrets=True) if gate else {}
+            passed = gates.through(gate, pairs, state, to_new=to_new)
             with passed as passage, cutting.cut(pairs, to_new=to_new, first=passage.hold) as done:
                 passage.let_in(done)
                 clusters = sorted({pair.way(to_new=to_new)[1].cluster for pair in pairs})
@@ -261,7 +262,7 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
         tell("error: the clusters differ, see above. Go back with `trellis move rollback`: it loses nothing.")
         return 1
     if after:
-        _deploy(stack)
+        stack.deploy()
     say("Watch it for as long as you like: `trellis move rollback` goes back, `trellis move finish` ends the move.")
     return 0
 
@@ -293,8 +294,7 @@ def _lead_apps(stack: Stack, stands: Stands, *, to_new: bool) -> None:
 
 def _ask_for_time(stack: Stack, source: Side, target: Side) -> None:
     pause = carrying.seconds(survey.source(source).size)
-    _ask(
-        stack,
+    stack.ask(
         f"Writes to {source.name} pause for about {pause:.0f} s, while all rows are copied to {target.name}. Go on?",
         f"Writes to {source.name} would pause for about {pause:.0f} s.",
     )
@@ -308,8 +308,7 @@ def _refresh_views(side: Side) -> None:
 def _warn_of_no_way_back(stack: Stack, pair: Pair) -> None:
     if cutting.serving(pair) is pair.new or streams.progress(pair, pair.new, pair.old):
         return
-    _ask(
-        stack,
+    stack.ask(
         f"{pair.old.name} cannot follow {pair.new.name}: what is written after the cut stays there. Go on?",
         f"After the cut of {pair.old.name} there is no way back.",
     )
@@ -333,12 +332,11 @@ def _finish_own(stack: Stack, stands: Stands, pairs: Sequence[Pair]) -> None:
         )
     for pair in pairs:
         # A run that was stopped has taken the fence away, and the other side is closed for ever.
-        if _is_fenced(pair, new=stands.new_serves):
+        if is_fenced(pair.new if stands.new_serves else pair.old):
             serving = cutting.serving(pair)
             if serving is None or serving.cluster != kept.made_as:
                 raise OperationError(f"{pair.old.name}: apps and writes are on two clusters. Make the cut again first.")
-    _ask(
-        stack,
+    stack.ask(
         f"{beside.made_as} is deleted with all data in it; {kept.made_as} stays. Go on?",
         f"{beside.made_as} would be deleted.",
     )
@@ -347,25 +345,19 @@ def _finish_own(stack: Stack, stands: Stands, pairs: Sequence[Pair]) -> None:
         say(f"{beside.made_as} was dumped to {file}.")
     for pair in pairs:
         _end(pair, pair.new if stands.new_serves else pair.old)
-    inside = ("data", "dumps", *(database.name for database in beside.databases))
-    lost = [beside.made_as, *(f"{beside.made_as}-{one}" for one in inside)]
-    stack.engine.unprotect(lost)
-    stack.record(stands, old=None, wanted=kept.generation, serving=kept.generation)
-    _deploy(stack, may_delete=lost)
-    say(f"{kept.name} is {kept.made_as} now, and {beside.made_as} is gone.")
+    stack.drop(stands)
 
 
 def _finish_foreign(stack: Stack, stands: Stands, pairs: Sequence[Pair]) -> None:
     for pair in pairs:
         # A run that was stopped has taken the old one's fence away, after it has asked.
-        if not _is_fenced(pair, new=False):
+        if not is_fenced(pair.old):
             continue
         serving = cutting.serving(pair)
         if serving is None:
             raise OperationError(f"{pair.old.name}: a cut was stopped, and no side takes writes. Make it again first.")
         clients = survey.source(pair.old).connections
-        _ask(
-            stack,
+        stack.ask(
             f"Neither follows the other any more, and both {pair.old.name} and {pair.new.name} take writes. "
             f"{clients} sessions are in {pair.old.name} now. Go on?",
             f"{pair.old.name} takes writes that nobody carries over then.",
@@ -378,11 +370,6 @@ def _finish_foreign(stack: Stack, stands: Stands, pairs: Sequence[Pair]) -> None
     say(f"{stands.what}: ended. {FROM} was taken out of the stack's config.")
 
 
-def _ask(stack: Stack, question: str, consequence: str) -> None:
-    if not (stack.options.yes or confirm(question)):
-        raise OperationError(f"{consequence} Nothing was changed. Say --yes.")
-
-
 def _end(pair: Pair, *kept: Side) -> None:
     """Ends both streams, and takes away what the move has put into the sides that are kept."""
     for to_new in (True, False):
@@ -393,11 +380,6 @@ def _end(pair: Pair, *kept: Side) -> None:
             fences.take_down(connection)
 
 
-def _is_fenced(pair: Pair, *, new: bool) -> bool:
-    with (pair.new if new else pair.old).connect() as connection:
-        return fences.is_set_up(connection)
-
-
 def _standing(stack: Stack, moving: Sequence[Stands]) -> Iterator[tuple[Stands, tuple[Pair, ...]]]:
     found = [stands for stands in moving if stands.both_stand]
     if not found:
@@ -405,15 +387,6 @@ def _standing(stack: Stack, moving: Sequence[Stands]) -> Iterator[tuple[Stands, 
     for stands in found:
         with stack.pairs(stands) as pairs:
             yield stands, pairs
-
-
-def _deploy(stack: Stack, may_delete: Sequence[str] = ()) -> None:
-    options = stack.options
-    code = up.run(
-        Namespace(stack=options.stack, config_file=options.config_file, may_delete=list(may_delete), pulumi=[])
-    )
-    if code:
-        raise OperationError("The deployment failed, see above. The same command goes on where it ended.")
 
 
 def _surveyed(stack: Stack, stands: Stands) -> Sequence[survey.Survey]:

@@ -85,6 +85,11 @@ def summed(connection: Connection, tables: Mapping[str, Sequence[str]] | None = 
     return found
 
 
+def sums(connection: Connection) -> dict[str, tuple[int, str]]:
+    """The same as table -> rows and checksum."""
+    return {table.name: (table.rows, table.checksum) for table in summed(connection)}
+
+
 def _whole(connection: Connection) -> Mapping[str, Sequence[str]]:
     """Every table with its columns."""
     found = {}

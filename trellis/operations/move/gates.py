@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from trellis.operations.engine import resource
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.move.cutting import Cut
 from trellis.operations.move.sides import Pair, Side
@@ -214,9 +215,7 @@ def through(
 def _told(sides: Sequence[Side], resources: Sequence[Mapping[str, Any]]) -> Target:
     """What the command is told: where the cluster is, and its users with the passwords that they have there."""
     first = sides[0]
-    made = next(
-        (one for one in resources if one["type"] == CLUSTER and one["urn"].endswith(f"::{first.cluster}")), None
-    )
+    made = resource(resources, CLUSTER, first.cluster)
     users = [one["outputs"] for one in resources if made and one["type"] == USER]
     return {
         "cluster": first.cluster,

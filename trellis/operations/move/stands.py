@@ -2,20 +2,22 @@
 
 import json
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from trellis.operations import up
 from trellis.operations.databases import settings_of
-from trellis.operations.engine import Engine
+from trellis.operations.engine import Engine, resource
 from trellis.operations.errors import OperationError
 from trellis.operations.move import fences
 from trellis.operations.move.origins import FROM, origins
 from trellis.operations.move.sides import Pair, Side
 from trellis.operations.project import project
+from trellis.operations.terminal import confirm, say
 from trellis.policies.kinds import CLUSTER, DROPLET, REPLICA, VOLUME
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ class Stack:
                 yield self._coming(cluster, own, state.get("resources") or ())
             elif cluster.beside:
                 yield Stands(settings=cluster)
-            elif foreign and not _resource(state.get("resources") or (), CLUSTER, cluster.made_as):
+            elif foreign and not resource(state.get("resources") or (), CLUSTER, cluster.made_as):
                 # It is made by the same `start`, and nothing comes into it.
                 continue
             elif found := self._differing(cluster, state.get("resources") or ()):
@@ -143,7 +145,7 @@ class Stack:
 
     def _made(self, cluster: "ClusterSettings", resources: Any) -> Any:
         """The cluster, or the Droplet of one's own, as it is deployed. Raises OperationError where it is not."""
-        made = next(filter(None, (_resource(resources, kind, cluster.made_as) for kind in (CLUSTER, DROPLET))), None)
+        made = next(filter(None, (resource(resources, kind, cluster.made_as) for kind in (CLUSTER, DROPLET))), None)
         if made is None:
             raise OperationError(f"{cluster.made_as} is not deployed: there is nothing to move. `trellis up` makes it.")
         return made
@@ -157,7 +159,9 @@ class Stack:
         inputs = made["inputs"]
         known: dict[str, str | int] = {"generation": cluster.generation, "plan": str(inputs["size"])}
         if made["type"] == DROPLET:
-            volume = _resource(resources, VOLUME, f"{cluster.made_as}-data")
+            volume = resource(resources, VOLUME, f"{cluster.made_as}-data")
+            if volume is None:
+                raise OperationError(f"{cluster.made_as} has no volume in the stack's state.")
             with self._sides() as side, side(cluster, cluster.databases[0].name).connect() as connection:
                 version = connection.info.server_version // 10000
             return {
@@ -184,12 +188,12 @@ class Stack:
             settings=cluster,
             differs=tuple(f"from {side.name}" for side in origins.values()),
             origins=origins,
-            deployed_yet=_resource(resources, CLUSTER, cluster.made_as) is not None,
+            deployed_yet=resource(resources, CLUSTER, cluster.made_as) is not None,
         )
         if not stands.deployed_yet:
             return stands
         with self.pairs(stands) as pairs:
-            return replace(stands, begun=any(_is_fenced(side) for pair in pairs for side in pair.way(to_new=True)))
+            return replace(stands, begun=any(is_fenced(side) for pair in pairs for side in pair.way(to_new=True)))
 
     def record(self, stands: Stands, **changed: Any) -> None:
         """Writes what `trellis:moves` says of a cluster, in one step, so that no kill leaves half of it.
@@ -201,6 +205,30 @@ class Stack:
         kept = {key: value for key, value in move.items() if value is not None}
         self.engine.set_object(MOVES, {**moves, stands.settings.key: kept})
         self.settings = settings_of(self.engine, self.options)
+
+    def ask(self, question: str, consequence: str) -> None:
+        """Raises OperationError, with what would have been, where nobody agrees."""
+        if not (self.options.yes or confirm(question)):
+            raise OperationError(f"{consequence} Nothing was changed. Say --yes.")
+
+    def deploy(self, may_delete: Sequence[str] = ()) -> None:
+        """`trellis up`. Raises OperationError where it fails."""
+        given = Namespace(
+            stack=self.options.stack, config_file=self.options.config_file, may_delete=list(may_delete), pulumi=[]
+        )
+        if up.run(given):
+            raise OperationError("The deployment failed, see above. The same command goes on where it ended.")
+
+    def drop(self, stands: Stands) -> None:
+        """Deletes the cluster that applications do not use, with all data in it; the other has the place for good."""
+        kept, beside = stands.settings, stands.beside
+        own = ("data", "dumps") if beside.self_hosted else ()
+        inside = (*own, *(database.name for database in beside.databases))
+        lost = [beside.made_as, *(f"{beside.made_as}-{one}" for one in inside)]
+        self.engine.unprotect(lost)
+        self.record(stands, old=None, at=None, wanted=kept.generation, serving=kept.generation)
+        self.deploy(may_delete=lost)
+        say(f"{kept.name} is {kept.made_as} now, and {beside.made_as} is gone.")
 
     @contextmanager
     def sources(self, stands: Stands) -> Iterator[tuple[Side, ...]]:
@@ -266,11 +294,7 @@ class Stack:
             yield side
 
 
-def _is_fenced(side: Side) -> bool:
+def is_fenced(side: Side) -> bool:
+    """Whether a move, or a restore, has set its fence up there."""
     with side.connect() as connection:
         return fences.is_set_up(connection)
-
-
-def _resource(resources: Any, kind: str, name: str) -> Any:
-    named = (one for one in resources if one["type"] == kind and one["urn"].endswith(f"::{name}"))
-    return next((one for one in named if not one.get("delete")), None)

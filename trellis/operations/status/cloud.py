@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from trellis.operations.api import Api
+from trellis.operations.engine import resource
 from trellis.operations.errors import OperationError
 from trellis.policies.kinds import CLUSTER, USER
 
@@ -56,12 +57,6 @@ def _backups(api: Api, cluster: str) -> Iterable[Mapping[str, Any]]:
         if " answered 412:" in str(error):
             return ()
         raise
-
-
-def resource(resources: Iterable[Mapping[str, Any]], kind: str, name: str) -> Mapping[str, Any] | None:
-    """The stack's resource of that type and name."""
-    named = (one for one in resources if one["type"] == kind and one["urn"].endswith(f"::{name}"))
-    return next((one for one in named if not one.get("delete")), None)
 
 
 def credentials(resources: Iterable[Mapping[str, Any]], cluster: "ClusterSettings") -> Mapping[str, datetime]:

@@ -82,7 +82,7 @@ def run_dump(connection: psycopg.Connection[Any], *options: str) -> str:
             "-d",
             reached(connection),
         ],
-        env=_environment(connection.info.password),
+        env=environment(connection.info.password),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -99,7 +99,8 @@ def reached(connection: psycopg.Connection[Any]) -> str:
     return make_conninfo("", **kept)
 
 
-def _environment(password: str) -> Mapping[str, str]:
+def environment(password: str) -> Mapping[str, str]:
+    """That of PostgreSQL's client programs: this one's, with this password, or none."""
     kept = {name: value for name, value in os.environ.items() if name != "PGPASSWORD"}
     return {**kept, "PGCLIENTENCODING": "UTF8", **({"PGPASSWORD": password} if password else {})}
 
