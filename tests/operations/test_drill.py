@@ -8,13 +8,16 @@ import pytest
 
 from tests.migrator.servers import Database, PostgreSQL
 from tests.operations.conftest import ROOT
+from tests.operations.test_api import Server, answer, serve
 from trellis.migrator import Target, migrate
 from trellis.operations import databases, records
-from trellis.operations.drill import verifying
+from trellis.operations.drill import temporary, verifying
 from trellis.operations.drill.report import Drilled, markdown
 from trellis.operations.drill.verifying import Check
 from trellis.operations.move.copying import settings
 from trellis.operations.move.sides import Side
+
+__all__ = ["serve"]
 
 FOLDER = ROOT / "migrations" / "villa" / "villa"
 INSERT = "INSERT INTO public.profiles (address) VALUES ({})"
@@ -160,3 +163,14 @@ def test_records_are_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     first, second = records.read("prod")
     assert (first["kind"], first["stack"], first["ok"], first["rto_seconds"]) == ("drill", "prod", True, 1.5)
     assert (second["error"], datetime.fromisoformat(second["at"]).tzinfo) == ("a\nb", UTC)
+
+
+def test_a_new_cluster_is_given_the_time_for_its_first_backup(serve: Server) -> None:
+    none, one = (answer(200, found) for found in (b'{"backups": []}', b'{"backups": [{"size_gigabytes": 0.1}]}'))
+    origin = temporary.Origin(
+        id="1", name="villa-db", engine="pg", version="17", size="", region="", network="", storage_mib=None
+    )
+    told: list[str] = []
+    temporary.await_backup(serve(none, none, one), origin, told.append)
+    assert [asked.split()[1] for asked in serve.asked] == ["/v2/databases/1/backups"] * 3
+    assert told == ["villa-db: has no backup yet; a new cluster's first one takes minutes"]

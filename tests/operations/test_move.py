@@ -88,9 +88,8 @@ def followed(pair: Pair) -> None:
     """The new side has everything and follows; the old one follows the new one."""
     assert following.follow(pair) == []
     until = time.monotonic() + 120
-    while (progress := streams.progress(pair, pair.old, pair.new)) is None or progress.is_copying:
+    for _, progress in following.copies([pair]):
         assert time.monotonic() < until, progress
-        time.sleep(0.1)
 
 
 class Writer(threading.Thread):
@@ -297,6 +296,26 @@ def test_a_stream_that_rests_takes_no_worker_and_loses_nothing(pair: Pair) -> No
                 time.sleep(0.1)
     assert cutting.is_close_behind(pair.old, pair.new)
     assert len(addresses(pair.new)) == 2
+
+
+def test_a_stream_does_not_begin_anew_within_its_first_copy(pair: Pair) -> None:
+    """It would pass over rows: two or three of a thousand were lost, in one of four tries."""
+    assert following.follow(pair) == []
+    workers = "SELECT pid, relid FROM pg_stat_subscription WHERE subname = %s AND pid IS NOT NULL"
+    seen: set[tuple[int, int | None]] = set()
+    until = time.monotonic() + 120
+    with pair.new.connect() as new, pair.new.connect() as blocking:
+        copies = following.copies([pair])
+        with blocking.transaction():
+            blocking.execute("LOCK TABLE public.profiles IN ACCESS EXCLUSIVE MODE")
+            while len({table for _, table in seen}) < 2 or len(seen) < 3:
+                assert time.monotonic() < until
+                assert next(copies)
+                seen |= set(new.execute(workers, (pair.link,)).fetchall())
+        for _ in copies:
+            assert time.monotonic() < until
+            seen |= set(new.execute(workers, (pair.link,)).fetchall())
+    assert len({worker for worker, table in seen if table is None}) == 1
 
 
 # A run of its own, which a test kills: it cuts there and back for as long as it lives.

@@ -260,18 +260,29 @@ def kill_when(stack: LocalStack, command: Sequence[str], moment: Callable[[], bo
         return run.poll() is None
     finally:
         # Plugins lead process groups of their own and outlive their engine, so they are found before it dies.
-        started = _descendants(run.pid)
-        run.kill()
-        run.wait()
+        started = _frozen(run.pid)
         for process in started:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+        run.wait()
+        # A dying process still has its lock.
+        wait_for(lambda: not any(map(_runs, started)))
 
 
-def _descendants(pid: int) -> list[int]:
-    # A child belongs to the thread that started it, and the engine has many.
-    threads = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [found for children in threads for child in map(int, children) for found in (child, *_descendants(child))]
+def _frozen(pid: int) -> list[int]:
+    """The process and all that it started, each stopped before it is asked for its own: it starts none meanwhile."""
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        os.kill(pid, signal.SIGSTOP)
+        # A child belongs to the thread that started it, and the engine has many.
+        threads = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+        return [pid, *(found for children in threads for child in map(int, children) for found in _frozen(child))]
+    return []
+
+
+def _runs(pid: int) -> bool:
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
 
 
 @contextlib.contextmanager

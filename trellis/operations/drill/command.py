@@ -18,7 +18,7 @@ from trellis.operations.backup.restoring import restore
 from trellis.operations.drill import origins, verifying
 from trellis.operations.drill.origins import Stack, Stood
 from trellis.operations.drill.report import Drilled, markdown
-from trellis.operations.drill.temporary import Temporary, held, ordered, sweep
+from trellis.operations.drill.temporary import Temporary, await_backup, held, ordered, sweep
 from trellis.operations.drill.verifying import Check, Sums
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.project import project
@@ -87,6 +87,7 @@ def _drill(options: Namespace, stack: Stack, stood: Stood) -> Drilled:
 def _from_the_past(options: Namespace, stack: Stack, stood: Stood, address: str) -> Drilled:
     """Restores to a moment: one that is named, or this one, whose rows can be compared."""
     api, sides = stack.clouds.digitalocean, stood.sides
+    await_backup(api, stood.origin, tell)
     before: dict[str, Sums] = {}
     if options.at:
         wanted = moment(options.at)

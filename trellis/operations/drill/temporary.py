@@ -109,6 +109,19 @@ class Temporary:
         return at(self.api.get(f"/v2/databases/{self.id}"), "database")
 
 
+def await_backup(api: Api, origin: Origin, tell: Callable[[str], None]) -> None:
+    """Until the cloud has a backup of the origin. Raises OperationError when two hours have passed."""
+    until = time.monotonic() + _WITHIN
+    told = False
+    while not (api.get(f"/v2/databases/{origin.id}/backups") or {}).get("backups"):
+        if not told:
+            tell(f"{origin.name}: has no backup yet; a new cluster's first one takes minutes")
+            told = True
+        if time.monotonic() > until:
+            raise OperationError(f"{origin.name} has no backup after {_WITHIN / 3600:.0f} hours.")
+        time.sleep(_EVERY)
+
+
 @contextmanager
 def ordered(
     api: Api, origin: Origin, address: str, restore: Mapping[str, str] | None, tell: Callable[[str], None]

@@ -1,7 +1,6 @@
 """The subcommand `move`."""
 
 import json
-import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -28,8 +27,6 @@ from trellis.operations.terminal import paint, say, tell
 from trellis.policies.prices import dollars
 from trellis.settings.resolved import numbered
 
-# How often progress is told, in seconds.
-_EVERY = 2.0
 _GIB = 1024**3
 
 
@@ -138,26 +135,10 @@ def _start(stack: Stack, moving: Sequence[Stands]) -> int:
 
 
 def _wait_for_copies(pairs: Sequence[Pair]) -> None:
-    """One after another: a server has four workers unless set, and every stream keeps one that a copy needs."""
-    for pair in pairs:
-        streams.rest(pair, pair.new, resting=True)
-    for pair in pairs:
-        streams.rest(pair, pair.new, resting=False)
-        _wait_for_copy(pair)
-        streams.rest(pair, pair.new, resting=True)
-    for pair in pairs:
-        streams.rest(pair, pair.new, resting=False)
-
-
-def _wait_for_copy(pair: Pair) -> None:
     told = ""
-    while True:
-        progress = streams.progress(pair, pair.old, pair.new)
+    for pair, progress in following.copies(pairs):
         if (text := _in_words(pair, progress)) != told:
             tell(told := text)
-        if progress and not progress.is_copying:
-            return
-        time.sleep(_EVERY)
 
 
 def _in_words(pair: Pair, progress: streams.Progress | None) -> str:

@@ -1,5 +1,6 @@
 """The beginning of a move: a database follows another one. Every step can be repeated."""
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 
 from trellis.migrator import MigrationError, admit
@@ -9,11 +10,17 @@ from trellis.operations.move.sides import Connection, Pair, Side
 from trellis.operations.move.survey import Finding
 from trellis.server.scram import verifier
 
+# How often progress is told at first and later on, in seconds.
+_OFTEN = 0.1
+_EVERY = 2.0
+
 BY_COPY = "Or say --by-copy: nothing follows, and writes pause at the cut while all rows are copied."
 
 
 def follow(pair: Pair, left: Collection[str] = (), *, copy: bool = False) -> Sequence[str]:
     """Makes the new database follow the old one, and the old one it; gives what could not be done, in words.
+
+    The first copy waits for `copies`.
 
     left: tables of a foreign server that stay behind, as schema.name. copy: whether rows come by a copy at the cut, and
     nothing follows. Raises OperationError where it cannot.
@@ -44,6 +51,28 @@ def follow(pair: Pair, left: Collection[str] = (), *, copy: bool = False) -> Seq
         # Somebody else's server may not be let out to this one, or this one's trusted sources do not have it.
         lacks.append(f"after the cut there is no way back. {error}")
     return lacks
+
+
+def copies(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, streams.Progress | None]]:
+    """Makes the first copies, and gives every so often how far one is, until all are whole.
+
+    One after another: a server has four workers unless set, and every stream keeps one that a copy needs. So a stream
+    rests before its copy and after it. It never does in it: one that begins anew there may pass over what was written
+    meanwhile, because it goes on behind the last change that it had left to a table's own worker.
+    """
+    for pair in pairs:
+        streams.rest(pair, pair.new, resting=False)
+        pause = _OFTEN
+        while True:
+            progress = streams.progress(pair, pair.old, pair.new)
+            yield pair, progress
+            if progress and not progress.is_copying:
+                break
+            time.sleep(pause)
+            pause = min(pause * 1.5, _EVERY)
+        streams.rest(pair, pair.new, resting=True)
+    for pair in pairs:
+        streams.rest(pair, pair.new, resting=False)
 
 
 def goes_by_copy(pair: Pair) -> bool:

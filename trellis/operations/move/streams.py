@@ -45,7 +45,7 @@ def publish(connection: Connection, tables: Sequence[str]) -> None:
 
 
 def subscribe(pair: Pair, source: Side, target: Side, *, copy: bool) -> None:
-    """Makes the target follow the source. copy: whether it starts with the rows that are there.
+    """Makes the target follow the source. copy: whether it starts with the rows that are there, once it may: it rests.
 
     Raises OperationError with what the servers said.
     """
@@ -55,7 +55,7 @@ def subscribe(pair: Pair, source: Side, target: Side, *, copy: bool) -> None:
         with source.connect() as here:
             _drop_slot(here, pair.link)
         conninfo = make_conninfo("", **dict(source.peer))
-        options = f"copy_data = {str(copy).lower()}"
+        options = f"copy_data = {str(copy).lower()}, enabled = {str(not copy).lower()}"
         if there.info.server_version // 10000 >= FIRST_WITH_ORIGIN:
             options += ", origin = none"
         try:
