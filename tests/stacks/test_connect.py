@@ -10,30 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients import PG, node_modules
 from tests.stacks.harness import LocalStack
 from tools import ROOT
-from trellis.development.bring import cache_folder, go
+from trellis.development.bring import go
 
 PAGE = (ROOT / "docs" / "connect.md").read_text()
 CLIENTS = Path(__file__).resolve().parent / "clients"
-PG = "8.23.1"
 JDBC = "42.7.14"
 
 Command = tuple[str, ...]
-
-
-@pytest.fixture(scope="session")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A folder for what is fetched once: of the cache, where this account may write there."""
-
-    def folder(name: str) -> Path:
-        inside = cache_folder() / "clients" / name
-        if inside.exists() or os.access(cache_folder(), os.W_OK):
-            inside.mkdir(parents=True, exist_ok=True)
-            return inside
-        return tmp_path_factory.mktemp("clients")
-
-    return folder
 
 
 def _program(language: str, path: Path) -> Path:
@@ -76,10 +62,7 @@ def test_python(villa: LocalStack, tmp_path: Path) -> None:
 
 @pytest.mark.clients
 def test_node(villa: LocalStack, tmp_path: Path, kept: Callable[[str], Path]) -> None:
-    folder = kept(f"pg-{PG}")
-    if not (folder / "node_modules" / "pg").exists():
-        _must("npm", "install", "--no-save", "--no-package-lock", "--no-audit", f"pg@{PG}", at=folder)
-    (tmp_path / "node_modules").symlink_to(folder / "node_modules")
+    (tmp_path / "node_modules").symlink_to(node_modules(kept, f"pg@{PG}"))
     _check(villa, ("node", str(_program("js", tmp_path / "connect.js"))))
 
 
