@@ -21,6 +21,7 @@ from .scriptconf import DEFAULT_CONFIG, ScriptConfig, read_config
 from .text import Checksum, pieces, scan
 
 _FORM = "{}1.0.0__Description.sql, R__Description.sql or B1__Description.sql"
+_VERSIONED = re.compile(r"[VBU][0-9]")
 _CALLBACK = re.compile(r"(?:before|after|create)[A-Z]")
 _LISTED = 10
 _LONGEST_VERSION = 50
@@ -108,7 +109,8 @@ class MigrationFile:
 def discover(folder: Path) -> tuple[MigrationFile, ...]:
     """The migrations below a folder: baselines and versioned ones by version, then repeatables by description.
 
-    Of a folder of Drizzle's: those of its journal in the order there, then the repeatables beside them.
+    Of a folder of Drizzle's: those of its journal in the order there, then the repeatables beside them; what the
+    journal does not name is passed over, as Drizzle does.
     Files that do not end in .sql are left alone, and so are those that the folder's `migrations.conf` passes over.
     Raises MigrationError for a folder that is missing, unreadable or without a migration, a link that leads back into
     its own folder, names that are none of the three forms, a version or a repeatable there twice, a file that is not
@@ -185,7 +187,8 @@ def _migrations(folder: Path, config: FolderConfig, journal: _Journal | None) ->
         script = path.relative_to(folder).as_posix()
         try:
             name = _parse_name(path, config.prefix) if journal is None else _drizzle_name(path, journal.get(script))
-            found.append(_Found(path, script, configured, name))
+            if name is not None:
+                found.append(_Found(path, script, configured, name))
         except MigrationError as error:
             if not any(fnmatchcase(script, pattern) for pattern in config.ignored):
                 foreign.append((script, error))
@@ -223,17 +226,20 @@ def _read(found: _Found, folder: FolderConfig, journal: _Journal | None) -> Migr
     return MigrationFile(*found.name, path, script, checksum, config, script in folder.legacy, digest)
 
 
-def _drizzle_name(path: Path, entry: Entry | None) -> _Name:
-    """entry: what the journal says of the file. Raises MigrationError for one that is neither in it nor repeatable."""
+def _drizzle_name(path: Path, entry: Entry | None) -> _Name | None:
+    """entry: what the journal says of the file. None for one that Drizzle passes over, too.
+
+    Raises MigrationError for one of Flyway's that is not repeatable.
+    """
     if entry is not None:
         return Kind.VERSIONED, str(entry.when), entry.tag
-    if not path.name.startswith("R__"):
+    if _VERSIONED.match(path.name):
         raise MigrationError(
             "The journal of this Drizzle folder does not name this file: `drizzle-kit generate --custom` makes one that"
             " it names, and R__Description.sql is repeatable.",
             file=str(path),
         )
-    return _parse_name(path, "V")
+    return _parse_name(path, "V") if path.name.startswith("R__") else None
 
 
 def _parse_name(path: Path, versioned: str) -> _Name:
