@@ -1,5 +1,6 @@
 """Packages of Node that tests run, fetched by npm once."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ DRIZZLE = "0.45.3"
 
 def node_modules(kept: Callable[[str], Path], *packages: str) -> Path:
     """The folder that has these packages, each given as name@version. kept: a folder of that name that stays."""
-    folder = kept("+".join(packages).replace("@", "-"))
+    folder = kept(re.sub(r"[@/]+", "-", "+".join(packages)).strip("-"))
     ready = folder / "installed"
     if not ready.exists():
         command = ("npm", "install", "--no-save", "--no-package-lock", "--no-audit", *packages)

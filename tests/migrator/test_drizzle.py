@@ -201,6 +201,18 @@ def test_what_drizzle_could_not_run_either_is_refused(
     assert database.rows("SELECT to_regclass('profiles')") == [(None,)]
 
 
+def test_a_file_that_commits_itself_runs_where_the_folder_names_it(database: Database, write: Write, run: Run) -> None:
+    second = "COMMIT;--> statement-breakpoint\nCREATE INDEX CONCURRENTLY profiles_tier ON profiles (tier)"
+    folder = write({**files(100, 200, 300), "0001_Odd name.sql": second})
+    with pytest.raises(MigrationError, match="COMMIT is not allowed"):
+        run(folder)
+    write({"migrations.conf": "legacy=0001_Odd name.sql\n"})
+    assert [done.version for done in run(folder).applied] == ["100", "200", "300"]
+    assert [when for _, when in database.rows(ROWS)] == [100, 200, 300]
+    assert database.rows("SELECT indisvalid FROM pg_index WHERE indexrelid = 'profiles_tier'::regclass") == [(True,)]
+    assert run(folder).applied == ()
+
+
 def test_the_order_is_the_journals(write: Write) -> None:
     folder = write(files(300, 100, 200))
     assert [file.version for file in discover(folder)] == ["300", "100", "200"]
