@@ -60,14 +60,13 @@ class DrizzleTable(HistoryTable):
 
     def _row(self, rank: int, digest: str, when: int) -> HistoryRow:
         marks = digest == _BASELINE
-        tag = self.tags.get(when)
-        unknown = BASELINE_DESCRIPTION if marks else ""
+        tag = self.tags.get(when, "")
         return HistoryRow(
             installed_rank=rank,
             version=str(when),
-            description=unknown if tag is None else tag,
+            description=BASELINE_DESCRIPTION if marks else tag,
             type="BASELINE" if marks else "SQL",
-            script=unknown or f"when {when}" if tag is None else f"{tag}.sql",
+            script=BASELINE_DESCRIPTION if marks else f"{tag}.sql" if tag else f"when {when}",
             checksum=None if marks else digest,
         )
 
