@@ -191,7 +191,8 @@ def messages(units: Sequence[Unit], frame: Frame) -> Iterator[Message]:
 
     for index, unit in enumerate(units):
         add(frame.open(unit.comments, durable=index == len(units) - 1))
-        for member in unit.members:
+        members = unit.members
+        for member in members:
             for part in member.parts():
                 if size >= MESSAGE_SIZE:
                     yield take()
@@ -199,7 +200,7 @@ def messages(units: Sequence[Unit], frame: Frame) -> Iterator[Message]:
                 add(part.rendered.text)
             # They finish a last line that is a comment.
             add("\n;")
-        add(frame.close(member.row for member in unit.members))
+        add(frame.close(member.row for member in members))
         if size >= MESSAGE_SIZE:
             yield take()
     if texts:
