@@ -353,6 +353,7 @@ def _outputs(
             else {}
         ),
         "cache_uris": {key: cache.uri for key, cache in caches.items()},
+        "cache_ca_certificates": {key: cache.ca_certificate for key, cache in caches.items()},
         "app_urls": {name: app.url for name, app in apps.items()},
         "droplet_addresses": {name: droplet.public_address for name, droplet in droplets.items()},
     }
