@@ -335,6 +335,7 @@ def _outputs(
         "review_uris": {name: platform.review_uris for name, (_, platform) in made.items()},
         "pooled_uris": {name: platform.pooled_uris for name, (_, platform) in made.items()},
         "replica_uris": {name: platform.replica_uris for name, (_, platform) in made.items() if platform.replica_uris},
+        "login_uris": {name: platform.login_uris for name, (_, platform) in made.items()},
         "ca_certificates": {name: platform.ca_certificate for name, (_, platform) in made.items()},
         # The schema of a new cluster comes from the one beside it.
         "migrations": {name: (platform.reports or beside[name].reports) for name, (_, platform) in made.items()},

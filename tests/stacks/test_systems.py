@@ -131,7 +131,9 @@ def _rows(stack: LocalStack) -> dict[str, int]:
 def _uris(system: LocalStack) -> list[str]:
     outputs = system.outputs()
     kinds = ("direct_uris", "review_uris", "pooled_uris", "replica_uris")
-    return [uri for kind in kinds for cluster in outputs[kind].values() for uri in cluster.values()]
+    uris = [uri for kind in kinds for cluster in outputs[kind].values() for uri in cluster.values()]
+    logins = [ways for cluster in outputs["login_uris"].values() for ways in cluster.values()]
+    return [*uris, *(uri for ways in logins for uri in ways.values())]
 
 
 def _connect_everywhere(system: LocalStack) -> None:
@@ -141,7 +143,10 @@ def _connect_everywhere(system: LocalStack) -> None:
 
 
 def _replicas_refuse_writes(system: LocalStack) -> None:
-    for cluster in system.outputs()["replica_uris"].values():
+    outputs = system.outputs()
+    logins = [ways for cluster in outputs["login_uris"].values() for ways in cluster.values()]
+    replicas = [{way: uri for way, uri in ways.items() if "-" in way} for ways in logins]
+    for cluster in (*outputs["replica_uris"].values(), *replicas):
         for uri in cluster.values():
             with system.connect(uri) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
                 connection.execute("CREATE TABLE public.written_to_a_replica ()")
