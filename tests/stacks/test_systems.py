@@ -164,6 +164,8 @@ def _is_operated(system: LocalStack) -> None:
         system.name
     ]
     assert all(number == 0 for cluster in found["clusters"] for number in cluster["checks"].values())
+    direct = {way["name"] for cluster in found["clusters"] for way in cluster["ways"] if way["kind"] == "login"}
+    assert direct == ({"audifi_analytics in audifi"} if system.name == "audifi" else set())
     assert {"no-statement-statistics", "not-known"} & {one["name"] for one in found["findings"]} == set()
 
 
