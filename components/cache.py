@@ -13,6 +13,7 @@ from .alerts import ClusterAlerts, ClusterAlertsArgs
 from .app import AppCache
 from .cluster import windows
 from .endpoint import Endpoint
+from .lookups import ends_plainly
 from .trusted_sources import TrustedSources, TrustedSourcesArgs
 
 
@@ -53,6 +54,7 @@ class Cache(pulumi.ComponentResource):
 
     for_app: AppCache
     uri: pulumi.Output[str]
+    ca_certificate: pulumi.Output[str]
 
     def __init__(self, name: str, args: CacheArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("trellis:cache:Cache", name, None, opts)
@@ -97,4 +99,8 @@ class Cache(pulumi.ComponentResource):
             password=cluster.password,
         )
         self.uri = cluster.private_uri if args.private else cluster.uri
-        self.register_outputs({"name": cluster.name, "uri": self.uri})
+        authority = digitalocean.get_database_ca_output(
+            cluster_id=cluster.id, opts=pulumi.InvokeOutputOptions(parent=self)
+        ).recover(ends_plainly(f"the CA certificate of {name}"))
+        self.ca_certificate = authority.certificate
+        self.register_outputs({"name": cluster.name, "uri": self.uri, "ca_certificate": self.ca_certificate})

@@ -15,7 +15,7 @@ from trellis.settings.system import Alerts
 from .alerts import ClusterAlerts, ClusterAlertsArgs
 from .app import AppDatabase
 from .cluster import Cluster, ClusterArgs
-from .endpoint import Endpoint, postgresql_uri
+from .endpoint import Endpoint, Server, postgresql_uri
 from .network import Network
 from .pool import Pool, PoolArgs
 from .replica import Replica, ReplicaArgs
@@ -89,6 +89,7 @@ class DatabasePlatform(pulumi.ComponentResource):
     pooled_uris: Mapping[str, pulumi.Output[str]]
     private_uris: Mapping[str, pulumi.Output[str]]
     replica_uris: Mapping[str, pulumi.Output[str]]
+    login_uris: Mapping[str, Mapping[str, pulumi.Output[str]]]
     reports: Mapping[str, pulumi.Output[Mapping[str, Any]]]
 
     def __init__(self, name: str, args: DatabasePlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -201,6 +202,7 @@ class DatabasePlatform(pulumi.ComponentResource):
             for number, replica in self._replicas.items()
             for pool in args.pools
         }
+        self.login_uris = login_uris(args, cluster, {key: made.endpoint for key, made in self._replicas.items()})
         self.reports = {database: migration.report for database, migration in migrations.items()}
         self.register_outputs({"ca_certificate": self.ca_certificate, "reports": self.reports})
 
@@ -211,6 +213,29 @@ class DatabasePlatform(pulumi.ComponentResource):
     def _nearest_replica(self) -> Endpoint | None:
         # A copy in another region is for the day that this region is lost, not for an app's reads.
         return next((made.endpoint for name, made in self._replicas.items() if name != "copy"), None)
+
+
+def login_uris(
+    args: PlatformArgs, server: Server, replicas: Mapping[str, Endpoint]
+) -> Mapping[str, Mapping[str, pulumi.Output[str]]]:
+    """The ways of each login to the databases whose files grant to it.
+
+    A login that no pool is for connects to the cluster by the direct port: the way is called like the database. On a
+    replica, which has no pools, every login does: `<database>-<replica>`.
+    """
+    pooled = {pool.user: pool.database for pool in args.pools}
+    found: dict[str, dict[str, pulumi.Output[str]]] = {}
+    for user in args.users:
+        for database in args.databases:
+            if user in database.roles.values() or pooled.get(user) == database.name:
+                endpoints = {f"{database.name}-{key}": endpoint for key, endpoint in replicas.items()}
+                if user not in pooled:
+                    endpoints = {database.name: server.endpoint, **endpoints}
+                for way, endpoint in endpoints.items():
+                    found.setdefault(user, {})[way] = postgresql_uri(
+                        endpoint, server.users[user], server.databases[database.name], private=args.private
+                    )
+    return found
 
 
 def _homes(args: DatabasePlatformArgs) -> Iterator[tuple[str, Network]]:

@@ -335,6 +335,7 @@ def _outputs(
         "review_uris": {name: platform.review_uris for name, (_, platform) in made.items()},
         "pooled_uris": {name: platform.pooled_uris for name, (_, platform) in made.items()},
         "replica_uris": {name: platform.replica_uris for name, (_, platform) in made.items() if platform.replica_uris},
+        "login_uris": {name: platform.login_uris for name, (_, platform) in made.items()},
         "ca_certificates": {name: platform.ca_certificate for name, (_, platform) in made.items()},
         # The schema of a new cluster comes from the one beside it.
         "migrations": {name: (platform.reports or beside[name].reports) for name, (_, platform) in made.items()},
@@ -353,6 +354,7 @@ def _outputs(
             else {}
         ),
         "cache_uris": {key: cache.uri for key, cache in caches.items()},
+        "cache_ca_certificates": {key: cache.ca_certificate for key, cache in caches.items()},
         "app_urls": {name: app.url for name, app in apps.items()},
         "droplet_addresses": {name: droplet.public_address for name, droplet in droplets.items()},
     }

@@ -10,7 +10,7 @@ from trellis.settings.cluster import Dump
 from trellis.settings.resolved import physical
 
 from ..alerts import DROPLET_ALERTS, ClusterAlerts, ClusterAlertsArgs
-from ..database import PlatformArgs
+from ..database import PlatformArgs, login_uris
 from ..endpoint import postgresql_uri
 from ..schemas import migrated
 from ..self_hosted.server import SelfHostedServer, ServerArgs
@@ -44,6 +44,7 @@ class SelfHostedPlatform(pulumi.ComponentResource):
     pooled_uris: Mapping[str, pulumi.Output[str]]
     private_uris: Mapping[str, pulumi.Output[str]]
     replica_uris: Mapping[str, pulumi.Output[str]]
+    login_uris: Mapping[str, Mapping[str, pulumi.Output[str]]]
     reports: Mapping[str, pulumi.Output[Mapping[str, Any]]]
 
     def __init__(self, name: str, args: SelfHostedPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -113,5 +114,6 @@ class SelfHostedPlatform(pulumi.ComponentResource):
             for inside_the_network in (private, True)
         )
         self.replica_uris = {}
+        self.login_uris = login_uris(args, server, {})
         self.reports = {database: migration.report for database, migration in migrations.items()}
         self.register_outputs({"ca_certificate": self.ca_certificate, "reports": self.reports})

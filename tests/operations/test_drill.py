@@ -3,19 +3,26 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import psycopg
 import pytest
 
-from tests.migrator.servers import Database, PostgreSQL
+from tests.migrator.servers import PASSWORD, Database, PostgreSQL
 from tests.operations.conftest import ROOT
 from tests.operations.test_api import Server, answer, serve
 from trellis.migrator import Target, migrate
 from trellis.operations import databases, records
-from trellis.operations.drill import temporary, verifying
+from trellis.operations.drill import checking, temporary, verifying
 from trellis.operations.drill.report import Drilled, markdown
 from trellis.operations.drill.verifying import Check
+from trellis.operations.errors import OperationError
 from trellis.operations.move.copying import settings
 from trellis.operations.move.sides import Side
+from trellis.settings import Settings
+from trellis.settings.duties import Check as Asked
+from trellis.settings.resolved import CheckSettings
 
 __all__ = ["serve"]
 
@@ -121,6 +128,42 @@ def test_the_newest_row(database: Database, restored: Database) -> None:
     assert last is not None
     assert newest - last > timedelta(hours=1)
     assert verifying.newest(side(database), datetime(2000, 1, 1, tzinfo=UTC)) is None
+
+
+def test_checks_are_asked_as_the_pools_user_and_judged_by_whether_they_can_be(
+    database: Database, restored: Database
+) -> None:
+    asked_as: list[tuple[str, str]] = []
+
+    def reach(name: str, login: str) -> Target:
+        asked_as.append((name, login))
+        with restored.connect() as connection:
+            try:
+                connection.execute(f"ALTER ROLE {login} PASSWORD '{PASSWORD}'")
+            except psycopg.Error as error:
+                raise OperationError(str(error.diag.message_primary)) from None
+        return Target({**restored.parameters(), "user": login})
+
+    def check(name: str, statement: str, pool: str = "web") -> CheckSettings:
+        asked = Asked(pool=f"main.{pool}", sql=statement, do="Look")
+        return CheckSettings(name=name, check=asked, cluster="villa-db", pool=pool, database="villa", tell=())
+
+    checks = (
+        check("none", "SELECT count(*) FROM profiles WHERE address = ''"),
+        check("many", "SELECT count(*) FROM profiles"),
+        check("secret", "SELECT count(*) FROM flyway_schema_history"),
+        check("lost", "SELECT 1", pool="other"),
+    )
+    pools = [SimpleNamespace(name="web", user="villa_app"), SimpleNamespace(name="other", user="nobody_here")]
+    cluster: Any = SimpleNamespace(name="villa-db", pools=pools)
+    found = checking.asked(cast("Settings", SimpleNamespace(checks=checks)), cluster, reach)
+    assert [(one.what, one.ok, one.found) for one in found] == [
+        ("check none", True, "villa_app found 0"),
+        ("check many", True, "villa_app found 50, more than 0: so it was then"),
+        ("check secret", False, "villa_app could not ask it: permission denied for table flyway_schema_history"),
+        ("check lost", False, 'nobody_here could not ask it: role "nobody_here" does not exist'),
+    ]
+    assert asked_as == [("villa", "villa_app"), ("villa", "nobody_here")]
 
 
 def drilled(**changed: object) -> Drilled:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tools import ROOT
 from trellis.operations.cli import main
 
 
@@ -25,6 +26,31 @@ def test_every_place_is_filled(shop: Path) -> None:
     for name, text in _files(shop).items():
         assert not any(f"@{word}@" in text for word in ("name", "system", "database", "range", "option")), name
     assert yaml.safe_load((shop / "systems/shop.yaml").read_text())["name"] == "shop"
+
+
+@pytest.mark.parametrize("name", ["operate", "backup", "drill"])
+def test_what_is_done_by_the_clock_is_done_as_in_this_repository(shop: Path, name: str) -> None:
+    here, there = (
+        yaml.safe_load((root / ".github" / "workflows" / f"{name}.yml").read_text()) for root in (ROOT, shop)
+    )
+    # `on` is YAML for true.
+    assert (here[True], here["permissions"], here["concurrency"]) == (
+        there[True],
+        there["permissions"],
+        there["concurrency"],
+    )
+    ours, theirs = here["jobs"][name], there["jobs"][name]
+    assert {key: ours[key] for key in ("environment", "runs-on", "timeout-minutes")} == {
+        key: theirs[key] for key in ("environment", "runs-on", "timeout-minutes")
+    }
+    # Nothing is asked for before a stack stands.
+    assert theirs["if"] in ("vars.STACKS", "vars.BACKED_UP_STACKS")
+    steps = [step for step in ours["steps"] if "auth-actions" not in step.get("uses", "")]
+    for step in steps:
+        if "env" in step:
+            step["env"]["PULUMI_ACCESS_TOKEN"] = "${{ secrets.PULUMI_ACCESS_TOKEN }}"
+            step["run"] = step["run"].replace(".venv/bin/python -m trellis", ".venv/bin/trellis")
+    assert steps == theirs["steps"]
 
 
 def test_nothing_is_written_over(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The command on a stack: the real engine, the local cloud, one deployment for all of it."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,10 @@ class Command:
         )
         return Finished(done.returncode, done.stdout, done.stderr)
 
+    def run(self, app: str, *program: str) -> Finished:
+        """A program with the environment of an app."""
+        return self("run", app, "--config-file", str(self.stack.config_file), "--", *program)
+
     def here(self, name: str, *arguments: str) -> Finished:
         """A command that reads the stack's config."""
         return self(name, *arguments, "--config-file", str(self.stack.config_file))
@@ -45,6 +50,45 @@ def command() -> Iterator[Command]:
         yield Command(stack, temporary)
 
 
+# As docs/connect.md does it; and what others can see of the program, which is no secret.
+CLIENT = """
+import os, pathlib, tempfile, psycopg
+with tempfile.NamedTemporaryFile("w") as authority:
+    authority.write(os.environ["DATABASE_CA_CERT"])
+    authority.flush()
+    with psycopg.connect(os.environ["DATABASE_URL"], sslrootcert=authority.name, prepare_threshold=None) as connection:
+        print(connection.execute("SELECT current_user").fetchone()[0])
+password = os.environ["DATABASE_URL"].split(":")[2].split("@")[0]
+print(password in pathlib.Path("/proc/self/cmdline").read_text())
+"""
+
+
+def _programs_run_as_the_app(command: Command) -> None:
+    names = command.here("env", "villa-api", "--json")
+    assert json.loads(names.out)["names"] == ["DATABASE_URL", "DATABASE_CA_CERT", "DATABASE_CREDENTIALS_FINGERPRINT"]
+    assert command.here("env", "villa-web").out == "NEXT_PUBLIC_API_URL\n"
+    for app in ("villa-api", "villa-pool", "villa-db/villa-pool"):
+        done = command.run(app, sys.executable, "-c", CLIENT)
+        assert (done.code, done.out.split()) == (0, ["villa_app", "False"]), done.err
+    web = command.run("villa-web", "printenv", "NEXT_PUBLIC_API_URL")
+    assert web.out.strip() == command.stack.outputs()["app_urls"]["villa-api"]
+    (app,) = (one for one in command.stack.api("GET", "/v2/apps")["apps"] if one["spec"]["name"] == "villa-api")
+    (service,) = app["spec"]["services"]
+    assert {one["key"] for one in service["envs"]} == set(json.loads(names.out)["names"])
+
+    # It is the program: its arguments, its end, and how it heeds signals.
+    assert command.run("villa-api", "printf", "%s ", "a", "--", "--flag", "--stack").out == "a -- --flag --stack "
+    assert command.run("villa-api", "sh", "-c", "exit 7").code == 7
+    assert command.run("villa-api", "sh", "-c", "kill -TERM $$").code == -signal.SIGTERM
+    ignored = ("grep", "SigIgn", "/proc/self/status")
+    assert command.run("villa-api", *ignored).out == subprocess.check_output(ignored, text=True)
+    assert command.run("villa-api", "no-such-program").code == 127
+    assert command.run("villa-api", "/etc/passwd").code == 126
+    unknown = command.run("vila", "true")
+    assert (unknown.code, "Apps: villa-api, villa-web." in unknown.err) == (2, True), unknown.err
+    assert command("run", "villa-api", "--config-file", str(command.stack.config_file)).code == 2
+
+
 def test_a_stack_from_before_its_deployment_to_a_cloud_that_is_gone(command: Command) -> None:
     early = command.here("info")
     assert early.code == 1
@@ -55,7 +99,11 @@ def test_a_stack_from_before_its_deployment_to_a_cloud_that_is_gone(command: Com
     (database,) = json.loads(reviewed.out)["databases"]
     assert (database["database"], database["files"]) == ("villa-db/villa", 9)
 
+    undeployed = command.run("villa-api", "true")
+    assert (undeployed.code, "Deploy it with `trellis up --stack dev`" in undeployed.err) == (1, True), undeployed.err
+
     command.stack.up()
+    _programs_run_as_the_app(command)
     migrations = command.here("info", "--json")
     assert migrations.code == 0, migrations.err
     (database,) = json.loads(migrations.out)["databases"]

@@ -79,11 +79,17 @@ def test_the_version(machine: Machine) -> None:
     assert "\npulumi-digitalocean 4." in said
 
 
-def test_the_workflow_is_one_that_github_takes(shop: Path) -> None:
-    workflow = shop / ".github" / "workflows" / "trellis.yml"
-    command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(workflow))
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_the_workflows_are_some_that_github_takes(machine: Machine, shop: Path) -> None:
+    workflows = sorted((shop / ".github" / "workflows").iterdir())
+    command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows")
+    done = subprocess.run((*command, *map(str, workflows)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     # The same actions, pinned as they are here.
     here = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml"))
-    assert set(re.findall(r"uses: .*", workflow.read_text())) <= set(re.findall(r"uses: .*", here))
+    written = "".join(path.read_text() for path in workflows)
+    assert set(re.findall(r"uses: .*", written)) <= set(re.findall(r"uses: .*", here))
+    # The installed command takes each line of theirs.
+    calls = set(re.findall(r"bin/trellis (.*?) \S?--stack", written))
+    assert calls == {"up", "jobs run --due", "dev postgresql", "status", "backup", "drill"}
+    for call in calls:
+        machine.must(str(machine.programs / "trellis"), *call.split(), "--help")

@@ -204,6 +204,7 @@ def test_a_mistake_in_the_system_file(load: Load, change: tuple[str, str], messa
             "trellis:abandon: 'shop-db' is not allowed. Allowed: 'managed', 'self-hosted', 'shared', 'per-database'",
         ),
         ("caches", '["main"]', "trellis:caches: 'main' is no optional cache of shop. Known: none"),
+        ("droplets", "false", "trellis:droplets: shop has no Droplets beside its clusters"),
         ("seedData", "true", "trellis:seedData: test data does not go into production. Nothing was changed."),
         ("from", '{"shops": "postgresql://h/d"}', "trellis:from.shops: shop has no such database. Known:"),
         (

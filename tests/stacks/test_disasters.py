@@ -20,6 +20,9 @@ from trellis.operations.backup import manifest, packing, places
 BUCKET = "villa-backups"
 DECLARED = """
   recipients: [{recipient}]
+checks:
+  without-address: {{pool: main.villa-pool, sql: SELECT count(*) FROM profiles WHERE address = '', do: Look}}
+  profiles: {{pool: main.villa-pool, sql: SELECT count(*) FROM profiles, do: Look, severity: note}}
 objectives: {{rto: 15m, rpo: 10m, outage: {{rto: 2h, rpo: 1h}}}}
 """
 INSERT = (
@@ -236,6 +239,8 @@ def test_a_drill_proves_this_moment_and_admits_nobody(stack: LocalStack) -> None
     assert "each the same by checksum" in found["rows"]
     assert "owners and grants are the same" in found["schema and grants"]
     assert "files and history agree, at 1.0.6" in found["migrations"]
+    assert found["check without-address"] == "villa_app found 0"
+    assert found["check profiles"] == "villa_app found 10100, more than 0: so it was then"
     report = Path(told_of["report"]).read_text()
     assert "## villa-db: proven" in report
     assert json.loads(Path(told_of["report"]).with_suffix(".json").read_text()) == [one]
@@ -250,6 +255,8 @@ def test_a_drill_from_the_newest_backup(stack: LocalStack) -> None:
     (one,) = told(stack, "drill", "--from", "newest", "--identity", str(key(stack)))["clusters"]
     assert one["ok"], one
     assert one["rpo_objective_seconds"] == 3600.0
+    found = {check["what"]: check["found"] for check in one["checks"]}
+    assert found["check without-address"] == "villa_app found 0"
     assert drills(stack) == []
 
 

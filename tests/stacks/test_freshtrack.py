@@ -92,17 +92,18 @@ def test_an_unencrypted_connection_and_an_unknown_address_are_refused(stack: Loc
     for uri in _uris(stack):
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(uri.replace("sslmode=verify-full", "sslmode=disable"), connect_timeout=10)
-    for file, whom, more in (
+    for file, first, whom, more in (
         (
             "/etc/postgresql/15/main/pg_hba.conf",
+            ['hostssl all "freshtrack_app" all reject'],
             "all all",
             ["hostssl defaultdb doadmin 0.0.0.0/0 scram-sha-256 clientcert=verify-ca"],
         ),
-        ("/etc/pgbouncer/hba.conf", '"app-pool" "freshtrack_app"', []),
+        ("/etc/pgbouncer/hba.conf", [], '"app-pool" "freshtrack_app"', []),
     ):
         rules = [line for line in _on_the_server(stack, "cat", file).splitlines() if not line.startswith("local ")]
         sources = [f"hostssl {whom} {source} scram-sha-256" for source in ("10.4.0.0/16", "127.0.0.1/32")]
-        assert rules == [*sources, *more]
+        assert rules == [*first, *sources, *more]
 
 
 def test_a_dump_reaches_spaces_and_can_be_read(stack: LocalStack) -> None:
@@ -136,6 +137,8 @@ def test_growth_restarts_the_droplet_and_keeps_the_data(stack: LocalStack) -> No
         assert connection.execute("SHOW max_connections").fetchone() == ("100",)
     (volume,) = stack.api("GET", "/v2/volumes")["volumes"]
     assert volume["size_gigabytes"] == 60
+    # Less what the file system needs for itself.
+    assert int(_on_the_server(stack, "findmnt", "-bno", "SIZE", "/srv/postgresql")) > 58 << 30
 
 
 def test_another_pool_size_reaches_the_running_server(stack: LocalStack) -> None:

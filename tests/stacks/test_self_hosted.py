@@ -1,5 +1,6 @@
 """The chain from an application's login over administrator and superuser to root breaks at each step."""
 
+import contextlib
 import json
 import re
 import socket
@@ -18,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg import sql
 
-from tests.stacks.harness import LocalStack, from_address, local_stack, wait_for
+from tests.stacks.harness import Finished, LocalStack, from_address, local_stack, wait_for
 from trellis.development.bring import Parts
 from trellis.server.arrangement import served
 from trellis.server.certificates import Authorities
@@ -65,6 +66,20 @@ def test_a_backup_and_a_drill_of_it(stack: LocalStack, tmp_path: Path) -> None:
     assert done.code == 0, done.text
     assert f"## {CLUSTER}: proven" in (tmp_path / "report.md").read_text()
     assert stack.api("GET", "/v2/databases")["databases"] == []
+
+
+def test_it_has_query_statistics(stack: LocalStack) -> None:
+    """The administrator cannot make the extension; a database that it makes has it all the same."""
+    with stack.connect(_direct(stack)) as connection:
+        assert connection.execute("SELECT count(*) > 0 FROM pg_stat_statements").fetchone() == (True,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DROP EXTENSION pg_stat_statements")
+    looked = stack.trellis("status", "--grants", "--json")
+    assert {"no-statement-statistics", "not-known", "server"} & {name for name, _ in _findings(looked)} == set()
+
+
+def _findings(looked: Finished) -> list[tuple[str, str]]:
+    return [(one["name"], one["what"]) for one in json.loads(looked.text)["findings"]]
 
 
 def test_a_pool_is_no_way_to_a_session_of_the_superuser(stack: LocalStack, admin: psycopg.Connection[Any]) -> None:
@@ -159,10 +174,16 @@ def test_an_application_reaches_its_own_database_and_its_own_pool_alone(
     stack: LocalStack, admin: psycopg.Connection[Any]
 ) -> None:
     application = urlsplit(_uri(stack))
+    login = (application.username, application.password)
     uri = _direct(stack).replace("/freshtrack?", "/defaultdb?")
-    for user, password in ((application.username, application.password), OTHER):
-        own = uri.replace(urlsplit(uri).netloc.rpartition("@")[0], f"{user}:{password}")
-        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+    # Whom a pool is for does not come past it: not into its own database either, with the right password.
+    for (user, password), way, refusal in (
+        (login, uri, "pg_hba.conf rejects connection"),
+        (login, _direct(stack), "pg_hba.conf rejects connection"),
+        (OTHER, uri, "permission denied for database"),
+    ):
+        own = way.replace(urlsplit(way).netloc.rpartition("@")[0], f"{user}:{password}")
+        with pytest.raises(psycopg.OperationalError, match=refusal):
             psycopg.connect(own, sslrootcert=str(stack.authority()), connect_timeout=10)
     with _pooled(stack, "app-pool") as connection:
         row = connection.execute("SELECT current_user, current_setting('server_encoding')").fetchone()
@@ -350,6 +371,23 @@ def test_every_database_is_dumped_whatever_its_name_and_a_failure_is_seen(
     assert message in _on(stack, "journalctl", "-u", "trellis-dump", "--no-pager")
 
 
+def test_a_dump_is_restored_as_the_page_says(stack: LocalStack) -> None:
+    page = (stack.root / "docs" / "self-hosted.md").read_text().partition("## Restore a dump")[2]
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    # A database that cannot be dumped does not stop the others.
+    _enter(stack, "systemctl", "start", "trellis-dump.service")
+    _on(stack, "bash", "-euc", f"cd /root\n{block}")
+    history = "SELECT version, checksum FROM flyway_schema_history ORDER BY installed_rank"
+    with (
+        stack.connect(_direct(stack)) as here,
+        stack.connect(_direct(stack).replace("/freshtrack?", "/restored?")) as there,
+    ):
+        rows = there.execute(history).fetchall()
+        assert rows == here.execute(history).fetchall()
+        assert len(rows) > 0
+        there.execute("SELECT count(*) FROM sites")
+
+
 def test_a_running_droplet_stays_and_one_that_is_gone_is_built_with_what_is_told_today(stack: LocalStack) -> None:
     with stack.connect(_direct(stack)) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
@@ -396,6 +434,38 @@ def test_a_server_of_before_goes_on_and_its_tables_are_made_anew_at_its_next_boo
             connection.execute("COPY (SELECT 1) TO PROGRAM 'true'")
         with pytest.raises(psycopg.errors.CheckViolation):
             _pool(connection, "x", "postgres user=postgres", "session")
+
+
+def test_a_volume_that_cannot_grow_in_use_is_told_and_grows_at_the_next_boot(stack: LocalStack) -> None:
+    control = _direct(stack).replace("/freshtrack?", "/defaultdb?")
+
+    def told() -> tuple[bool | None, str]:
+        # Not while it boots.
+        with contextlib.suppress(psycopg.OperationalError), stack.connect(control) as admin:
+            return _state(admin, "storage")
+        return None, ""
+
+    def size() -> int:
+        return int(_on(stack, "findmnt", "-bno", "SIZE", "/srv/postgresql"))
+
+    _on(stack, "systemctl", "restart", "trellis-sync")
+    wait_for(lambda: told() == (True, "The file system fills the volume of 10 GiB."))
+    (volume,) = stack.api("GET", "/v2/volumes")["volumes"]
+    _on(stack, "mv", "/usr/sbin/resize2fs", "/usr/sbin/resize2fs.away")
+    stack.api("POST", f"/v2/volumes/{volume['id']}/actions", {"type": "resize", "size_gigabytes": 12})
+    wait_for(lambda: told()[0] is False)
+    assert "does not fill the volume of 12 GiB" in told()[1]
+    findings = [what for name, what in _findings(stack.trellis("status", "--json")) if name == "server"]
+    assert len(findings) == 1
+    assert "does not fill the volume of 12 GiB" in findings[0]
+    assert size() < 10 << 30
+    _on(stack, "mv", "/usr/sbin/resize2fs.away", "/usr/sbin/resize2fs")
+    for action, status in (("shutdown", "off"), ("power_on", "active")):
+        path = f"/v2/droplets/{_droplet(stack)}"
+        stack.api("POST", f"{path}/actions", {"type": action})
+        wait_for(lambda: stack.api("GET", path)["droplet"]["status"] == status)  # noqa: B023
+    wait_for(lambda: told() == (True, "The file system fills the volume of 12 GiB."))
+    assert size() > 11 << 30
 
 
 def test_the_dumps_of_a_stack_that_is_no_development_one_outlive_it(stack: LocalStack) -> None:

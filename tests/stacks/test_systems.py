@@ -131,7 +131,9 @@ def _rows(stack: LocalStack) -> dict[str, int]:
 def _uris(system: LocalStack) -> list[str]:
     outputs = system.outputs()
     kinds = ("direct_uris", "review_uris", "pooled_uris", "replica_uris")
-    return [uri for kind in kinds for cluster in outputs[kind].values() for uri in cluster.values()]
+    uris = [uri for kind in kinds for cluster in outputs[kind].values() for uri in cluster.values()]
+    logins = [ways for cluster in outputs["login_uris"].values() for ways in cluster.values()]
+    return [*uris, *(uri for ways in logins for uri in ways.values())]
 
 
 def _connect_everywhere(system: LocalStack) -> None:
@@ -141,7 +143,10 @@ def _connect_everywhere(system: LocalStack) -> None:
 
 
 def _replicas_refuse_writes(system: LocalStack) -> None:
-    for cluster in system.outputs()["replica_uris"].values():
+    outputs = system.outputs()
+    logins = [ways for cluster in outputs["login_uris"].values() for ways in cluster.values()]
+    replicas = [{way: uri for way, uri in ways.items() if "-" in way} for ways in logins]
+    for cluster in (*outputs["replica_uris"].values(), *replicas):
         for uri in cluster.values():
             with system.connect(uri) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
                 connection.execute("CREATE TABLE public.written_to_a_replica ()")
@@ -159,6 +164,8 @@ def _is_operated(system: LocalStack) -> None:
         system.name
     ]
     assert all(number == 0 for cluster in found["clusters"] for number in cluster["checks"].values())
+    direct = {way["name"] for cluster in found["clusters"] for way in cluster["ways"] if way["kind"] == "login"}
+    assert direct == ({"audifi_analytics in audifi"} if system.name == "audifi" else set())
     assert {"no-statement-statistics", "not-known"} & {one["name"] for one in found["findings"]} == set()
 
 

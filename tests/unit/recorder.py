@@ -20,6 +20,8 @@ COMPUTED: Mapping[str, Mapping[str, Any]] = {
         "port": 25060,
         "user": "doadmin",
         "password": "admin-password",
+        "uri": "rediss://default:admin-password@db.example:25060",
+        "privateUri": "rediss://default:admin-password@private-db.example:25060",
     },
     "digitalocean:index/databaseUser:DatabaseUser": {"password": "p@ss/word"},
     "digitalocean:index/databaseConnectionPool:DatabaseConnectionPool": {

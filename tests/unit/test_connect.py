@@ -13,11 +13,19 @@ OUTPUTS: dict[str, Any] = {
     "pooled_uris": {"shop-db": {"web": "postgresql://shop_app:p%3Aa%5Css@127.0.0.1:6001/web?sslmode=verify-full"}},
     "direct_uris": {"shop-db": {"shop": "postgresql://doadmin:secret@127.0.0.1:6000/shop?sslmode=verify-full"}},
     "replica_uris": {"shop-db": {"web-1": "postgresql://shop_app:p%3Aa%5Css@127.0.0.1:6002/shop?sslmode=verify-full"}},
+    "login_uris": {
+        "shop-db": {"reader": {"shop-replica-1": "postgresql://reader:r@127.0.0.1:6002/shop?sslmode=verify-full"}}
+    },
 }
 
 
 def test_a_service_for_every_way_in(tmp_path: Path) -> None:
-    assert connect.write(tmp_path / "connect", OUTPUTS) == ["web", "shop-direct", "web-1-replica"]
+    assert connect.write(tmp_path / "connect", OUTPUTS) == [
+        "web",
+        "shop-direct",
+        "web-1-replica",
+        "reader-shop-replica-1",
+    ]
     services = configparser.ConfigParser(interpolation=None)
     services.read(tmp_path / "connect" / "pg_service.conf")
     web = dict(services["web"])
@@ -32,6 +40,7 @@ def test_passwords_stand_in_the_password_file_alone_and_are_escaped(tmp_path: Pa
         r"127.0.0.1:6001:web:shop_app:p\:a\\ss",
         "127.0.0.1:6000:shop:doadmin:secret",
         r"127.0.0.1:6002:shop:shop_app:p\:a\\ss",
+        "127.0.0.1:6002:shop:reader:r",
     ]
     assert "secret" not in (tmp_path / "pg_service.conf").read_text()
 

@@ -71,6 +71,15 @@ def test_the_cluster_trusts_the_network_and_the_droplet(managed: tuple[Recorder,
     ]
 
 
+@pytest.mark.parametrize("mode", ["managed", "self-hosted"])
+def test_a_stack_may_have_the_database_alone(mode: str) -> None:
+    recorder, outputs = _freshtrack(mode, droplets="false")
+    assert set(recorder.of("Droplet")) == ({"freshtrack-db"} if mode == "self-hosted" else set())
+    assert outputs["droplet_addresses"] == {}
+    for firewall in recorder.of("DatabaseFirewall").values():
+        assert [(rule["type"], rule["value"]) for rule in firewall["rules"]] == [("ip_addr", "10.4.0.0/16")]
+
+
 def test_self_hosted_makes_no_managed_cluster(self_hosted: tuple[Recorder, dict[str, Any]]) -> None:
     recorder, _ = self_hosted
     assert not recorder.of("DatabaseCluster")

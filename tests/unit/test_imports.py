@@ -15,7 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "trellis/migrator": {STARTUP},
     "trellis/server": set(),
     "trellis/providers": {"trellis/migrator", "trellis/server", FINGERPRINT},
-    "trellis/operations": {"trellis/settings", "trellis/migrator", "trellis/server", "trellis/policies"},
+    "trellis/operations": {"trellis/settings", "trellis/migrator", "trellis/server", "trellis/policies", FINGERPRINT},
     "trellis/development": {"trellis/settings", "trellis/operations", "trellis/policies", "localcloud"},
     "components": {"trellis/settings", "trellis/migrator", "trellis/providers", "trellis/server", FINGERPRINT, STARTUP},
     "policies": {"trellis/settings", "trellis/policies", STARTUP},

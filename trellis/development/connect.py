@@ -12,7 +12,8 @@ def write(folder: Path, outputs: Mapping[str, Any]) -> list[str]:
     """Writes a service file, a password file and the CA certificates of a stack; returns the services' names.
 
     outputs: the stack's outputs with secrets shown. A service is named like its pool; the administrator's direct
-    connection is `<database>-direct`, a replica's `<pool>-<number>-replica`.
+    connection is `<database>-direct`, a replica's `<pool>-<number>-replica`. That of a login for which there is no pool
+    is `<login>-<database>`, and any login's on a replica `<login>-<database>-replica-<number>`.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     services: dict[str, tuple[str, str]] = {}
@@ -22,6 +23,8 @@ def write(folder: Path, outputs: Mapping[str, Any]) -> list[str]:
         for kind, suffix in (("pooled_uris", ""), ("direct_uris", "-direct"), ("replica_uris", "-replica")):
             for name, uri in outputs.get(kind, {}).get(cluster, {}).items():
                 services[f"{name}{suffix}"] = (uri, str(authority))
+        for login, ways in outputs.get("login_uris", {}).get(cluster, {}).items():
+            services |= {f"{login}-{way}": (uri, str(authority)) for way, uri in ways.items()}
     entries, passwords = [], []
     for name, (uri, authority_path) in services.items():
         part = urlsplit(uri)

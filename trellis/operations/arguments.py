@@ -398,6 +398,23 @@ def _recover(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _env(command: argparse.ArgumentParser) -> None:
+    command.add_argument("app", metavar="APP", help="an app of the system; or a pool, as cluster/pool or its name")
+    _recover(command)
+    _json(command)
+    command.set_defaults(**WHOLE_STACK)
+
+
+def _run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("app", metavar="APP", help="an app of the system; or a pool, as cluster/pool or its name")
+    _recover(command)
+    # All that follows belongs to the program, a `--` of its own and its options too.
+    command.add_argument(
+        "program", nargs=argparse.PARSER, metavar="COMMAND", help="the program and its arguments, after --"
+    )
+    command.set_defaults(**WHOLE_STACK)
+
+
 def _new(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "what", nargs="+", metavar="NAME", help="a repository's name; or `system` and a name; or `migration` and a text"
@@ -620,6 +637,19 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "Each run is recorded in the database, in trellis.job_runs. One that failed is run again by the next call;\n"
         "one that was missed, or failed, is a finding of `trellis status`.",
         _jobs,
+    ),
+    "run": (
+        "run a program with the environment of an app",
+        "Runs a program of this machine with the variables that the system file gives an app, filled in as on App\n"
+        "Platform, with the hosts that this machine reaches. With a pool in place of an app: DATABASE_URL and\n"
+        "DATABASE_CA_CERT of its user. Secrets are in the program's environment alone. Signals and exit code are\n"
+        "the program's own.",
+        _run,
+    ),
+    "env": (
+        "name the variables of an app's environment",
+        "Names the variables that `trellis run` gives a program, without their values.",
+        _env,
     ),
     "facts": (
         "compare what the program knows of DigitalOcean with what it offers",

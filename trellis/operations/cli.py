@@ -30,6 +30,8 @@ _MODULES = {
     "drill": "trellis.operations.drill.command",
     "rescue": "trellis.operations.rescue.command",
     "status": "trellis.operations.status.command",
+    "run": "trellis.operations.app_environment",
+    "env": "trellis.operations.app_environment",
     "jobs": "trellis.operations.jobs.command",
     "diagram": "trellis.operations.diagram.command",
     "preview-report": "trellis.operations.preview_report.command",

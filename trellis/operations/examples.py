@@ -12,6 +12,7 @@ _ALWAYS = {
 _OF = {
     "info": {3: "migrations are pending (only with --exit-code)"},
     "preview-report": {4: "the pull request is held up"},
+    "run": {126: "the program cannot be run", 127: "there is no such program"},
     "status": {5: "something is to be looked at", 6: "something is critical"},
 }
 
@@ -108,6 +109,15 @@ examples:
 examples:
   trellis jobs run --due --stack prod          what is due
   trellis jobs run expire-wires --stack tudao     this one, now""",
+    "run": """\
+examples:
+  trellis run villa-api -- node server.js      as the app, on the stack dev
+  trellis run villa-api --stack prod -- npm run report -- --month 2026-10
+  trellis run villa-pool -- python import.py   as the pool's user""",
+    "env": """\
+examples:
+  trellis env villa-api
+  trellis env villa-api --json | jq '.names[]'""",
     "facts": """\
 examples:
   trellis facts --stack prod

@@ -120,6 +120,8 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
         for name in chosen.caches
         if name not in optional
     ]
+    if not chosen.droplets and not system.droplets:
+        found.append(("droplets", f"{system.name} has no Droplets beside its clusters. Take the key out."))
     found += [("contacts", complaint) for complaint in _not_told(chosen, system)]
     if chosen.seed_data and chosen.environment is Environment.PRODUCTION:
         found.append(

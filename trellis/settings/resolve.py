@@ -66,7 +66,7 @@ def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> 
         ),
         caches=tuple(_caches(system, chosen)),
         apps=tuple(_apps(system, chosen, dns)),
-        droplets=system.droplets,
+        droplets=system.droplets if chosen.droplets else {},
         dns=dns,
         backups=system.backups,
         objectives=system.objectives,

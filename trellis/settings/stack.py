@@ -183,6 +183,7 @@ class StackConfig(Camel):
     migration_endpoint: Literal["public", "private"] = "public"
     protect: Protect = Protect.PHASE
     caches: tuple[Slug, ...] = ()
+    droplets: bool = True
     copy_to: Annotated[Copy | None, BeforeValidator(lambda value: value or None)] = None
     contacts: dict[Slug, tuple[Email, ...]] = {}
     seed_data: bool = False

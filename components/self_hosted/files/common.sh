@@ -16,6 +16,15 @@ ALLOWED="max_connections|superuser_reserved_connections|shared_buffers|effective
 # shellcheck disable=SC2034
 STATE_ACCESS="hostssl defaultdb doadmin 0.0.0.0/0 scram-sha-256 clientcert=verify-ca"
 
+# How many bytes of a device its file system does not fill. Volumes grow by whole GiB; what is less is rounding.
+room() {
+  local counted
+  counted=$(dumpe2fs -h "$1" 2>/dev/null | sed -n 's/^Block \(count\|size\): *//p' | paste -sd '*')
+  echo $(($(blockdev --getsize64 "$1") - counted))
+}
+# shellcheck disable=SC2034
+ROUNDING=$((1 << 29))
+
 # With an environment of its own: nothing that root was told is for the server's account. Names in SQL mean
 # PostgreSQL's own, whatever somebody made of the same name.
 as_postgres() {

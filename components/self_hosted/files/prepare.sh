@@ -9,6 +9,21 @@ data=/srv/postgresql
 cluster="$data/$PG_MAJOR/main"
 config="/etc/postgresql/$PG_MAJOR/main"
 
+# The volume may have grown while the Droplet was off. Before it is mounted nothing but the device is needed for that;
+# what fails is tried once more, and told, by the synchronisation.
+fill() {
+  local place
+  if [ "$(room "$1")" -gt "$ROUNDING" ]; then
+    # DigitalOcean mounts a volume below /mnt, too, where nobody uses it.
+    for place in $(findmnt -rno TARGET --source "$(readlink -f "$1")" || true); do
+      umount "$place" || true
+    done
+    if e2fsck -fp "$1" || [ $? = 1 ]; then
+      resize2fs "$1" || true
+    fi
+  fi
+}
+
 mount_volume() {
   mkdir -p "$data"
   if ! mountpoint -q "$data"; then
@@ -18,10 +33,9 @@ mount_volume() {
     done
     [ -e "$VOLUME_DEVICE" ] || { echo "error: no volume at $VOLUME_DEVICE after 5 minutes" >&2; exit 1; }
     blkid "$VOLUME_DEVICE" >/dev/null || mkfs.ext4 -q "$VOLUME_DEVICE"
+    fill "$VOLUME_DEVICE"
     mount -o noatime,nodev,nosuid "$VOLUME_DEVICE" "$data"
   fi
-  # The volume may have grown while the Droplet was off.
-  resize2fs "$(findmnt -nvo SOURCE "$data")" 2>/dev/null || true
 }
 
 # Before the package that wants it.
@@ -156,6 +170,19 @@ make_administrator() {
     </usr/local/lib/trellis-administrator.sql
 }
 
+# The administrator may not make this extension, so the superuser does: in every database, and in those to come.
+make_extension() {
+  local database
+  as_postgres psql -XAt0 -d postgres -c "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn ORDER BY datname" |
+    while IFS= read -rd '' database; do
+      # Without its comment, which a restore as the administrator could not make.
+      as_postgres env PGDATABASE="$database" psql -Xq -v ON_ERROR_STOP=1 </dev/null \
+        -c "CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA public" \
+        -c "COMMENT ON EXTENSION pg_stat_statements IS NULL" ||
+        echo "warning: ${database@Q} has no query statistics" >&2
+    done
+}
+
 # Once all is there: the administrator alone, from where the stack admits, and its tables for who holds the state. The
 # synchronisation writes the rest.
 admit_administrator() {
@@ -178,4 +205,5 @@ configure
 configure_pooler
 systemctl restart "postgresql@$PG_MAJOR-main" pgbouncer
 make_administrator
+make_extension
 admit_administrator

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Carries what the database says about pools, trusted sources and sizes into the configuration of PostgreSQL and
-# PgBouncer, every five seconds. So a pool is changed with SQL, and the Droplet is not built again for it.
+# PgBouncer, every five seconds. So a pool is changed with SQL, and the Droplet is not built again for it. A volume that
+# has grown is filled on the way.
 set -euo pipefail
 # shellcheck source=/dev/null
 . /usr/local/lib/trellis-common.sh
@@ -56,6 +57,9 @@ stage_all() {
     only "($ALLOWED) = '[0-9]{1,9}(kB|MB|GB)?'" | stage "$sizes" postgres
   {
     echo "$LOCAL_ACCESS"
+    # Whom a pool is for comes through it, and not past it. The first line that fits counts.
+    as_administrator -c "SELECT DISTINCT format('hostssl all \"%s\" all reject', login) FROM server.pools
+      WHERE login <> 'doadmin' ORDER BY 1" | only "hostssl all $login all reject"
     as_administrator -c "SELECT concat('hostssl all all ', range, ' scram-sha-256') FROM server.sources ORDER BY range" |
       only "hostssl all all $range scram-sha-256"
     echo "$STATE_ACCESS"
@@ -112,6 +116,21 @@ synchronise() {
   rm "$unfinished"
 }
 
+# Fills a volume that has grown. Each size is tried once; how it went is told in the database.
+grow() {
+  local device size missing output
+  device=$(findmnt -nvo SOURCE /srv/postgresql) && size=$(blockdev --getsize64 "$device") || return
+  [ "$size" != "$filled" ] || return 0
+  missing=$(room "$device") || return
+  if [ "$missing" -gt "$ROUNDING" ] && ! output=$(resize2fs "$device" 2>&1); then
+    echo "error: $output"
+    report storage false "The file system does not fill the volume of $((size >> 30)) GiB: $output" || return
+  else
+    report storage true "The file system fills the volume of $((size >> 30)) GiB." || return
+  fi
+  filled=$size
+}
+
 if [ "${1:-}" = once ]; then
   synchronise
   exit
@@ -120,7 +139,9 @@ fi
 # What fails is told once, in the journal and in the database, and tried again.
 said=
 reported=
+filled=
 while :; do
+  grow || true
   if output=$("$0" once 2>&1); then
     outcome=true
   else

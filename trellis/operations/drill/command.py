@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from trellis.operations.backup.manifest import Manifest
 from trellis.operations.backup.places import Place
 from trellis.operations.backup.restoring import restore
 from trellis.operations.drill import origins, verifying
+from trellis.operations.drill.checking import asked
 from trellis.operations.drill.origins import Stack, Stood
 from trellis.operations.drill.report import Drilled, markdown
 from trellis.operations.drill.temporary import Temporary, await_backup, held, ordered, sweep
@@ -117,6 +119,7 @@ def _from_the_past(options: Namespace, stack: Stack, stood: Stood, address: str)
             gap = (newest - last).total_seconds() if newest and last else None
             # Rows that are the same as at the moment tell more than the time of the last of them.
             missing.append(0.0 if before and rows.ok else None if gap is None else max(0.0, gap))
+        checks += asked(stack.settings, stood.settings, partial(made.as_login, private=stack.private))
         rto = time.monotonic() - clock
     objectives = stack.settings.objectives
     return Drilled(
@@ -160,6 +163,7 @@ def _from_backup(options: Namespace, stack: Stack, stood: Stood, address: str) -
                     verifying.schema(database, source, side),
                     verifying.history(database, side),
                 ]
+        checks += asked(stack.settings, stood.settings, partial(made.as_login, private=stack.private))
         rto = time.monotonic() - clock
     missing = sorted({one.name for one in stood.databases} - {one.name for one in dumps})
     checks += [Check(database=name, what="dump", ok=False, found="is not in this backup") for name in missing]

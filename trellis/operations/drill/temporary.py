@@ -9,17 +9,21 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from trellis.migrator import Target
+import psycopg
+
+from trellis.migrator import MigrationError, Target
+from trellis.migrator.history import identifier, literal
 from trellis.operations.api import Api
 from trellis.operations.errors import OperationError
 from trellis.operations.move.sides import Side
 from trellis.operations.ownership import at
+from trellis.server.scram import verifier
 
 TAG = "trellis-drill"
 # Of a session that holds a temporary cluster of its source: no two at a time, and none is swept meanwhile.
@@ -28,6 +32,8 @@ _NAME = re.compile(r"-drill-[0-9a-f]{8}$")
 _EVERY = 0.5
 _WITHIN = 7200.0
 _LONGEST_NAME = 40
+# How long the cloud may take to tell the server of a new password.
+_ADMITTED_WITHIN = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +93,29 @@ class Temporary:
         """Makes an empty one."""
         self.api.call("POST", f"/v2/databases/{self.id}/dbs", {"name": name})
 
+    def password_of(self, login: str, *, private: bool) -> str:
+        """A new password of a login that the restore has brought. Raises OperationError where it has not."""
+        path = f"/v2/databases/{self.id}/users"
+        if login in {one["name"] for one in self.api.every(path, "users")}:
+            return str(at(self.api.call("POST", f"{path}/{login}/reset_auth", {}), "user.password"))
+        # The cloud does not know those that came from a dump. The administrator made them, and so may change them.
+        password = secrets.token_urlsafe(24)
+        statement = f"ALTER ROLE {identifier(login)} LOGIN PASSWORD {literal(verifier(login, password))}"
+        try:
+            with self.side("defaultdb", private=private).connect() as connection:
+                connection.execute(statement.encode())
+        except psycopg.Error as error:
+            raise OperationError(str(error.diag.message_primary or error)) from None
+        return password
+
     def side(self, database: str, *, private: bool) -> Side:
         """The way to one of its databases, as its administrator. private: by the VPC."""
+        return Side(cluster=self.name, database=database, target=self.target(database, private=private), peer={})
+
+    def target(self, database: str, *, private: bool, login: tuple[str, str] | None = None) -> Target:
+        """The same as a login with its password; without one as the administrator."""
         connection = at(self._read(), "private_connection" if private else "connection")
+        user, password = login or (connection["user"], connection["password"])
         authority = self.folder / "ca.crt"
         if not authority.exists():
             answer = self.api.get(f"/v2/databases/{self.id}/ca")
@@ -98,12 +124,23 @@ class Temporary:
             "host": connection["host"],
             "port": connection["port"],
             "dbname": database,
-            "user": connection["user"],
-            "password": connection["password"],
+            "user": user,
+            "password": password,
             "sslmode": "verify-full",
             "sslrootcert": str(authority),
         }
-        return Side(cluster=self.name, database=database, target=Target(parameters), peer={})
+        return Target(parameters)
+
+    def as_login(self, database: str, login: str, *, private: bool) -> Target:
+        """The same as a login, with a new password. Raises OperationError where the restore has not brought it."""
+        target = self.target(database, private=private, login=(login, self.password_of(login, private=private)))
+        until = time.monotonic() + _ADMITTED_WITHIN
+        while time.monotonic() < until:
+            with suppress(MigrationError):
+                target.connect().close()
+                break
+            time.sleep(_EVERY)
+        return target
 
     def _read(self) -> Any:
         return at(self.api.get(f"/v2/databases/{self.id}"), "database")

@@ -140,7 +140,10 @@ def _entries(connection: Connection) -> dict[str, tuple[str, str]]:
     of_objects = {
         f"{one.kind.lower()} {'' if one.schema == '-' else f'{one.schema}.'}{one.name}": (one.shown, one.owner)
         for one in found
-        if SCHEMA not in one.sql and one.kind != "PUBLICATION"
+        if SCHEMA not in one.sql
+        and one.kind != "PUBLICATION"
+        # An extension's comment is whoever's who made the extension, and is not restored.
+        and not (one.kind == "COMMENT" and one.name.startswith("EXTENSION "))
     }
     named = f"DATABASE {identifier(connection.info.dbname)}"
     of_database = (statement.replace(named, "DATABASE", 1) for statement in settings(connection))

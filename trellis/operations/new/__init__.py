@@ -22,6 +22,9 @@ _REPOSITORY = {
     "requirements.txt": "requirements.txt",
     "gitignore": ".gitignore",
     "workflow.yml": ".github/workflows/trellis.yml",
+    "operate.yml": ".github/workflows/operate.yml",
+    "backup.yml": ".github/workflows/backup.yml",
+    "drill.yml": ".github/workflows/drill.yml",
     "readme.md": "README.md",
 }
 _SYSTEM = {
@@ -171,11 +174,11 @@ def _next(folder: Path) -> str:
 def _requirements() -> list[str]:
     """How pip finds this program again: by version, or by the address that it was installed from."""
     try:
-        lines = [_requirement(distribution("trellis"), "[localcloud]")]
+        lines = [_requirement(distribution("trellis"), "[backup,localcloud]")]
     except PackageNotFoundError:
         checkout = Path(__file__).resolve().parents[3]
         return [
-            f"trellis[localcloud] @ {checkout.as_uri()}",
+            f"trellis[backup,localcloud] @ {checkout.as_uri()}",
             f"trellis-localcloud @ {(checkout / 'localcloud').as_uri()}",
         ]
     try:

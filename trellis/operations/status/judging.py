@@ -23,6 +23,12 @@ _SOON = timedelta(days=3)
 _DAY = timedelta(days=1)
 # A scheduled workflow runs hourly, and GitHub is late at times.
 _GRACE = timedelta(hours=2)
+# What is to be done where a self-hosted server says that a part of its own work failed.
+_OF_THE_MACHINE = {
+    "synchronisation": "journalctl -u trellis-sync, there",
+    "dump": "journalctl -u trellis-dump, there",
+    "storage": "Restart the Droplet: what cannot grow while it is in use grows before it is mounted",
+}
 
 
 def judge(stack: "Stack", seen: "Seen", at: datetime) -> Iterator[Finding]:
@@ -99,7 +105,7 @@ def _cloud(stack: "Stack", seen: "Seen") -> Iterator[Finding]:
     for name, state in seen.machine.items():
         if not state.ok:
             what = f"the last run of {name} failed, {state.at:%Y-%m-%d %H:%M} UTC: {state.message}"
-            yield _finding("server", Severity.CRITICAL, cluster.name, what, f"journalctl -u trellis-{name}, there")
+            yield _finding("server", Severity.CRITICAL, cluster.name, what, _OF_THE_MACHINE[name])
     if facts is None:
         return
     if facts.status != "online":

@@ -153,8 +153,8 @@ OF_A_DATABASE: tuple[Question, ...] = (
         name="no-statement-statistics",
         sql="SELECT WHERE NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_stat_statements')",
         what="pg_stat_statements is not installed here, so slow statements cannot be told",
-        do="A migration with: CREATE EXTENSION IF NOT EXISTS pg_stat_statements; on a server of your own its superuser "
-        "creates it",
+        do="A migration with: CREATE EXTENSION IF NOT EXISTS pg_stat_statements; where self-hosted, the Droplet built "
+        "again (docs/self-hosted.md)",
     ),
     Question(
         name="slow-statement",

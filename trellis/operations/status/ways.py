@@ -33,7 +33,10 @@ Session = psycopg.Connection[dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """kind: direct, pool or replica. name: of the database or pool that it leads to. target: where, and as whom."""
+    """kind: direct, pool, login or replica. name: of the database or pool that it leads to. target: where, and as whom.
+
+    A login's is its direct way, where no pool is for it.
+    """
 
     cluster: str
     kind: str
@@ -78,10 +81,19 @@ def ways(cluster: "ClusterSettings", outputs: Mapping[str, Any], folder: Path) -
     authority = folder / f"{cluster.name}.crt"
     authority.touch(mode=0o600)
     authority.write_text(str(outputs.get("ca_certificates", {}).get(cluster.name, "")))
-    for kind, output in (("direct", "direct_uris"), ("pool", "pooled_uris"), ("replica", "replica_uris")):
-        for name, uri in (outputs.get(output, {}).get(cluster.name) or {}).items():
-            target = Target(conninfo_to_dict(str(uri), sslrootcert=str(authority), connect_timeout=PATIENCE))
-            yield Way(cluster=cluster.name, kind=kind, name=name, target=target)
+    kinds = (("direct", "direct_uris"), ("pool", "pooled_uris"), ("replica", "replica_uris"))
+    found = [
+        (kind, name, uri)
+        for kind, output in kinds
+        for name, uri in (outputs.get(output, {}).get(cluster.name) or {}).items()
+    ]
+    # Replicas are tried above already.
+    databases = {database.name for database in cluster.databases}
+    for login, uris in (outputs.get("login_uris", {}).get(cluster.name) or {}).items():
+        found += [("login", f"{login} in {name}", uri) for name, uri in uris.items() if name in databases]
+    for kind, name, uri in found:
+        target = Target(conninfo_to_dict(str(uri), sslrootcert=str(authority), connect_timeout=PATIENCE))
+        yield Way(cluster=cluster.name, kind=kind, name=name, target=target)
 
 
 @contextmanager
