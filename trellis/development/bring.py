@@ -47,6 +47,18 @@ SERVER_18 = debian.Programs(
     kept=_SERVER_FILES,
 )
 LINTER = debian.Programs(title="ShellCheck", suite="trixie", packages=("shellcheck",), kept=("usr/bin/shellcheck",))
+MONITORING = debian.Programs(
+    title="Prometheus, Alertmanager and node_exporter",
+    suite="trixie",
+    packages=("prometheus", "prometheus-alertmanager", "prometheus-node-exporter"),
+    kept=(
+        "usr/bin/prometheus",
+        "usr/bin/promtool",
+        "usr/bin/prometheus-alertmanager",
+        "usr/bin/amtool",
+        "usr/bin/prometheus-node-exporter",
+    ),
+)
 GO = debian.Programs(
     title="Go 1.24",
     suite="trixie",
@@ -147,6 +159,11 @@ def bring_postgresql(versions: Collection[str]) -> Path:
 def shellcheck() -> Path:
     """ShellCheck, for the tests only. Raises Failure when it cannot be brought."""
     return _program(LINTER, "usr/bin/shellcheck")
+
+
+def monitoring() -> Path:
+    """The folder with Prometheus, Alertmanager and node_exporter, for the tests only. Raises Failure."""
+    return _program(MONITORING, "usr/bin")
 
 
 def actionlint() -> Path:

@@ -31,6 +31,7 @@ _MODULES = {
     "rescue": "trellis.operations.rescue.command",
     "status": "trellis.operations.status.command",
     "jobs": "trellis.operations.jobs.command",
+    "monitoring": "trellis.operations.monitoring.command",
     "diagram": "trellis.operations.diagram.command",
     "preview-report": "trellis.operations.preview_report.command",
 }

@@ -104,6 +104,11 @@ examples:
   trellis status --stack prod
   trellis status --stack prod --watch 10       until Ctrl-C
   trellis status --stack prod --grants --json | jq '.findings[]'""",
+    "monitoring": """\
+examples:
+  TRELLIS_WEBHOOK=https://… trellis monitoring /srv/monitoring --stack prod
+  TRELLIS_SMTP_PASSWORD=… trellis monitoring /srv/monitoring --stack prod \\
+    --smtp smtp.your-company.com:587 --smtp-from alerts@your-company.com --smtp-user alerts""",
     "jobs": """\
 examples:
   trellis jobs run --due --stack prod          what is due
