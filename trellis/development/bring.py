@@ -57,6 +57,7 @@ MONITORING = debian.Programs(
         "usr/bin/prometheus-alertmanager",
         "usr/bin/amtool",
         "usr/bin/prometheus-node-exporter",
+        "usr/share/prometheus/alertmanager/*.tmpl",
     ),
 )
 GO = debian.Programs(
@@ -162,8 +163,8 @@ def shellcheck() -> Path:
 
 
 def monitoring() -> Path:
-    """The folder with Prometheus, Alertmanager and node_exporter, for the tests only. Raises Failure."""
-    return _program(MONITORING, "usr/bin")
+    """The folder with Prometheus, Alertmanager and node_exporter below it, for the tests only. Raises Failure."""
+    return _program(MONITORING, "")
 
 
 def actionlint() -> Path:

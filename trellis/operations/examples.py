@@ -106,9 +106,9 @@ examples:
   trellis status --stack prod --grants --json | jq '.findings[]'""",
     "monitoring": """\
 examples:
-  TRELLIS_WEBHOOK=https://… trellis monitoring /srv/monitoring --stack prod
-  TRELLIS_SMTP_PASSWORD=… trellis monitoring /srv/monitoring --stack prod \\
-    --smtp smtp.your-company.com:587 --smtp-from alerts@your-company.com --smtp-user alerts""",
+  trellis monitoring /srv/monitoring --stack prod        to TRELLIS_WEBHOOK
+  trellis monitoring /srv/monitoring --stack prod \\
+    --smtp smtp.your-company.com:587 --smtp-from alerts@your-company.com""",
     "jobs": """\
 examples:
   trellis jobs run --due --stack prod          what is due

@@ -25,9 +25,9 @@ def configuration(watched: Watched, places: Places) -> dict[str, Any]:
     jobs: list[dict[str, Any]] = [
         {
             "job_name": "trellis",
-            # The collector's own figures are of this machine.
+            # The collector's own figures are of this machine, and say nothing of the stack.
             "metric_relabel_configs": [{"source_labels": ["__name__"], "regex": "trellis_.*", "action": "keep"}],
-            "static_configs": [{"targets": [f"127.0.0.1:{places.exporter}"], "labels": labels}],
+            "static_configs": [{"targets": [f"127.0.0.1:{places.exporter}"]}],
         }
     ]
     for endpoint in watched.endpoints:

@@ -69,7 +69,8 @@ def _samples(page: Page) -> Iterator[Sample]:
     for one in page.findings:
         which = {"finding": one.name, "severity": one.severity.value, "where": one.where}
         yield "finding", which, 1
-        yield "finding_told", {**which, "what": one.what, "do": one.do}, 1
+        # Not the lines below a server's message: its details name values.
+        yield "finding_told", {**which, "what": one.what.partition("\n")[0], "do": one.do}, 1
     for seen in page.clusters:
         for name, labels, value in (*_server(seen), *_ways(seen), *_databases(page, seen), *_times(seen)):
             yield name, {"cluster": seen.settings.name, **labels}, value
