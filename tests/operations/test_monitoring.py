@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import socketserver
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,15 @@ def command() -> Iterator[Command]:
         copy_to = {"region": "sfo3", "ipRange": "10.101.0.0/16"}
         with local_stack(bring(), "tudao", program, copyTo=copy_to) as stack:
             stack.up()
+            # What it takes for a missed job to be one: somebody is served, and for longer than since its last time.
+            contacts = {"on-call": ["ops@your-company.com"], "database-admin": ["dba@your-company.com"]}
+            stack.configure(environment="production", contacts=contacts)
+            file = stack.workspace.folder / "state.json"
+            assert stack.pulumi("stack", "export", "--file", str(file)).code == 0
+            state = json.loads(file.read_text())
+            state["deployment"]["resources"][0]["created"] = "2026-01-01T00:00:00Z"
+            file.write_text(json.dumps(state))
+            assert stack.pulumi("stack", "import", "--file", str(file)).code == 0
             yield Command(stack, temporary)
 
 
@@ -167,8 +178,8 @@ def test_the_files_are_what_the_programs_take(command: Command, tmp_path: Path) 
 
     alertmanager = yaml.safe_load((folder / "alertmanager.yml").read_text())
     assert {one["name"]: one["email_configs"][0]["to"] for one in alertmanager["receivers"]} == {
-        "on-call": "ops@tudao.example",
-        "database-admin": "dba@tudao.example",
+        "on-call": "ops@your-company.com",
+        "database-admin": "dba@your-company.com",
     }
     assert alertmanager["global"]["smtp_require_tls"] is True
 
@@ -214,6 +225,8 @@ def test_what_is_wrong_is_told_and_no_panel_is_empty(command: Command, tmp_path:
             "a@tudao.example",
         )
         assert _written(command, folder, *ways, "--port", str(port)).code == 0
+        assert _jobs(command, "--due").code == 0
+        _drilled(command)
         _start(ends, command, folder)
         wait_for(lambda: asked(port + 3, "/api/v2/status") is not None, seconds=60)
         wait_for(lambda: bool(series(port, "trellis_looked_timestamp_seconds")), seconds=120)
@@ -234,7 +247,9 @@ def test_what_is_wrong_is_told_and_no_panel_is_empty(command: Command, tmp_path:
         wanted = {
             ("connections", "on-call"),
             ("unminted-buyers", "on-call"),
+            ("replica-lag", "on-call"),
             ("job-failed", "database-admin"),
+            ("job-missed", "database-admin"),
         }
         wait_for(lambda: findings() >= wanted, seconds=TOLD_WITHIN)
         annotations = {
@@ -245,7 +260,7 @@ def test_what_is_wrong_is_told_and_no_panel_is_empty(command: Command, tmp_path:
         assert annotations["job-failed"]["summary"].endswith('failed: relation "expired_wires" does not exist')
         assert re.fullmatch(r"tudao-db: \d+ of 22 connections are taken", annotations["connections"]["summary"])
         for role, finding in (("dba", "job-failed"), ("ops", "unminted-buyers"), ("ops", "connections")):
-            wanted_mail = f"RCPT TO:<{role}@tudao.example>", finding
+            wanted_mail = f"RCPT TO:<{role}@your-company.com>", finding
             wait_for(lambda: any(all(part in mail for part in wanted_mail) for mail in mails), seconds=30)  # noqa: B023
         # Nobody's wallet left the database.
         assert "0x1234" not in json.dumps(told) + "".join(mails)
@@ -287,7 +302,7 @@ def _start(ends: ExitStack, command: Command, folder: Path) -> None:
 
 
 def _inject(ends: ExitStack, command: Command, direct: str) -> None:
-    """An active buyer without a transaction hash, a job that fails, and as many connections as are a finding."""
+    """A buyer without a hash, a job that fails and one nobody ran, a replica that stands, and many connections."""
     stack, authority = command.stack, str(command.stack.authority())
     admin = ends.enter_context(psycopg.connect(direct, sslrootcert=authority, autocommit=True))
     admin.execute(
@@ -295,12 +310,37 @@ def _inject(ends: ExitStack, command: Command, direct: str) -> None:
         " ('NODE-1', '0x1234567890abcdef1234567890abcdef12345678', 'standard', 'active')"
     )
     admin.execute("ALTER TABLE expired_wires RENAME TO moved")
-    config = str(stack.config_file)
-    failed = command("jobs", "run", "expire-wires", "--stack", "tudao", "--config-file", config)
-    assert failed.code == 1
+    assert _jobs(command, "expire-wires").code == 1
+    admin.execute("DELETE FROM trellis.job_runs WHERE job = 'archive-buyers'")
+    (replaying,) = _replaying(stack.workspace.cloud_state)
+    os.kill(replaying, signal.SIGSTOP)
+    ends.callback(os.kill, replaying, signal.SIGCONT)
+    admin.execute("SELECT pg_logical_emit_message(false, 'test', repeat('x', 1 << 20)) FROM generate_series(1, 80)")
     ((held,),) = admin.execute(
         "SELECT count(*) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid"
         " WHERE a.backend_type = 'client backend' AND NOT r.rolsuper"
     ).fetchall()
     for _ in range(18 - held):
         ends.enter_context(psycopg.connect(direct, sslrootcert=authority))
+
+
+def _replaying(folder: Path) -> Iterator[int]:
+    """The processes that apply the log on replicas whose data lie in a folder."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            applies = b"startup recovering" in (entry / "cmdline").read_bytes()
+            if applies and (entry / "cwd").resolve().is_relative_to(folder.resolve()):
+                yield int(entry.name)
+
+
+def _jobs(command: Command, what: str) -> Finished:
+    return command("jobs", "run", what, "--stack", "tudao", "--config-file", str(command.stack.config_file))
+
+
+def _drilled(command: Command) -> None:
+    """Writes down that a restore was proven."""
+    entry = {"kind": "drill", "at": datetime.now(UTC).isoformat(), "stack": "tudao", "cluster": "tudao-db", "ok": True}
+    file = command.stack.root / ".trellis" / "records" / "tudao.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as records:
+        records.write(json.dumps(entry) + "\n")
