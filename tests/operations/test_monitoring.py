@@ -30,6 +30,7 @@ from tests.stacks.harness import local_stack, open_folder, program_copy, wait_fo
 from trellis.development.bring import bring, monitoring
 
 TOLD_WITHIN = 90
+
 # As upstream calls them -> as Debian does.
 _PROGRAMS = {
     "prometheus": "prometheus",
@@ -224,7 +225,7 @@ def test_what_is_wrong_is_told_and_no_panel_is_empty(command: Command, tmp_path:
             "--smtp-from",
             "a@tudao.example",
         )
-        assert _written(command, folder, *ways, "--port", str(port)).code == 0
+        assert _written(command, folder, *ways, "--port", str(port), "--interval", "5").code == 0
         assert _jobs(command, "--due").code == 0
         _drilled(command)
         _start(ends, command, folder)

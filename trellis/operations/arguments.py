@@ -378,7 +378,11 @@ def _monitoring(command: argparse.ArgumentParser) -> None:
         help="where Alertmanager sends its JSON (default: TRELLIS_WEBHOOK, which no list of processes shows)",
     )
     command.add_argument(
-        "--interval", type=int, default=15, metavar="SECONDS", help="between two looks of Prometheus (default: 15)"
+        "--interval",
+        type=int,
+        default=15,
+        metavar="SECONDS",
+        help="between two looks of Prometheus, half of those of `trellis status` (default: 15)",
     )
     command.add_argument(
         "--port",

@@ -40,7 +40,7 @@ Debian has them as `prometheus`, `prometheus-alertmanager` and `prometheus-node-
 them, in the repository of the stack, with what `trellis status` needs in its environment:
 
 ```sh
-trellis status --stack {stack} --watch 30 --metrics {folder}/status/{stack}.prom
+trellis status --stack {stack} --watch {watch} --metrics {folder}/status/{stack}.prom
 ```
 
 `dashboard.json` is imported into a Grafana that has this Prometheus as a source.
@@ -110,14 +110,19 @@ def _someone_is_told(found: Watched, ways: Ways) -> None:
 
 
 def _files(found: Watched, ways: Ways, places: Places, folder: Path) -> Mapping[str, str]:
-    ports = {"prometheus": places.prometheus, "alertmanager": places.alertmanager, "exporter": places.exporter}
+    figures = {
+        "prometheus": places.prometheus,
+        "alertmanager": places.alertmanager,
+        "exporter": places.exporter,
+        "watch": places.watch,
+    }
     return {
         "prometheus.yml": _yaml(prometheus.configuration(found, places)),
         "rules.yml": _yaml(prometheus.rules(found)),
         "alertmanager.yml": _yaml(alertmanager.configuration(found, ways)),
         "dashboard.json": json.dumps(dashboard(found), indent=2) + "\n",
         **{f"{endpoint.cluster}.crt": endpoint.authority for endpoint in found.endpoints},
-        "README.md": _RUN.format(stack=found.name, folder=folder, **ports),
+        "README.md": _RUN.format(stack=found.name, folder=folder, **figures),
     }
 
 

@@ -72,7 +72,7 @@ def _rules(watched: Watched) -> Iterator[dict[str, Any]]:
         "NotLooking",
         f"{blind} or absent(trellis_looked_timestamp_seconds{{{of}}})",
         f"trellis status has not looked at {watched.name} for {_BLIND // 60} minutes",
-        f"On the machine of Prometheus: trellis status --stack {watched.name} --watch 30 --metrics FILE",
+        "Start it again on the machine of Prometheus; README.md beside the rules has the command",
         severity="critical",
         stack=watched.name,
         **{"for": "1m"},

@@ -35,7 +35,7 @@ class Login:
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Where the programs listen: ports of the loopback. interval: seconds between two looks."""
+    """Where the programs listen: ports of the loopback. interval: seconds between two looks of Prometheus."""
 
     prometheus: int
     interval: int
@@ -49,6 +49,11 @@ class Places:
     def exporter(self) -> int:
         """node_exporter's port."""
         return self.prometheus + 10
+
+    @property
+    def watch(self) -> int:
+        """Seconds between two looks of `trellis status`, each of which asks more than a look of Prometheus."""
+        return 2 * self.interval
 
 
 @dataclass(frozen=True, kw_only=True)
