@@ -6,7 +6,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from trellis.development.bring import bring
 from trellis.operations.jobs import command as jobs
 from trellis.operations.jobs import runs as runs_of_jobs
 from trellis.operations.status import checking
+from trellis.operations.status import command as status_command
 from trellis.operations.status.findings import Severity
 from trellis.operations.status.ways import Way, ways
 from trellis.settings.duties import Check
@@ -378,6 +379,29 @@ def test_watch_looks_again(command: Status) -> None:
     assert watching.returncode == 143
     first, second = (json.loads(line) for line in stopped.read_text().splitlines()[:2])
     assert first["at"] <= second["at"]
+
+
+def test_watch_reads_the_stack_again_when_a_way_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its password may be another one by now."""
+    shut = [True, False, False]
+    opened: list[int] = []
+
+    def look(*_: object, **__: object) -> Any:
+        if not shut:
+            raise KeyboardInterrupt
+        way = Namespace(error="no" if shut.pop(0) else None)
+        return Namespace(clusters=[Namespace(tried=[way])], stack=None)
+
+    def read(_: object) -> Any:
+        opened.append(len(shut))
+        return nullcontext()
+
+    monkeypatch.setattr(status_command, "look", look)
+    monkeypatch.setattr(status_command, "opened", read)
+    monkeypatch.setattr(status_command, "_show", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt):
+        status_command.run(Namespace(watch=0, grants=False, postgresql=None))
+    assert opened == [3, 2]
 
 
 def test_what_cannot_be_reached(command: Status) -> None:

@@ -47,6 +47,19 @@ SERVER_18 = debian.Programs(
     kept=_SERVER_FILES,
 )
 LINTER = debian.Programs(title="ShellCheck", suite="trixie", packages=("shellcheck",), kept=("usr/bin/shellcheck",))
+MONITORING = debian.Programs(
+    title="Prometheus, Alertmanager and node_exporter",
+    suite="trixie",
+    packages=("prometheus", "prometheus-alertmanager", "prometheus-node-exporter"),
+    kept=(
+        "usr/bin/prometheus",
+        "usr/bin/promtool",
+        "usr/bin/prometheus-alertmanager",
+        "usr/bin/amtool",
+        "usr/bin/prometheus-node-exporter",
+        "usr/share/prometheus/alertmanager/*.tmpl",
+    ),
+)
 GO = debian.Programs(
     title="Go 1.24",
     suite="trixie",
@@ -147,6 +160,11 @@ def bring_postgresql(versions: Collection[str]) -> Path:
 def shellcheck() -> Path:
     """ShellCheck, for the tests only. Raises Failure when it cannot be brought."""
     return _program(LINTER, "usr/bin/shellcheck")
+
+
+def monitoring() -> Path:
+    """The folder with Prometheus, Alertmanager and node_exporter below it, for the tests only. Raises Failure."""
+    return _program(MONITORING, "")
 
 
 def actionlint() -> Path:

@@ -350,12 +350,46 @@ def _status(command: argparse.ArgumentParser) -> None:
         help="also write one page with plots, which needs nothing beside it (pygal)",
     )
     command.add_argument(
+        "--metrics", type=Path, metavar="FILE", help="also write the figures and findings as Prometheus reads them"
+    )
+    command.add_argument(
         "--grants",
         action="store_true",
         help="compare what roles hold with what the files give, built on a throw-away server of this machine",
     )
     _postgresql(command)
     _json(command)
+    command.set_defaults(**WHOLE_STACK)
+
+
+def _monitoring(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="where the files go")
+    _recover(command)
+    mail = command.add_argument_group("by mail, to the addresses of trellis:contacts")
+    mail.add_argument(
+        "--smtp", metavar="HOST:PORT", help="the mail server; it must offer TLS, unless it is this machine"
+    )
+    mail.add_argument("--smtp-from", metavar="ADDRESS", help="who sends")
+    mail.add_argument("--smtp-user", metavar="NAME", help="its login; the password is in TRELLIS_SMTP_PASSWORD")
+    command.add_argument(
+        "--webhook",
+        default=os.environ.get("TRELLIS_WEBHOOK"),
+        metavar="URL",
+        help="where Alertmanager sends its JSON (default: TRELLIS_WEBHOOK, which no list of processes shows)",
+    )
+    command.add_argument(
+        "--interval",
+        type=int,
+        default=15,
+        metavar="SECONDS",
+        help="between two looks of Prometheus, half of those of `trellis status` (default: 15)",
+    )
+    command.add_argument(
+        "--port",
+        type=int,
+        default=9090,
+        help="Prometheus' on the loopback; Alertmanager's is 3 further on, node_exporter's 10 (default: 9090)",
+    )
     command.set_defaults(**WHOLE_STACK)
 
 
@@ -629,6 +663,13 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "transactions, indexes, grants, pending migrations, backups, certificates. Changes nothing. Each finding\n"
         "says what is wrong, how bad it is and what to do.",
         _status,
+    ),
+    "monitoring": (
+        "write files for Prometheus, Alertmanager and Grafana",
+        "Writes what Prometheus, Alertmanager and Grafana need to watch a stack and to tell people: scrape\n"
+        "configuration, alerts, receivers, a dashboard. Alerts are what `trellis status` finds. Secrets lie in files\n"
+        "of their own that nobody else can read. What has not changed is not written again.",
+        _monitoring,
     ),
     "jobs": (
         "run the jobs of the system file that are due",

@@ -33,6 +33,7 @@ _MODULES = {
     "run": "trellis.operations.app_environment",
     "env": "trellis.operations.app_environment",
     "jobs": "trellis.operations.jobs.command",
+    "monitoring": "trellis.operations.monitoring.command",
     "diagram": "trellis.operations.diagram.command",
     "preview-report": "trellis.operations.preview_report.command",
 }

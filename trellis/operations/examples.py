@@ -105,6 +105,11 @@ examples:
   trellis status --stack prod
   trellis status --stack prod --watch 10       until Ctrl-C
   trellis status --stack prod --grants --json | jq '.findings[]'""",
+    "monitoring": """\
+examples:
+  trellis monitoring /srv/monitoring --stack prod        to TRELLIS_WEBHOOK
+  trellis monitoring /srv/monitoring --stack prod \\
+    --smtp smtp.your-company.com:587 --smtp-from alerts@your-company.com""",
     "jobs": """\
 examples:
   trellis jobs run --due --stack prod          what is due

@@ -13,6 +13,7 @@ from trellis.operations.errors import OperationError
 from trellis.operations.status import history
 from trellis.operations.status.findings import Severity
 from trellis.operations.status.look import Page, Stack, look, opened
+from trellis.operations.status.metrics import as_metrics
 from trellis.operations.status.page import as_text, as_values
 from trellis.operations.terminal import say, tell
 
@@ -22,32 +23,45 @@ CRITICAL = 6
 _CODES = {None: 0, Severity.NOTE: 0, Severity.WARNING: WARNINGS, Severity.CRITICAL: CRITICAL}
 # Growth is told from records that need not be closer together.
 _RECORDED = timedelta(hours=1)
+# Seconds after which the stack is read again, and its files with it. A way that is shut is a reason too: its password
+# may be another one by now.
+_READ_AGAIN = 600
 _CLEARED = "\x1b[H\x1b[2J\x1b[3J"
 
 
 def run(options: Namespace) -> int:
     """Shows how a stack is; the exit code tells the worst that was found."""
-    with opened(options) as stack:
-        while True:
-            page = look(stack, grants=options.grants, postgresql=options.postgresql)
-            _record(stack, page)
-            if options.html is not None:
-                _write(options.html, page)
-            if options.watch is not None and sys.stdout.isatty():
-                sys.stdout.write(_CLEARED)
-            say(json.dumps(as_values(page)) if options.json else as_text(page))
-            if options.watch is None:
-                return _CODES[page.worst]
-            time.sleep(options.watch)
+    while True:
+        with opened(options) as stack:
+            until = time.monotonic() + _READ_AGAIN
+            while True:
+                page = look(stack, grants=options.grants, postgresql=options.postgresql)
+                _show(page, options)
+                if options.watch is None:
+                    return _CODES[page.worst]
+                time.sleep(options.watch)
+                if time.monotonic() >= until or any(one.error for seen in page.clusters for one in seen.tried):
+                    break
 
 
-def _write(file: Path, page: Page) -> None:
-    from trellis.operations.status.html import as_html
+def _show(page: Page, options: Namespace) -> None:
+    _record(page.stack, page)
+    if options.html is not None:
+        from trellis.operations.status.html import as_html
 
+        _write(options.html, as_html(page))
+    if options.metrics is not None:
+        _write(options.metrics, as_metrics(page))
+    if options.watch is not None and sys.stdout.isatty():
+        sys.stdout.write(_CLEARED)
+    say(json.dumps(as_values(page)) if options.json else as_text(page))
+
+
+def _write(file: Path, text: str) -> None:
     # Whoever reads it meanwhile has the one before.
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        beside.write_text(as_html(page))
+        beside.write_text(text)
         beside.replace(file)
     except OSError as error:
         raise OperationError(f"{file} cannot be written: {error.strerror}.") from None
