@@ -108,6 +108,12 @@ examples:
 examples:
   trellis jobs run --due --stack prod          what is due
   trellis jobs run expire-wires --stack tudao     this one, now""",
+    "rotate": """\
+examples:
+  trellis rotate villa_app --stack prod --dry-run     what it would do
+  trellis rotate villa_app --stack prod
+  trellis rotate villa_app --stack prod --force --yes  it has leaked
+  trellis rotate --all --administrator --stack prod""",
     "facts": """\
 examples:
   trellis facts --stack prod
