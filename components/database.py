@@ -148,11 +148,9 @@ class DatabasePlatform(pulumi.ComponentResource):
             named,
             cluster,
             args.logins,
-            args.databases,
-            args.files,
+            migrations,
             private=private,
-            # Migrations make the settings that a second login takes over.
-            after=[*guarded, *migrations.values()],
+            after=guarded,
             opts=inside,
         )
         self._pools = {

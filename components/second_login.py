@@ -1,9 +1,7 @@
 """The login that takes turns with a role, so that a password can change while the other one serves."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -11,26 +9,26 @@ from pulumi import dynamic
 
 from trellis.fingerprint import fingerprint
 from trellis.providers.membership import MembershipProvider
-from trellis.settings.resolved import DatabaseSettings, LoginSettings, second_login
+from trellis.settings.resolved import LoginSettings, second_login
 
 from .cluster import Cluster
 from .endpoint import SSLMODE, Login
-from .schemas import Files
+from .migrations import Migrations
 
 
 @dataclass(frozen=True, kw_only=True)
 class MembershipArgs:
     """role: a user of the cluster. login: another one, which becomes a login of that role.
 
-    files: what the role's settings depend on, as text. private: whether this machine is inside the VPC. after: what
-    has to stand first.
+    migrations: those of the cluster's databases, which may set something for the role. private: whether this machine is
+    inside the VPC. after: what has to stand first.
     """
 
     cluster: Cluster
     database: str
     role: str
     login: str
-    files: str = ""
+    migrations: Mapping[str, Migrations] = field(default_factory=dict)
     private: bool = False
     after: Sequence[pulumi.Resource] = ()
 
@@ -52,7 +50,10 @@ class Membership(dynamic.Resource, module="login", name="Membership"):
                 login: pulumi.Output.unsecret(cluster.users[login].password.apply(fingerprint))
                 for login in (args.role, args.login)
             },
-            "files": fingerprint(args.files),
+            "schemas": {
+                name: migrated.report.apply(lambda report: (report or {}).get("restore_time"))
+                for name, migrated in args.migrations.items()
+            },
             "host": endpoint.private_host if args.private else endpoint.public_host,
             "port": endpoint.port,
             "database": database,
@@ -69,8 +70,7 @@ def serving_logins(
     named: str,
     cluster: Cluster,
     logins: Mapping[str, LoginSettings],
-    databases: Sequence[DatabaseSettings],
-    files: Files,
+    migrations: Mapping[str, Migrations],
     *,
     private: bool,
     after: Sequence[pulumi.Resource],
@@ -78,18 +78,17 @@ def serving_logins(
 ) -> Mapping[str, Login]:
     """Role -> the login by which clients come in as it. Who uses a second one waits until it is a login of the role.
 
-    named: begins the names of what is made. files: folder of SQL -> what it holds. after: what has to stand first.
+    named: begins the names of what is made. after: what has to stand first.
     """
-    sums = _sums(databases, files)
     serving = dict(cluster.users)
     for role, pair in logins.items():
         login = second_login(role)
         args = MembershipArgs(
             cluster=cluster,
-            database=databases[0].name,
+            database=next(iter(cluster.databases)),
             role=role,
             login=login,
-            files=sums,
+            migrations=migrations,
             private=private,
             after=after,
         )
@@ -97,8 +96,3 @@ def serving_logins(
         if pair.serving == login:
             serving[role] = Login(user=made.login, password=cluster.users[login].password)
     return serving
-
-
-def _sums(databases: Sequence[DatabaseSettings], files: Files) -> str:
-    folders: Sequence[Path] = [database.migrations for database in databases]
-    return json.dumps([[file.script, str(file.checksum)] for folder in folders for file in files.get(folder, ())])

@@ -8,12 +8,13 @@ from trellis.providers.base import Provider
 class MembershipProvider(Provider):
     """Lets a login act as a role: by membership, and as that role from the first statement on.
 
-    It has the role's settings too, which migrations may change: so it is done again when files change (`files`), and
-    when one of the two is made anew (`logins`: a fingerprint each). A delete leaves it as it is: the login goes itself.
+    It has the role's settings too, which migrations may change: so it is done again after those have run (`schemas`: a
+    time each), and when one of the two is made anew (`logins`: a fingerprint each). A delete leaves it as it is: the
+    login goes itself.
     """
 
     version = "1"
-    compared = ("target", "role", "login", "logins", "files")
+    compared = ("target", "role", "login", "logins", "schemas")
 
     def create(self, props: dict[str, Any]) -> Any:
         from pulumi.dynamic import CreateResult

@@ -12,7 +12,7 @@ from typing import Any
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.records import append
 from trellis.operations.rotate.sessions import QUIET_SECONDS, arrive
-from trellis.operations.rotate.stack import Stack, Turn
+from trellis.operations.rotate.stack import Reached, Stack, Turn
 from trellis.operations.terminal import say, tell
 
 KIND = "rotation"
@@ -73,8 +73,9 @@ def _change_over(stack: Stack, turns: Sequence[Turn]) -> None:
     opened = [turn for turn in turns if not turn.closing]
     if opened:
         _open(stack, opened)
-        _try(stack, opened)
-        _wait_for_quiet(stack, opened)
+        with stack.reached() as reached:
+            _try(reached, opened)
+            _wait_for_quiet(reached, opened, stack.options)
         for turn in opened:
             stack.reset(turn, turn.old)
             tell(f"{turn.old}: reset")
@@ -96,32 +97,30 @@ def _open(stack: Stack, turns: Sequence[Turn]) -> None:
     stack.deploy()
 
 
-def _try(stack: Stack, turns: Sequence[Turn]) -> None:
-    with stack.reached() as reached:
-        for turn in turns:
-            for target in reached.ways(turn):
-                arrive(target, turn.role)
-            tell(f"{turn.wanted}: works by every way")
+def _try(reached: Reached, turns: Sequence[Turn]) -> None:
+    for turn in turns:
+        for target in reached.ways(turn):
+            arrive(target, turn.role)
+        tell(f"{turn.wanted}: works by every way")
 
 
-def _wait_for_quiet(stack: Stack, turns: Sequence[Turn]) -> None:
+def _wait_for_quiet(reached: Reached, turns: Sequence[Turn], options: Namespace) -> None:
     """Raises OperationError where somebody goes on using an old login."""
-    until, told = time.monotonic() + stack.options.wait, False
-    with stack.reached() as reached:
-        nodes = [(turn.old, one) for turn in turns for one in reached.nodes(turn)]
-        while users := [f"{old}: {user}" for old, one in nodes for user in one.users_of(old)]:
-            if stack.options.force:
-                tell(f"warning: still used, and reset all the same: {'; '.join(users)}")
-                return
-            if time.monotonic() > until:
-                raise OperationError(
-                    f"An old login is still used, and was not reset. Both work. {'; '.join(users)}. Give them the new "
-                    "one (outputs and connection files hold it), and run the same command again; or say --force."
-                )
-            if not told:
-                tell(f"waits until nobody has used the old login for {QUIET_SECONDS} s: {'; '.join(users)}")
-                told = True
-            time.sleep(1)
+    until, told = time.monotonic() + options.wait, False
+    nodes = [(turn.old, one) for turn in turns for one in reached.nodes(turn)]
+    while users := [f"{old}: {user}" for old, one in nodes for user in one.users_of(old)]:
+        if options.force:
+            tell(f"warning: still used, and reset all the same: {'; '.join(users)}")
+            return
+        if time.monotonic() > until:
+            raise OperationError(
+                f"An old login is still used, and was not reset. Both work. {'; '.join(users)}. Give them the new one "
+                "(outputs and connection files hold it), and run the same command again; or say --force."
+            )
+        if not told:
+            tell(f"waits until nobody has used the old login for {QUIET_SECONDS} s: {'; '.join(users)}")
+            told = True
+        time.sleep(1)
 
 
 def _end_sessions(stack: Stack, turn: Turn) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
-from trellis.operations import up
+from trellis.operations import connect, up
 from trellis.operations.databases import settings_of
 from trellis.operations.engine import Engine, resource
 from trellis.operations.errors import OperationError
 from trellis.operations.ownership import Clouds
+from trellis.operations.project import project
 from trellis.operations.rotate.sessions import Nodes
 from trellis.operations.terminal import confirm, tell
 from trellis.policies.kinds import CLUSTER, USER
@@ -106,7 +107,8 @@ class Stack:
                     f"{cluster.name} is moving, or being restored. Nothing was changed. End that first, with "
                     "`trellis move finish` or `trellis restore finish`."
                 )
-        self._refuse_without_right(turns)
+        if turns:
+            self._refuse_without_right(turns)
 
     def _refuse_without_right(self, turns: Sequence[Turn]) -> None:
         from trellis.migrator import MigrationError, may_join
@@ -148,6 +150,9 @@ class Stack:
         if up.run(given):
             raise OperationError("The deployment failed, see above. The same command goes on where it ended.")
         self._resources = self.engine.state().get("resources") or ()
+        # What `trellis dev` has written for psql and its like.
+        if (files := project() / ".trellis" / "connect" / self.options.stack).is_dir():
+            connect.write(files, self.engine.outputs())
 
     def reset(self, turn: Turn, login: str) -> None:
         """Gives a login another password, on each of its clusters where it is. Raises OperationError."""
@@ -223,7 +228,9 @@ class Reached:
         return (cluster for cluster in self._settings.clusters if cluster.name in turn.clusters)
 
     def _direct(self, cluster: "ClusterSettings", database: str) -> dict[str, str]:
-        uri = self._uris("direct_uris", cluster)[database]
+        uri = self._uris("direct_uris", cluster).get(database)
+        if uri is None:
+            raise OperationError(f"{cluster.name}/{database} is not deployed yet. Run `trellis up`.")
         return {**_read(uri), "sslrootcert": self._authority(cluster)}
 
     def _uris(self, kind: str, cluster: "ClusterSettings") -> Mapping[str, str]:
