@@ -1,11 +1,13 @@
 """A deployment of 1, 10, 50 and 100 databases in one cluster: what each further one costs.
 
 Counted in seconds of processor time: those of the program and its plugins, which must grow no faster than the number,
-and the engine's own, which writes the whole state at each step.
+and the engine's own, which writes the whole state at each step. What the first few databases add is less than what the
+start of a program varies by, so small numbers are deployed several times, and the least counts.
 """
 
 import os
 import subprocess
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +20,8 @@ from trellis.development.bring import Parts
 from trellis.development.progress import Failure, step
 
 COUNTS = (1, 10, 50, 100)
+# How often each is deployed.
+TIMES = {1: 4, 10: 4, 50: 2, 100: 1}
 TABLES = "CREATE TABLE item (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);\n"
 
 
@@ -30,7 +34,7 @@ class Seconds(NamedTuple):
 
 def run(parts: Parts) -> None:
     """Deploys each system from nothing, and prints what a further database costs, against the first few."""
-    seconds = {count: _deploy(parts, count) for count in COUNTS}
+    seconds = {count: _least(_deploy(parts, count) for _ in range(TIMES[count])) for count in COUNTS}
     slopes = [
         Seconds(*((new - old) / (more - few) for new, old in zip(seconds[more], seconds[few], strict=True)))
         for few, more in pairwise(COUNTS)
@@ -42,6 +46,11 @@ def run(parts: Parts) -> None:
             f"{sum(slope) / sum(slopes[0]):.2f} x ({sum(slope):.3f} and {sum(slopes[0]):.3f})",
             flush=True,
         )
+
+
+def _least(runs: Iterable[Seconds]) -> Seconds:
+    ours, engine = zip(*runs, strict=True)
+    return Seconds(ours=min(ours), engine=min(engine))
 
 
 def _deploy(parts: Parts, count: int) -> Seconds:

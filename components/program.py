@@ -1,9 +1,12 @@
 """The whole program of a repository: from its files to a system's outputs."""
 
+import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pulumi
 from pulumi.runtime.config import CONFIG
@@ -37,5 +40,16 @@ def deploy(root: Path) -> None:
         system = System(chosen.system, SystemArgs(settings=chosen, root=root, stack=stack, today=_today()))
     except (settings.SettingsError, MigrationError) as error:
         raise pulumi.RunError(str(error)) from None
-    for name, value in system.outputs.items():
-        pulumi.export(name, value)
+    pulumi.run(lambda: _settled(system.outputs))
+
+
+async def _settled(outputs: Mapping[str, pulumi.Input[Any]]) -> Mapping[str, pulumi.Input[Any]]:
+    """The stack's outputs, once they are known: they come last.
+
+    The SDK waits for every value of a program by looking at all of them again whenever one is known, so its time grows
+    with the square of their number. After this there are few to wait for.
+    """
+    values = [pulumi.Output.from_input(value).future() for value in outputs.values()]
+    # What fails is told by the SDK, of the value that failed.
+    await asyncio.gather(*values, return_exceptions=True)
+    return outputs

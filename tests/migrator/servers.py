@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 
 from tests.ports import free_port
-from trellis.development.bring import Parts, bring
+from trellis.development.bring import Parts, bring, bring_postgresql
 
 ADMIN = "admin"
 PASSWORD = "a very secret password"
@@ -29,6 +29,11 @@ _START_LIMIT = 120.0
 def parts() -> Parts:
     """The servers' programs."""
     return bring(droplets=False)
+
+
+@cache
+def _postgresql(version: str) -> Path:
+    return parts().postgresql if (parts().postgresql / version).is_dir() else bring_postgresql((version,))
 
 
 def as_server_user() -> Mapping[str, Any]:
@@ -60,7 +65,7 @@ class PostgreSQL:
     """One PostgreSQL, its data in a folder of its own, passwords checked by scram. version: the major one."""
 
     def __init__(self, folder: Path, version: str = "17") -> None:
-        self._bin = parts().postgresql / version / "bin"
+        self._bin = _postgresql(version) / version / "bin"
         self._data = folder / "data"
         self._log = folder / "log"
         self.port = free_port()

@@ -36,11 +36,11 @@ def servers() -> Iterator[dict[str, PostgreSQL]]:
 
 
 @contextmanager
-def two_servers() -> Iterator[dict[str, PostgreSQL]]:
-    """PostgreSQL 17 and 18, each with an administrator who is no superuser."""
+def two_servers(old: str = "17", new: str = "18") -> Iterator[dict[str, PostgreSQL]]:
+    """PostgreSQL in two versions, each with an administrator who is no superuser."""
     with ExitStack() as opened:
         made = {}
-        for version in ("17", "18"):
+        for version in (old, new):
             server = PostgreSQL(opened.enter_context(server_folder()), version)
             server.start(SETTINGS)
             opened.callback(server.stop)
@@ -62,7 +62,7 @@ def pair(servers: dict[str, PostgreSQL]) -> Iterator[Pair]:
 
 @contextmanager
 def villa_on(servers: dict[str, PostgreSQL]) -> Iterator[Pair]:
-    """Villa with its schema on 17, and an empty database on 18."""
+    """Villa with its schema on the first, and an empty database on the second."""
     for server in servers.values():
         with server.connect() as connection:
             connection.execute(f"CREATE DATABASE {DATABASE} OWNER {ADMIN}")
@@ -146,6 +146,16 @@ def addresses(end: Side) -> set[str]:
 
 
 def test_there_and_back_under_writes_loses_nothing(pair: Pair) -> None:
+    there_and_back(pair)
+
+
+def test_from_the_oldest_version_that_goes_both_ways() -> None:
+    with two_servers("16", "17") as servers, villa_on(servers) as pair:
+        there_and_back(pair)
+
+
+def there_and_back(pair: Pair) -> None:
+    """Three cuts while four writers write: no row is lost, and both sides have all of them."""
     with writing(pair) as writers:
         followed(pair)
         assert copying.differences(pair) == []

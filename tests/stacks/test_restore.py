@@ -66,6 +66,12 @@ def test_as_it_was_before_an_accident(stack: LocalStack) -> None:
     with stack.connect(old) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         connection.execute(INSERT, ("1".ljust(42, "0"), "x", "x"))
 
+    # Each side keeps what was written to it.
+    for action, there in (("rollback", ["late"]), ("cutover", ["anna", "bert", "new"])):
+        gone = stack.trellis("restore", action, "--yes")
+        assert gone.code == 0, gone.text
+        assert names(stack) == there
+
     ended = stack.trellis("restore", "finish", "--yes")
     assert ended.code == 0, ended.text
     assert clusters(stack) == {"villa-db-2": "17"}
