@@ -39,7 +39,8 @@ class MigrationsProvider(Provider):
         from trellis.providers.base import reached
         from trellis.server.scram import verifier
 
-        with reached(props, table=props["table"]) as target:
+        with reached(props, table=props["table"]) as server:
+            target = server.beside(Path(props["folder"]))
             try:
                 options = Options(baseline_version=props["baseline_version"] or None, repeat=repeat)
                 report = migrate(target, Path(props["folder"]), props["placeholders"], options).to_dict()
