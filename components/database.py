@@ -9,7 +9,7 @@ import pulumi
 
 from trellis.settings.catalogue import Edition
 from trellis.settings.cluster import QUIET, Backup, Maintenance
-from trellis.settings.resolved import DatabaseSettings, PoolSettings, physical
+from trellis.settings.resolved import DatabaseSettings, LoginSettings, PoolSettings, physical, second_login
 from trellis.settings.system import Alerts
 
 from .alerts import ClusterAlerts, ClusterAlertsArgs
@@ -21,6 +21,7 @@ from .pool import Pool, PoolArgs
 from .replica import Replica, ReplicaArgs
 from .reviewer import reviewers
 from .schemas import Files, migrated
+from .second_login import serving_logins
 from .trusted_sources import TrustedSources, TrustedSourcesArgs
 
 
@@ -64,6 +65,7 @@ class DatabasePlatformArgs(PlatformArgs):
     maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
     backup: when it is backed up every day; by default DigitalOcean chooses.
     restored_from: the name of the cluster that it is a copy of, and the second of it.
+    logins: user -> the two logins that take turns for it, where its password was rotated.
     """
 
     plan: str = "db-s-1vcpu-1gb"
@@ -75,6 +77,7 @@ class DatabasePlatformArgs(PlatformArgs):
     maintenance: Maintenance = QUIET
     backup: Backup | None = None
     restored_from: tuple[str, str] | None = None
+    logins: Mapping[str, LoginSettings] = field(default_factory=dict)
 
 
 class DatabasePlatform(pulumi.ComponentResource):
@@ -107,7 +110,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                 plan=args.plan,
                 nodes=args.nodes,
                 databases=[database.name for database in args.databases],
-                users=args.users,
+                users=[*args.users, *map(second_login, args.logins)],
                 maintenance=args.maintenance,
                 backup=args.backup,
                 restored_from=args.restored_from,
@@ -142,6 +145,15 @@ class DatabasePlatform(pulumi.ComponentResource):
             after=guarded,
             opts=inside,
         )
+        serving = serving_logins(
+            named,
+            cluster,
+            args.logins,
+            migrations,
+            private=private,
+            after=guarded,
+            opts=inside,
+        )
         self._pools = {
             pool.name: Pool(
                 f"{named}-{pool.name}",
@@ -151,7 +163,8 @@ class DatabasePlatform(pulumi.ComponentResource):
                     size=pool.size,
                     cluster_id=cluster.id,
                     database=cluster.databases[pool.database],
-                    login=cluster.users[pool.user],
+                    login=serving[pool.user],
+                    open_to_all=pool.user in args.logins and args.logins[pool.user].both,
                     after=[migrations[pool.database]] if args.migrate else guarded,
                 ),
                 inside,
@@ -197,7 +210,7 @@ class DatabasePlatform(pulumi.ComponentResource):
         )
         self.replica_uris = {
             f"{pool.name}-{number.removeprefix('replica-')}": postgresql_uri(
-                replica.endpoint, cluster.users[pool.user], cluster.databases[pool.database], private=private
+                replica.endpoint, serving[pool.user], cluster.databases[pool.database], private=private
             )
             for number, replica in self._replicas.items()
             for pool in args.pools

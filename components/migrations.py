@@ -1,4 +1,4 @@
-"""The schema of a database, brought up to date after the deployment. The one place where Pulumi meets the migrator."""
+"""The schema of a database, brought up to date after the deployment."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -21,6 +21,7 @@ class PoolArgs:
 
     size: server connections. name: the pool's, which its clients name as their database; by default the component's.
     mode: "transaction", "session" or "statement". after: what has to stand first.
+    open_to_all: whether every user of the cluster may come in by the pool, each as itself; else `login` alone may.
     """
 
     cluster_id: pulumi.Input[str]
@@ -29,14 +30,18 @@ class PoolArgs:
     size: pulumi.Input[int]
     name: pulumi.Input[str] | None = None
     mode: pulumi.Input[str] = "transaction"
+    open_to_all: bool = False
     after: Sequence[pulumi.Resource] = ()
 
 
 class PoolSize(dynamic.Resource, module="pool", name="PoolSize"):
-    """Gives a pool that stands another size: its clients stay. Made where the size is the asked one, it does nothing.
+    """Gives a pool that stands another size, or another user: its clients stay, those of the old user until they are
+    let in no more. Made where both are the asked ones, it does nothing.
 
     of: the pool's name in the program.
     """
+
+    of: pulumi.Output[str]
 
     def __init__(
         self, name: str, of: str, item: pulumi.Output[str], args: PoolArgs, opts: pulumi.ResourceOptions
@@ -49,7 +54,7 @@ class PoolSize(dynamic.Resource, module="pool", name="PoolSize"):
             "method": "PUT",
             "at": "",
             "wanted": {"size": args.size},
-            "body": {"mode": args.mode, "db": args.database, "user": args.login.user},
+            "body": {"mode": args.mode, "db": args.database, "user": "" if args.open_to_all else args.login.user},
         }
         super().__init__(SettingProvider(), name, props, opts)
 
@@ -57,10 +62,10 @@ class PoolSize(dynamic.Resource, module="pool", name="PoolSize"):
 class Pool(pulumi.ComponentResource):
     """Creates one connection pool.
 
-    DigitalOcean's plugin replaces a pool on every change, though its API has one in place. So a size that changes is a
-    resource of its own, and clients of the pool do not notice. Any other change replaces it. The name stays, so the old
-    one goes first and its clients reconnect: for that moment the pool answers "no such database". All pools of a
-    cluster answer on the same hosts and port, so whoever uses the pool sees no change in a preview.
+    DigitalOcean's plugin replaces a pool on every change, though its API has one in place. So a size or a user that
+    changes is a resource of its own, and clients of the pool do not notice. Any other change replaces it. The name
+    stays, so the old one goes first and its clients reconnect: for that moment the pool answers "no such database". All
+    pools of a cluster answer on the same hosts and port, so whoever uses the pool sees no change in a preview.
     """
 
     name: pulumi.Output[str]
@@ -78,14 +83,16 @@ class Pool(pulumi.ComponentResource):
             mode=args.mode,
             size=args.size,
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=args.after, delete_before_replace=True, ignore_changes=["size"]
+                parent=self, depends_on=args.after, delete_before_replace=True, ignore_changes=["size", "user"]
             ),
         )
         item = pulumi.Output.concat("/v2/databases/", args.cluster_id, "/pools/", args.name or name)
-        PoolSize(f"{name}-size", name, item, args, pulumi.ResourceOptions(parent=self, depends_on=[pool]))
+        size = PoolSize(f"{name}-size", name, item, args, pulumi.ResourceOptions(parent=self, depends_on=[pool]))
         self.name = pool.name
         self.endpoint = _endpoint(pool, args.cluster_id, args.name or name)
-        self.login = args.login
+        # Nobody is told of a login before the pool lets it in.
+        user = pulumi.Output.all(args.login.user, size.of).apply(lambda known: str(known[0]))
+        self.login = Login(user=user, password=args.login.password)
         self._database = args.database
         self.register_outputs(
             {

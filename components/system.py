@@ -257,6 +257,7 @@ def _platform(
             maintenance=cluster.maintenance,
             backup=cluster.backup,
             restored_from=_past(cluster, settings),
+            logins=cluster.logins,
         )
         return DatabasePlatform(name, managed, opts)
     # A managed stack does not pay for the import of pulumi_random.

@@ -206,6 +206,8 @@ def test_a_mistake_in_the_system_file(load: Load, change: tuple[str, str], messa
         ("caches", '["main"]', "trellis:caches: 'main' is no optional cache of shop. Known: none"),
         ("droplets", "false", "trellis:droplets: shop has no Droplets beside its clusters"),
         ("seedData", "true", "trellis:seedData: test data does not go into production. Nothing was changed."),
+        ("logins", '{"shop": {"serves": 2}}', "trellis:logins.shop: shop has no such user. Known: shop_app."),
+        ("logins", '{"shop_app": {"serves": 3}}', "trellis:logins.shop_app.serves: 3 is not allowed. Allowed: 1, 2"),
         ("from", '{"shops": "postgresql://h/d"}', "trellis:from.shops: shop has no such database. Known:"),
         (
             "copyTo",

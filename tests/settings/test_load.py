@@ -34,6 +34,50 @@ def test_a_system_changes_what_a_phase_buys(load: Load) -> None:
     assert cluster.monthly_usd == pytest.approx(3 * 122.10)
 
 
+@pytest.mark.parametrize(
+    ("state", "serving", "resting", "both"),
+    [
+        ({"serves": 1}, "shop_app", "shop_app_2", False),
+        ({"serves": 2}, "shop_app_2", "shop_app", False),
+        ({"serves": 2, "changing": "both"}, "shop_app_2", "shop_app", True),
+        ({"serves": 2, "changing": "closing"}, "shop_app_2", "shop_app", False),
+    ],
+)
+def test_the_logins_of_a_role_take_turns(
+    load: Load, state: dict[str, object], serving: str, resting: str, both: bool
+) -> None:
+    cluster = load(logins=json.dumps({"shop_app": state})).clusters[0]
+    logins = cluster.logins["shop_app"]
+    assert (logins.serving, logins.resting, logins.both) == (serving, resting, both)
+    assert cluster.serving("shop_app") == serving
+    assert (cluster.users, cluster.every_login) == (("shop_app",), ("shop_app", "shop_app_2"))
+
+
+def test_a_role_that_was_never_rotated_is_its_only_login(load: Load) -> None:
+    cluster = load().clusters[0]
+    assert (cluster.logins, cluster.serving("shop_app"), cluster.every_login) == ({}, "shop_app", ("shop_app",))
+
+
+@pytest.mark.parametrize(
+    ("users", "role", "complaint"),
+    [
+        (
+            "[shop_app, shop_app_2]",
+            "shop_app",
+            "its second login would be shop_app_2, and shop has a user of that name",
+        ),
+        (
+            f"[shop_app, {'a' * 62}]",
+            "a" * 62,
+            f"its second login would be {'a' * 62}_2, and PostgreSQL's names have 63",
+        ),
+    ],
+)
+def test_a_second_login_whose_name_cannot_be(load: Load, users: str, role: str, complaint: str) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        load(("users: [shop_app]", f"users: {users}"), logins=json.dumps({role: {"serves": 1}}))
+
+
 def test_a_pool_without_a_size_gets_what_the_headroom_leaves(load: Load) -> None:
     budget = load().clusters[0].budget
     assert (budget.limit, budget.headroom, budget.pools) == (22, 5, {"web": 17})

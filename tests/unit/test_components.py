@@ -60,6 +60,7 @@ from components import (
 from tests.unit.recorder import Recorder, recorded
 from trellis import settings
 from trellis.settings.cluster import Backup, PoolMode
+from trellis.settings.resolved import LoginSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SQL = Path("migrations/villa/villa")
@@ -181,6 +182,40 @@ def test_pool() -> None:
     size = _only(_pool, "PoolSize")
     assert (size["of"], size["item"], size["wanted"]) == ("web", "/v2/databases/shop-db-id/pools/web", {"size": 17})
     assert size["body"] == {"mode": "transaction", "db": "shop", "user": "shop_app"}
+
+
+def _rotated(*, both: bool) -> Callable[[], DatabasePlatform]:
+    def program() -> DatabasePlatform:
+        args = DatabasePlatformArgs(
+            cluster="shop-db",
+            network=_network(),
+            databases=[
+                DatabaseSettings(name="shop", migrations=ROOT / SQL, roles={"app_role": "shop_app"}, seeds=None)
+            ],
+            users=["shop_app"],
+            pools=[PoolSettings(name="web", database="shop", user="shop_app", mode=PoolMode.TRANSACTION, size=17)],
+            logins={"shop_app": LoginSettings(serving="shop_app_2", resting="shop_app", both=both)},
+            root=ROOT,
+        )
+        return DatabasePlatform("shop", args)
+
+    return program
+
+
+@pytest.mark.parametrize(("both", "user"), [(True, ""), (False, "shop_app_2")])
+def test_a_role_whose_second_login_serves(both: bool, user: str) -> None:
+    recorder = _built(_rotated(both=both))
+    assert [made["name"] for made in recorder.of("DatabaseUser").values()] == ["shop_app", "shop_app_2"]
+    (member,) = recorder.of("Membership").values()
+    assert (member["role"], member["login"], sorted(member["logins"])) == (
+        "shop_app",
+        "shop_app_2",
+        ["shop_app", "shop_app_2"],
+    )
+    (pool,) = recorder.of("PoolSize").values()
+    assert pool["body"]["user"] == user
+    (migrated,) = (inputs for inputs in recorder.of("Migrations").values() if "files" in inputs)
+    assert list(migrated["logins"]) == ["shop_app"]
 
 
 class _Silent(Recorder):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trellis.development import connect
+from trellis.operations import connect
 
 OUTPUTS: dict[str, Any] = {
     "ca_certificates": {"shop-db": "-----BEGIN CERTIFICATE-----\n"},

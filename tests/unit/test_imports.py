@@ -74,13 +74,13 @@ def test_the_policies_know_of_the_settings_only_the_catalogue() -> None:
         assert all(name.startswith("trellis.settings.catalogue.") for name in names), module.name
 
 
-def test_only_the_migrations_provider_joins_pulumi_and_the_migrator() -> None:
+def test_only_two_providers_join_pulumi_and_the_migrator() -> None:
     def users(folder: str) -> set[str]:
         return {path.name for path in (ROOT / folder).glob("*.py") if "trellis/migrator" in _imports(path)}
 
-    # They read the files; the provider runs them.
+    # They read the files; a provider runs them, and one makes second logins.
     assert users("components") == {"migrations.py", "program.py", "schemas.py", "system.py"}
-    assert users("trellis/providers") == {"migrations.py"}
+    assert users("trellis/providers") == {"base.py", "membership.py", "migrations.py"}
 
 
 def _face(package: str) -> set[str]:

@@ -13,6 +13,7 @@ from trellis.providers.authority import AuthorityProvider
 from trellis.providers.base import Provider
 from trellis.providers.contents import ContentsProvider
 from trellis.providers.files import FileProvider
+from trellis.providers.membership import MembershipProvider
 from trellis.providers.migrations import MigrationsProvider
 from trellis.providers.phase import PhaseProvider
 from trellis.providers.settings import SettingProvider
@@ -26,6 +27,9 @@ STORED: dict[type[Provider], str] = {
     FileProvider: "gASVLwAAAAAAAACMF3RyZWxsaXMucHJvdmlkZXJzLmZpbGVzlIwMRmlsZVByb3ZpZGVylJOUKYGULg==",
     ContentsProvider: "gASVNgAAAAAAAACMGnRyZWxsaXMucHJvdmlkZXJzLmNvbnRlbnRzlIwQQ29udGVudHNQcm92aWRlcpSTlCmBlC4=",
     AuthorityProvider: ("gASVOAAAAAAAAACMG3RyZWxsaXMucHJvdmlkZXJzLmF1dGhvcml0eZSMEUF1dGhvcml0eVByb3ZpZGVylJOUKYGULg=="),
+    MembershipProvider: (
+        "gASVOgAAAAAAAACMHHRyZWxsaXMucHJvdmlkZXJzLm1lbWJlcnNoaXCUjBJNZW1iZXJzaGlwUHJvdmlkZXKUk5QpgZQu"
+    ),
     SettingProvider: "gASVNQAAAAAAAACMGnRyZWxsaXMucHJvdmlkZXJzLnNldHRpbmdzlIwPU2V0dGluZ1Byb3ZpZGVylJOUKYGULg==",
 }
 # The same before there was a package for them. Stacks hold these until an `up` updates the resource.

@@ -15,12 +15,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localcloud import daemon, files
-from trellis.development import connect, plugins
+from trellis.development import plugins
 from trellis.development.bring import Parts, bring, bring_postgresql, describe
 from trellis.development.clean import clean
 from trellis.development.progress import Failure, bold, step
 from trellis.development.workspace import DEFAULT_PORT, Workspace, project
-from trellis.operations import processes, up
+from trellis.operations import connect, processes, up
 from trellis.operations.deployment import deploy
 from trellis.operations.preview_report import judge
 from trellis.settings import SettingsError, stack_file

@@ -404,6 +404,26 @@ def _jobs(command: argparse.ArgumentParser) -> None:
     command.set_defaults(**WHOLE_STACK)
 
 
+def _rotate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("users", nargs="*", metavar="USER", help="users of the system file")
+    command.add_argument("--all", action="store_true", help="every user of the stack")
+    command.add_argument("--administrator", action="store_true", help="the administrator, of every cluster")
+    command.add_argument(
+        "--wait",
+        type=_seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="how long to wait for clients that still use the old login, before it is reset (default: 300)",
+    )
+    command.add_argument(
+        "--force", action="store_true", help="reset the old login although somebody still uses it: it has leaked"
+    )
+    _recover(command)
+    _confirmation(command)
+    _json(command)
+    command.set_defaults(**WHOLE_STACK)
+
+
 def _restore(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "action",
@@ -691,6 +711,14 @@ _COMMANDS: "dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]
         "name the variables of an app's environment",
         "Names the variables that `trellis run` gives a program, without their values.",
         _env,
+    ),
+    "rotate": (
+        "change passwords while they are in use",
+        "Gives users other passwords, and refuses no login meanwhile: each has two logins that take turns. The other\n"
+        "one gets a new password, pools let both in, apps are deployed with it, and when nobody uses the old one any\n"
+        "more, that is reset. It can be killed anywhere and run again. Writes trellis:logins into the stack's config,\n"
+        "and a line into .trellis/records. Of the administrator, whom no app uses, the one password is reset.",
+        _rotate,
     ),
     "facts": (
         "compare what the program knows of DigitalOcean with what it offers",

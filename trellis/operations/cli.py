@@ -29,6 +29,7 @@ _MODULES = {
     "backup": "trellis.operations.backup.command",
     "drill": "trellis.operations.drill.command",
     "rescue": "trellis.operations.rescue.command",
+    "rotate": "trellis.operations.rotate.command",
     "status": "trellis.operations.status.command",
     "run": "trellis.operations.app_environment",
     "env": "trellis.operations.app_environment",

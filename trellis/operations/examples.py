@@ -123,6 +123,12 @@ examples:
 examples:
   trellis env villa-api
   trellis env villa-api --json | jq '.names[]'""",
+    "rotate": """\
+examples:
+  trellis rotate villa_app --stack prod --dry-run     what it would do
+  trellis rotate villa_app --stack prod
+  trellis rotate villa_app --stack prod --force --yes  it has leaked
+  trellis rotate --all --administrator --stack prod""",
     "facts": """\
 examples:
   trellis facts --stack prod

@@ -1,8 +1,13 @@
 """What every dynamic provider has in common."""
 
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pulumi import dynamic
+
+if TYPE_CHECKING:
+    from trellis.migrator import Target
 
 
 class Provider(dynamic.ResourceProvider):
@@ -27,3 +32,29 @@ class Provider(dynamic.ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
         return dynamic.DiffResult(changes=any(_olds.get(name) != fact for name, fact in self.facts(_news).items()))
+
+
+@contextmanager
+def reached(props: dict[str, Any], **more: str) -> "Iterator[Target]":
+    """The way to the database that a resource's inputs name, as its administrator. more: keys of `Target`."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from trellis.migrator import Target
+
+    with TemporaryDirectory() as folder:
+        authority = Path(folder, "ca.crt")
+        authority.write_text(props["ca_certificate"])
+        yield Target(
+            {
+                "host": props["host"],
+                "port": int(props["port"]),
+                "user": props["user"],
+                "password": props["password"],
+                "dbname": props["database"],
+                "sslmode": props["sslmode"],
+                "sslrootcert": str(authority),
+                "connect_timeout": 15,
+            },
+            **more,
+        )

@@ -34,27 +34,13 @@ class MigrationsProvider(Provider):
     def _migrate(self, props: dict[str, Any], *, repeat: bool) -> dict[str, Any]:
         import sys
         from pathlib import Path
-        from tempfile import TemporaryDirectory
 
-        from trellis.migrator import MigrationError, Options, Target, admit, migrate
+        from trellis.migrator import MigrationError, Options, admit, migrate
+        from trellis.providers.base import reached
         from trellis.server.scram import verifier
 
-        with TemporaryDirectory() as folder:
-            authority = Path(folder, "ca.crt")
-            authority.write_text(props["ca_certificate"])
-            target = Target(
-                {
-                    "host": props["host"],
-                    "port": int(props["port"]),
-                    "user": props["user"],
-                    "password": props["password"],
-                    "dbname": props["database"],
-                    "sslmode": props["sslmode"],
-                    "sslrootcert": str(authority),
-                    "connect_timeout": 15,
-                },
-                table=props["table"],
-            ).beside(Path(props["folder"]))
+        with reached(props, table=props["table"]) as server:
+            target = server.beside(Path(props["folder"]))
             try:
                 options = Options(baseline_version=props["baseline_version"] or None, repeat=repeat)
                 report = migrate(target, Path(props["folder"]), props["placeholders"], options).to_dict()

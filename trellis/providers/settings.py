@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from trellis.providers.base import Provider
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pulumi.dynamic import ConfigureRequest, CreateResult, ReadResult, UpdateResult
 
 
@@ -12,7 +14,8 @@ class SettingProvider(Provider):
     """Keeps what DigitalOcean's plugin cannot change in place as it is asked for. A delete leaves it as it is.
 
     item: the path of what has the setting. root: where it stands in an answer. wanted: field -> value.
-    method: of the change. body: what a change says besides, with `wanted` at the path `at` in it, empty for the top.
+    method: of the change. body: what a change says besides and is set with it, all below the path `at`, empty for the
+    top. A value that is empty is left out of a change, and means that there is none.
     """
 
     version = "1"
@@ -38,18 +41,27 @@ class SettingProvider(Provider):
         found = self._call("GET", props["item"])
         there = found.get(props["root"], {}) if found else {}
         # What is gone has another value than any that is wanted.
-        return ReadResult(id_, {**props, "wanted": {name: there.get(name, "") for name in props["wanted"]}})
+        seen = {kind: {name: _text(there.get(name)) for name in props[kind]} for kind in ("wanted", "body")}
+        return ReadResult(id_, {**props, **seen})
 
     def _set(self, props: dict[str, Any]) -> dict[str, Any]:
         found = self._call("GET", props["item"])
         if found is None:
             raise RuntimeError(f"{props['item']} is not there any more. `pulumi refresh` notices what is gone.")
         there = found[props["root"]]
-        if any(there.get(name) != value for name, value in props["wanted"].items()):
-            wanted = {**props["body"], **props["wanted"]}
-            self._call(props["method"], props["item"], {props["at"]: wanted} if props["at"] else wanted)
+        asked = {**props["body"], **props["wanted"]}
+        if any(_text(there.get(name)) != value for name, value in asked.items()):
+            sent = {name: value for name, value in asked.items() if value != ""}
+            self._call(props["method"], props["item"], {props["at"]: sent} if props["at"] else sent)
+            self._taken_out(props, asked.keys() - sent.keys())
         # `of` names what has the setting to the policies, which see outputs once there are some.
         return {**self.facts(props), **{name: props[name] for name in ("root", "of") if name in props}}
+
+    def _taken_out(self, props: dict[str, Any], names: "Collection[str]") -> None:
+        # That what a change leaves out is taken away is documented; whoever relies on it has to know that it was.
+        there = (self._call("GET", props["item"]) or {}).get(props["root"], {}) if names else {}
+        if kept := [f"{name} {there[name]}" for name in names if there.get(name)]:
+            raise RuntimeError(f"{props['item']} still has {', '.join(kept)}, which was to be taken away.")
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """The answer's object, None where there is nothing of this path. Every call may be sent twice."""
@@ -93,6 +105,10 @@ class SettingProvider(Provider):
                 f"{method} {path} answered {answer.status}: {answer.data.decode(errors='replace')[:300]}"
             )
         return dict(json.loads(answer.data)) if answer.data else {}
+
+
+def _text(value: Any) -> Any:
+    return "" if value is None else value
 
 
 def _whole(value: Any) -> Any:

@@ -14,12 +14,13 @@ from trellis.settings.catalogue import WIDEST_TRUSTED_PREFIX, Phase
 from trellis.settings.errors import SettingsError
 from trellis.settings.explain import explain
 from trellis.settings.resolve import laid_out, resolve, told
-from trellis.settings.resolved import Settings
+from trellis.settings.resolved import Settings, second_login
 from trellis.settings.source import Location, Source, read, shown
 from trellis.settings.stack import Copy, Environment, StackConfig
 from trellis.settings.system import Mode, System
 
 NAMESPACE = "trellis"
+_LONGEST_NAME = 63
 # Names that are kept for examples and tests (RFC 2606, RFC 6761): no mail to them arrives.
 _PLACEHOLDER = re.compile(r"[@.](example(\.(com|net|org))?|test|invalid|localhost)$", re.IGNORECASE)
 
@@ -138,6 +139,7 @@ def _disagreements(chosen: StackConfig, system: System, source: Source, root: Pa
     if chosen.version and chosen.mode is Mode.SELF_HOSTED:
         found.append(("version", "a self-hosted server has the version of the system file. Take the key out."))
     found += [(f"moves.{key}", complaint) for key in chosen.moves for complaint in _no_move(key, chosen, system)]
+    found += [(f"logins.{role}", complaint) for role in chosen.logins for complaint in _no_logins(role, system)]
     found += [(f"from.{name}", complaint) for name in chosen.from_ for complaint in _no_origin(name, chosen, system)]
     if chosen.copy_to:
         found += [("copyTo", complaint) for complaint in _no_copy(chosen.copy_to, chosen, system)]
@@ -171,6 +173,19 @@ def _no_move(key: str, chosen: StackConfig, system: System) -> list[str]:
         made for file_key, cluster in system.clusters.items() for made, _ in laid_out(file_key, cluster, chosen.layout)
     ]
     return [] if key in known else [f"{system.name} has no such cluster. Known: {', '.join(known)}."]
+
+
+def _no_logins(role: str, system: System) -> list[str]:
+    known = list(dict.fromkeys(user for cluster in system.clusters.values() for user in cluster.users))
+    second = second_login(role)
+    complaints = []
+    if role not in known:
+        complaints.append(f"{system.name} has no such user. Known: {', '.join(known)}.")
+    if second in known:
+        complaints.append(f"its second login would be {second}, and {system.name} has a user of that name.")
+    if len(second) > _LONGEST_NAME:
+        complaints.append(f"its second login would be {second}, and PostgreSQL's names have {_LONGEST_NAME} bytes.")
+    return complaints
 
 
 def _no_origin(name: str, chosen: StackConfig, system: System) -> list[str]:

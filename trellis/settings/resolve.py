@@ -27,9 +27,11 @@ from trellis.settings.resolved import (
     DatabaseSettings,
     DnsSettings,
     JobSettings,
+    LoginSettings,
     PoolSettings,
     RecordSettings,
     Settings,
+    second_login,
 )
 from trellis.settings.source import Source
 from trellis.settings.stack import Environment, Layout, Protect, StackConfig, Standing
@@ -213,7 +215,18 @@ def _stands(
         backup=cluster.backup,
         self_hosted=None if managed else cluster.self_hosted,
         monthly_usd=round(nodes + read_only + volume_gib * VOLUME_GIB_MONTHLY_USD, 2),
+        logins=_logins(cluster, chosen) if managed else {},
     )
+
+
+def _logins(cluster: Cluster, chosen: StackConfig) -> Mapping[str, LoginSettings]:
+    made = {}
+    for role, state in chosen.logins.items():
+        if role in cluster.users:
+            names = (role, second_login(role))
+            serving, resting = names if state.serves == 1 else reversed(names)
+            made[role] = LoginSettings(serving=serving, resting=resting, both=state.changing == "both")
+    return made
 
 
 def _plan(cluster: Cluster, phase: Phase, mode: Mode) -> Plan:

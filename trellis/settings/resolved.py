@@ -1,7 +1,7 @@
 """What the program builds: a system at one phase in one place, with every figure worked out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trellis.settings.app import App, Droplet
@@ -24,6 +24,23 @@ def numbered(name: str, generation: int) -> str:
     return name if generation == 1 else f"{name}-{generation}"
 
 
+def second_login(role: str) -> str:
+    """What the login is called that takes turns with the role itself."""
+    return f"{role}_2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginSettings:
+    """The two logins of a role whose password was rotated.
+
+    serving, resting: their names. both: whether pools let both in, while clients change over.
+    """
+
+    serving: str
+    resting: str
+    both: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
     """A database and the folder of its SQL. roles: placeholder -> user. seeds: the folder of test data, where asked."""
@@ -36,7 +53,7 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolSettings:
-    """A connection pool. size: server connections."""
+    """A connection pool. user: the role whose serving login it lets in. size: server connections."""
 
     name: str
     database: str
@@ -56,6 +73,7 @@ class ClusterSettings:
     plan: of a node; in the mode self-hosted the figures of the Droplet and its volume.
     self_hosted: how the team runs it, in that mode.
     monthly_usd: nodes, replicas and copies together, US dollars a month.
+    logins: role -> its two logins, of those that were rotated; every other role is its own and only login.
     """
 
     key: str
@@ -77,6 +95,16 @@ class ClusterSettings:
     beside: "ClusterSettings | None" = None
     fresh: bool = False
     restored_to: str = ""
+    logins: Mapping[str, LoginSettings] = field(default_factory=dict)
+
+    def serving(self, role: str) -> str:
+        """The login by which clients come in as this role."""
+        return self.logins[role].serving if role in self.logins else role
+
+    @property
+    def every_login(self) -> tuple[str, ...]:
+        """Roles and their second logins, as the cluster has them."""
+        return (*self.users, *map(second_login, self.logins))
 
     @property
     def made_as(self) -> str:

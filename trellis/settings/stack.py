@@ -23,6 +23,7 @@ from trellis.settings.model import (
     AppName,
     Email,
     Hostname,
+    Identifier,
     ImageTag,
     Model,
     NameSuffix,
@@ -153,6 +154,17 @@ class Move(Camel):
         return self
 
 
+class Logins(Camel):
+    """Which of a role's two logins serves; `trellis rotate` writes it.
+
+    serves: 1 for the role itself, 2 for its second login. changing: how far a rotation is: pools let both in, or are
+    being closed to the one whose password was reset. Left out, pools let the serving one in alone.
+    """
+
+    serves: Literal[1, 2]
+    changing: Literal["both", "closing"] | None = None
+
+
 class StackConfig(Camel):
     """The keys under `trellis:` of a stack file. Pulumi.yaml declares and describes the same keys."""
 
@@ -170,6 +182,7 @@ class StackConfig(Camel):
         None
     )
     moves: dict[str, Move] = {}
+    logins: dict[Identifier, Logins] = {}
     # A secret, and nothing that the program builds: `trellis move` alone reads where a database comes from.
     from_: Annotated[dict[str, str], Field(alias="from", repr=False)] = {}
     name_suffix: NameSuffix = ""

@@ -1,8 +1,9 @@
-"""Repairing: what is wrong with a history, setting it right, and emptying a database."""
+"""Repairing: what is wrong with a history, setting it right, emptying a database, and who may come in."""
 
 from .admission import admit
 from .cleaning import Contents, clean, contents
 from .inspection import MigrationInfo, info, validate
+from .membership import join, may_join
 from .repairs import RepairReport, Repairs, baseline, repair
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "clean",
     "contents",
     "info",
+    "join",
+    "may_join",
     "repair",
     "validate",
 ]

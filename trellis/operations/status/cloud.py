@@ -60,12 +60,12 @@ def _backups(api: Api, cluster: str) -> Iterable[Mapping[str, Any]]:
 
 
 def credentials(resources: Iterable[Mapping[str, Any]], cluster: "ClusterSettings") -> Mapping[str, datetime]:
-    """When the stack last saw each login of a managed cluster change: no password is newer."""
+    """When the stack last saw the serving login of each user of a managed cluster change: no password is newer."""
     made = list(resources)
     return {
         user: _time(found.get("modified") or found["created"])
         for user in cluster.users
-        if (found := resource(made, USER, f"{cluster.made_as}-{user}")) and found.get("created")
+        if (found := resource(made, USER, f"{cluster.made_as}-{cluster.serving(user)}")) and found.get("created")
     }
 
 

@@ -46,7 +46,7 @@ def judge(stack: "Stack", seen: "Seen", at: datetime) -> Iterator[Finding]:
     yield from _storage(seen, at)
     yield from _pools(seen)
     yield from _ends(seen, at)
-    yield from _credentials(seen, at)
+    yield from _credentials(stack, seen, at)
     yield from _backups(seen, at)
     yield from _drills(stack, seen, at)
 
@@ -117,12 +117,12 @@ def _cloud(stack: "Stack", seen: "Seen") -> Iterator[Finding]:
     if facts.pending_maintenance:
         what = f"DigitalOcean will update it on {cluster.maintenance.day} from {cluster.maintenance.hour} UTC on"
         yield _finding("maintenance", Severity.NOTE, cluster.name, what, "Nothing: connections break once, for seconds")
-    for user in sorted(facts.users - set(cluster.users)):
+    for user in sorted(facts.users - set(cluster.every_login)):
         if not user.startswith("trellis_"):
             what = f"the login {user} is there, and the system file does not name it"
             do = f"Name it under `users`, or: doctl databases user delete <cluster> {user}"
             yield _finding("extra-login", Severity.WARNING, cluster.name, what, do)
-    for user in sorted(set(cluster.users) - facts.users):
+    for user in sorted(set(cluster.every_login) - facts.users):
         what = f"the login {user} of the system file is not there"
         do = f"trellis up --stack {stack.name} -- --refresh"
         yield _finding("missing-login", Severity.CRITICAL, cluster.name, what, do)
@@ -162,7 +162,7 @@ def _pools(seen: "Seen") -> Iterator[Finding]:
     sizes: dict[tuple[str, str], int] = {}
     names: dict[tuple[str, str], list[str]] = {}
     for pool in seen.settings.pools:
-        key = (pool.user, pool.database)
+        key = (seen.settings.serving(pool.user), pool.database)
         sizes[key] = sizes.get(key, 0) + pool.size
         names.setdefault(key, []).append(pool.name)
     for key, most in sizes.items():
@@ -194,11 +194,15 @@ def _ends(seen: "Seen", at: datetime) -> Iterator[Finding]:
             yield _finding("certificate", severity, cluster.name, f"{what} ends on {end:%Y-%m-%d}", do)
 
 
-def _credentials(seen: "Seen", at: datetime) -> Iterator[Finding]:
+def _credentials(stack: "Stack", seen: "Seen", at: datetime) -> Iterator[Finding]:
+    for role in (role for role, logins in seen.settings.logins.items() if logins.both):
+        what = f"the password of {role} is being changed, and pools let every login in until that has ended"
+        do = f"trellis rotate {role} --stack {stack.name}"
+        yield _finding("rotation", Severity.WARNING, seen.settings.name, what, do)
     old = {user: when for user, when in seen.logins.items() if at - when > timedelta(days=LIMITS.credential_days)}
     for user, when in old.items():
         what = f"the password of {user} is the one of {when:%Y-%m-%d}, {age(at - when)} ago"
-        do = f"doctl databases user reset <cluster> {user}, then trellis up"
+        do = f"trellis rotate {user} --stack {stack.name}"
         yield _finding("old-password", Severity.NOTE, seen.settings.name, what, do)
 
 

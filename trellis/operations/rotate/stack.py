@@ -1,0 +1,255 @@
+"""A stack whose passwords change: its roles, their logins, and the ways to them."""
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+
+from trellis.operations import connect, up
+from trellis.operations.databases import settings_of
+from trellis.operations.engine import Engine, resource
+from trellis.operations.errors import OperationError
+from trellis.operations.ownership import Clouds
+from trellis.operations.project import project
+from trellis.operations.rotate.sessions import Nodes
+from trellis.operations.terminal import confirm, tell
+from trellis.policies.kinds import CLUSTER, USER
+from trellis.settings.resolved import second_login
+
+if TYPE_CHECKING:
+    from trellis.migrator import Target
+    from trellis.settings import ClusterSettings, Settings
+
+LOGINS = "trellis:logins"
+Resources = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A role whose logins take turns. old, wanted: the login that served, and the one that is to.
+
+    clusters: the names of those that have it. begun: whether the stack's config says so already. closing: whether the
+    old one was reset by a run before.
+    """
+
+    role: str
+    old: str
+    wanted: str
+    clusters: Sequence[str]
+    begun: bool = False
+    closing: bool = False
+
+    @property
+    def serves(self) -> int:
+        """The number in the stack's config of the login that is to serve."""
+        return 1 if self.wanted == self.role else 2
+
+    def steps(self) -> Iterator[str]:
+        """What is left to do, each in words."""
+        if not self.begun:
+            yield f"{self.wanted}: make it, or reset it; nobody uses it"
+        if not self.closing:
+            yield f"{self.role}: let {self.old} and {self.wanted} in, and deploy what uses it with {self.wanted}"
+            yield f"{self.old}: reset it when nobody has used it for a while"
+        yield f"{self.role}: let {self.wanted} in alone, and end what sessions {self.old} still has"
+
+
+class Stack:
+    """A stack's files, state, outputs and cloud."""
+
+    def __init__(self, options: Namespace) -> None:
+        self.options = options
+        self.engine = Engine(options.stack, options.config_file)
+        self.clouds = Clouds(self.engine)
+        self.settings: Settings = settings_of(self.engine, options)
+        self._resources: Resources = self.engine.state().get("resources") or ()
+
+    def roles(self) -> Sequence[str]:
+        """Every user of the stack's clusters."""
+        return list(dict.fromkeys(user for cluster in self.settings.clusters for user in cluster.users))
+
+    def turn(self, role: str) -> Turn:
+        """Where a role stands."""
+        clusters = [cluster.name for cluster in self.settings.clusters if role in cluster.users]
+        state = self._logins().get(role, {"serves": 1})
+        names = (role, second_login(role))
+        changing = state.get("changing")
+        # A rotation that has begun goes on to the login that it has named.
+        wanted = names[state["serves"] - 1] if changing else names[2 - state["serves"]]
+        (old,) = set(names) - {wanted}
+        return Turn(
+            role=role, old=old, wanted=wanted, clusters=clusters, begun=bool(changing), closing=changing == "closing"
+        )
+
+    def refuse_what_cannot_be(self, turns: Sequence[Turn]) -> None:
+        """Raises OperationError, before anything changes, where a rotation would not go through."""
+        concerned = {name for turn in turns for name in turn.clusters}
+        for cluster in self.settings.clusters:
+            if not (self.options.administrator or cluster.name in concerned):
+                continue
+            if cluster.self_hosted:
+                raise OperationError(
+                    f"{cluster.name} is self-hosted: it has one login a user, whose password Pulumi makes. Nothing was "
+                    f"changed. For another one: trellis up --stack {self.options.stack} -- --replace URN, with the URN "
+                    f"of its RandomPassword (`pulumi stack --show-urns`). Clients with the old one are refused from "
+                    "then until they have the new one."
+                )
+            if resource(self._resources, CLUSTER, cluster.made_as) is None:
+                raise OperationError(
+                    f"{cluster.name} is not deployed: there is no password yet. `trellis up` makes it."
+                )
+            if cluster.beside:
+                raise OperationError(
+                    f"{cluster.name} is moving, or being restored. Nothing was changed. End that first, with "
+                    "`trellis move finish` or `trellis restore finish`."
+                )
+        if turns:
+            self._refuse_without_right(turns)
+
+    def _refuse_without_right(self, turns: Sequence[Turn]) -> None:
+        from trellis.migrator import MigrationError, may_join
+
+        with self.reached() as reached:
+            for turn in turns:
+                for nodes in reached.nodes(turn):
+                    try:
+                        allowed = may_join(nodes.targets[0], turn.role)
+                    except MigrationError as error:
+                        raise OperationError(str(error)) from None
+                    if not allowed:
+                        raise OperationError(
+                            f"The administrator of {nodes.cluster} may not grant {turn.role} to a second login. "
+                            "Nothing was changed. Reset its password (`doctl databases user reset`) and run `trellis "
+                            "up`: who connects between the two is refused. Or ask DigitalOcean's support for the ADMIN "
+                            "option on it."
+                        )
+
+    def ask(self, turns: Sequence[Turn]) -> None:
+        """Raises OperationError where nobody agrees."""
+        names = [*(turn.role for turn in turns), *(["the administrator"] if self.options.administrator else ())]
+        if self.options.yes or confirm(
+            f"The password of {', '.join(names)} changes, and apps are deployed anew. Go on?"
+        ):
+            return
+        raise OperationError(f"The password of {', '.join(names)} would change. Nothing was changed. Say --yes.")
+
+    def write(self, turns: Sequence[Turn], *, changing: Literal["both", "closing"] | None) -> None:
+        """Writes how far these are into the stack's config, in one step."""
+        step = {"changing": changing} if changing else {}
+        self.engine.set_object(
+            LOGINS, {**self._logins(), **{turn.role: {"serves": turn.serves, **step} for turn in turns}}
+        )
+
+    def deploy(self) -> None:
+        """`trellis up`. Raises OperationError where it fails."""
+        given = Namespace(stack=self.options.stack, config_file=self.options.config_file, may_delete=[], pulumi=[])
+        if up.run(given):
+            raise OperationError("The deployment failed, see above. The same command goes on where it ended.")
+        self._resources = self.engine.state().get("resources") or ()
+        # What `trellis dev` has written for psql and its like.
+        if (files := project() / ".trellis" / "connect" / self.options.stack).is_dir():
+            connect.write(files, self.engine.outputs())
+
+    def reset(self, turn: Turn, login: str) -> None:
+        """Gives a login another password, on each of its clusters where it is. Raises OperationError."""
+        for cluster in self.settings.clusters:
+            if cluster.name in turn.clusters and resource(self._resources, USER, f"{cluster.made_as}-{login}"):
+                self._reset(cluster, login)
+
+    def reset_administrator(self, cluster: "ClusterSettings") -> None:
+        """The same for the administrator."""
+        self._reset(cluster, self.administrator(cluster))
+
+    def administrator(self, cluster: "ClusterSettings") -> str:
+        """What the administrator is called."""
+        made = resource(self._resources, CLUSTER, cluster.made_as) or {}
+        return str((made.get("outputs") or {}).get("user", "doadmin"))
+
+    def remind_to_commit(self, turns: Sequence[Turn]) -> None:
+        """Says that the stack's config is another one now."""
+        if turns and not self.options.json:
+            name = Path(self.options.config_file or f"Pulumi.{self.options.stack}.yaml").name
+            tell(f"{name} says which login serves, under {LOGINS}: commit it.")
+
+    @contextmanager
+    def reached(self) -> "Iterator[Reached]":
+        """The ways to the stack's servers as they are now. Certificates lie in a folder of their own meanwhile."""
+        with TemporaryDirectory(prefix="trellis-") as folder:
+            secrets = self.engine.state(secrets=True).get("resources") or ()
+            yield Reached(self.settings, self.engine.outputs(), secrets, Path(folder))
+
+    def _reset(self, cluster: "ClusterSettings", login: str) -> None:
+        made = resource(self._resources, CLUSTER, cluster.made_as)
+        assert made is not None, f"{cluster.made_as} is deployed, or the command was refused"  # noqa: S101
+        # A repeated one does no harm: nobody uses this login. Its answer holds the password, and goes nowhere.
+        self.clouds.digitalocean.call("POST", f"/v2/databases/{made['id']}/users/{login}/reset_auth", {})
+
+    def _logins(self) -> dict[str, Any]:
+        return dict(json.loads(self.engine.configuration().get(LOGINS) or "{}"))
+
+
+class Reached:
+    """The ways to a stack's servers."""
+
+    def __init__(self, settings: "Settings", outputs: Mapping[str, Any], resources: Resources, folder: Path) -> None:
+        self._settings, self._outputs, self._resources, self._folder = settings, outputs, resources, folder
+
+    def nodes(self, turn: Turn) -> Iterator[Nodes]:
+        """The administrator's ways to the servers of each cluster of a role."""
+        for cluster in self._clusters(turn):
+            primary = self._direct(cluster, cluster.databases[0].name)
+            replicas = {
+                (one["host"], one["port"]) for one in map(_read, (self._uris("replica_uris", cluster)).values())
+            }
+            targets = [primary, *({**primary, "host": host, "port": port} for host, port in sorted(replicas))]
+            yield Nodes(cluster=cluster.name, targets=[_target(one) for one in targets])
+
+    def ways(self, turn: Turn) -> "Iterator[Target]":
+        """The ways of the login that is to serve: direct, and by each pool of its role."""
+        for cluster in self._clusters(turn):
+            made = resource(self._resources, USER, f"{cluster.made_as}-{turn.wanted}")
+            if made is None:
+                raise OperationError(f"{turn.wanted} is not in the stack's state, though it was deployed.")
+            password = json.loads(made["outputs"]["password"]["plaintext"])
+            login = {"user": turn.wanted, "password": password}
+            pools = [pool for pool in cluster.pools if pool.user == turn.role]
+            using = [pool.database for pool in pools]
+            granted = [one.name for one in cluster.databases if turn.role in one.roles.values()]
+            yield _target({**self._direct(cluster, [*granted, *using, cluster.databases[0].name][0]), **login})
+            pooled = self._uris("pooled_uris", cluster)
+            for pool in pools:
+                yield _target({**_read(pooled[pool.name]), "sslrootcert": self._authority(cluster), **login})
+
+    def _clusters(self, turn: Turn) -> "Iterator[ClusterSettings]":
+        return (cluster for cluster in self._settings.clusters if cluster.name in turn.clusters)
+
+    def _direct(self, cluster: "ClusterSettings", database: str) -> dict[str, str]:
+        uri = self._uris("direct_uris", cluster).get(database)
+        if uri is None:
+            raise OperationError(f"{cluster.name}/{database} is not deployed yet. Run `trellis up`.")
+        return {**_read(uri), "sslrootcert": self._authority(cluster)}
+
+    def _uris(self, kind: str, cluster: "ClusterSettings") -> Mapping[str, str]:
+        return dict((self._outputs.get(kind) or {}).get(cluster.name) or {})
+
+    def _authority(self, cluster: "ClusterSettings") -> str:
+        file = self._folder / f"{cluster.name}.crt"
+        file.touch(mode=0o600)
+        file.write_text(str(self._outputs["ca_certificates"][cluster.name]))
+        return str(file)
+
+
+def _read(uri: str) -> dict[str, str]:
+    from psycopg.conninfo import conninfo_to_dict
+
+    return {key: str(value) for key, value in conninfo_to_dict(str(uri)).items()}
+
+
+def _target(parameters: Mapping[str, str]) -> "Target":
+    from trellis.migrator import Target
+
+    return Target(parameters)
