@@ -15,7 +15,7 @@ from trellis.settings.system import Alerts
 from .alerts import ClusterAlerts, ClusterAlertsArgs
 from .app import AppDatabase
 from .cluster import Cluster, ClusterArgs
-from .endpoint import Endpoint, Server, postgresql_uri
+from .endpoint import Endpoint, Login, Server, postgresql_uri
 from .network import Network
 from .pool import Pool, PoolArgs
 from .replica import Replica, ReplicaArgs
@@ -215,7 +215,9 @@ class DatabasePlatform(pulumi.ComponentResource):
             for number, replica in self._replicas.items()
             for pool in args.pools
         }
-        self.login_uris = login_uris(args, cluster, {key: made.endpoint for key, made in self._replicas.items()})
+        self.login_uris = login_uris(
+            args, cluster, serving, {key: made.endpoint for key, made in self._replicas.items()}
+        )
         self.reports = {database: migration.report for database, migration in migrations.items()}
         self.register_outputs({"ca_certificate": self.ca_certificate, "reports": self.reports})
 
@@ -229,12 +231,12 @@ class DatabasePlatform(pulumi.ComponentResource):
 
 
 def login_uris(
-    args: PlatformArgs, server: Server, replicas: Mapping[str, Endpoint]
+    args: PlatformArgs, server: Server, serving: Mapping[str, Login], replicas: Mapping[str, Endpoint]
 ) -> Mapping[str, Mapping[str, pulumi.Output[str]]]:
     """The ways of each login to the databases whose files grant to it.
 
-    A login that no pool is for connects to the cluster by the direct port: the way is called like the database. On a
-    replica, which has no pools, every login does: `<database>-<replica>`.
+    serving: user -> the login by which it comes in. One that no pool is for connects to the cluster by the direct port:
+    the way is called like the database. On a replica, which has no pools, every login does: `<database>-<replica>`.
     """
     pooled = {pool.user: pool.database for pool in args.pools}
     found: dict[str, dict[str, pulumi.Output[str]]] = {}
@@ -246,7 +248,7 @@ def login_uris(
                     endpoints = {database.name: server.endpoint, **endpoints}
                 for way, endpoint in endpoints.items():
                     found.setdefault(user, {})[way] = postgresql_uri(
-                        endpoint, server.users[user], server.databases[database.name], private=args.private
+                        endpoint, serving[user], server.databases[database.name], private=args.private
                     )
     return found
 

@@ -114,6 +114,6 @@ class SelfHostedPlatform(pulumi.ComponentResource):
             for inside_the_network in (private, True)
         )
         self.replica_uris = {}
-        self.login_uris = login_uris(args, server, {})
+        self.login_uris = login_uris(args, server, server.users, {})
         self.reports = {database: migration.report for database, migration in migrations.items()}
         self.register_outputs({"ca_certificate": self.ca_certificate, "reports": self.reports})

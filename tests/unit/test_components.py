@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 import pytest
@@ -216,6 +217,25 @@ def test_a_role_whose_second_login_serves(both: bool, user: str) -> None:
     assert pool["body"]["user"] == user
     (migrated,) = (inputs for inputs in recorder.of("Migrations").values() if "files" in inputs)
     assert list(migrated["logins"]) == ["shop_app"]
+
+
+def test_a_login_without_a_pool_is_led_to_the_one_that_serves() -> None:
+    seen: list[str] = []
+
+    def program() -> None:
+        shop = DatabaseSettings(name="shop", migrations=ROOT / SQL, roles={"reader_role": "shop_reader"}, seeds=None)
+        args = DatabasePlatformArgs(
+            cluster="shop-db",
+            network=_network(),
+            databases=[shop],
+            users=["shop_reader"],
+            logins={"shop_reader": LoginSettings(serving="shop_reader_2", resting="shop_reader")},
+            root=ROOT,
+        )
+        DatabasePlatform("shop", args).login_uris["shop_reader"]["shop"].apply(seen.append)
+
+    _built(program)
+    assert [urlsplit(uri).username for uri in seen] == ["shop_reader_2"]
 
 
 class _Silent(Recorder):
