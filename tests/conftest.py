@@ -3,11 +3,14 @@
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.contracts import VARIABLE, locate
+from trellis.development.bring import cache_folder
 from trellis.operations.processes import guard, heed_termination, sweep
 
 # Started in the background by a shell, this process ignores interrupts, and so would every program it starts.
@@ -47,6 +50,20 @@ def _left_out() -> dict[str, str]:
     if not all(map(shutil.which, ("node", "npm", "go", "java", "mvn"))):
         reasons["clients"] = "no Node, Go, or Java with Maven. Every program of docs/connect.md but Python's"
     return reasons
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A folder for what is fetched once: of the cache, where this account may write there."""
+
+    def folder(name: str) -> Path:
+        inside = cache_folder() / "clients" / name
+        if inside.exists() or os.access(cache_folder(), os.W_OK):
+            inside.mkdir(parents=True, exist_ok=True)
+            return inside
+        return tmp_path_factory.mktemp("clients")
+
+    return folder
 
 
 def pytest_report_header() -> list[str]:

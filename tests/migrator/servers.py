@@ -168,7 +168,11 @@ class Database:
                 connection.execute(statement.encode())
 
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
-        """What migrations have made: columns, indexes, constraints, row counts, and the history without its times."""
+        """What migrations have made, and the history without its times."""
+        return {**self.snapshot_of_public(), "history": self.history()}
+
+    def snapshot_of_public(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Columns, indexes, constraints and row counts."""
         tables = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         return {
             "columns": self.rows(
@@ -184,7 +188,6 @@ class Database:
                 " WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2"
             ),
             "rows": [(name, *self.rows(f'SELECT count(*) FROM "{name}"')[0]) for (name,) in tables],
-            "history": self.history(),
         }
 
     def history(self) -> list[tuple[Any, ...]]:

@@ -19,6 +19,7 @@ import pytest
 from tests.migrator.servers import PASSWORD, Database, PostgreSQL, parts
 from tests.operations.conftest import ROOT, Trellis, url
 from trellis.migrator import Target, migrate
+from trellis.migrator.history import HistoryTable
 from trellis.operations.backup import manifest, packing
 from trellis.operations.backup.dumping import dump
 from trellis.operations.backup.manifest import Manifest
@@ -30,7 +31,7 @@ from trellis.operations.errors import OperationError
 from trellis.operations.move.sides import Side
 from trellis.settings.recovery import Keep
 
-HISTORY = '"public"."flyway_schema_history"'
+HISTORY = HistoryTable("public")
 EXOTIC = """
 CREATE EXTENSION citext;
 COMMENT ON EXTENSION citext IS 'somebody else''s';

@@ -125,6 +125,32 @@ def test_a_database_is_copied_and_left_alone(servers: Servers, database: Databas
     assert "\n+      column e text\n" in marked
 
 
+def test_what_is_pending_of_a_drizzle_folder(servers: Servers, database: Database, write: Write) -> None:
+    """Its history comes along to the copy, where what is pending goes on from it."""
+    entries = [{"idx": number, "when": 100 + number, "tag": f"000{number}_a", "breakpoints": True} for number in (0, 1)]
+    journal = {"version": "7", "dialect": "postgresql"}
+    folder = write(
+        {
+            "meta/_journal.json": json.dumps({**journal, "entries": entries[:1]}),
+            "0000_a.sql": "CREATE TABLE a (b text)\n--> statement-breakpoint\nCREATE TABLE c (d text)",
+            "R__Grants.sql": "GRANT SELECT ON a TO PUBLIC;",
+        }
+    )
+    target = Target(database.parameters()).beside(folder)
+    migrate(target, folder, {})
+    write(
+        {
+            "meta/_journal.json": json.dumps({**journal, "entries": entries}),
+            "0001_a.sql": "ALTER TABLE a ADD COLUMN e text;\n--> statement-breakpoint\nCREATE INDEX c_d ON c (d);",
+        }
+    )
+    review = review_pending(Reached(sources=sources(folder), target=target), servers)
+    assert review.shadow is not None
+    assert (review.shadow.complete, review.shadow.applied) == (True, ("0001_a.sql",))
+    assert [(one.kind, one.name) for one in review.shadow.changes] == [("table", "public.a"), ("index", "public.c_d")]
+    assert [(finding.rule, finding.line) for finding in review.findings] == [("require-concurrent-index-creation", 3)]
+
+
 def test_the_change_is_coloured_on_a_terminal_only(
     servers: Servers, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

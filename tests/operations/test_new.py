@@ -77,6 +77,17 @@ def test_one_more_system_has_a_range_and_a_stack_of_its_own(shop: Path, monkeypa
     assert yaml.safe_load((shop / "Pulumi.pay-roll.yaml").read_text())["config"]["trellis:system"] == "pay-roll"
 
 
+def test_the_next_one_of_a_drizzle_folder_is_drizzle_kits(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = shop / "migrations/shop/shop"
+    (folder / "V1.0.0__Items.sql").rename(folder / "0000_items.sql")
+    (folder / "meta").mkdir()
+    (folder / "meta/_journal.json").write_text(
+        '{"dialect": "postgresql", "entries": [{"idx": 0, "when": 1, "tag": "0000_items", "breakpoints": true}]}'
+    )
+    assert main(["new", "migration", "Orders"]) == 1
+    assert "`drizzle-kit generate` writes the next one" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("highest", "following"), [("1.0.6", "1.1.0"), ("1.9", "1.10"), ("7", "8"), ("2.0.0.1", "2.1.0.0")]
 )

@@ -198,6 +198,38 @@ def _migrations(done: Finished) -> list[dict[str, str]]:
     return list(json.loads(done.out)["databases"][0]["migrations"])
 
 
+def test_a_drizzle_folder_is_worked_on_like_any_other(trellis: Trellis, database: Database, write: Write) -> None:
+    entries = [{"idx": number, "when": 100 + number, "tag": f"000{number}_x", "breakpoints": True} for number in (0, 1)]
+    folder = write(
+        {
+            "meta/_journal.json": json.dumps({"version": "7", "dialect": "postgresql", "entries": entries}),
+            "0000_x.sql": "CREATE TABLE profiles (id bigint PRIMARY KEY)",
+            "0001_x.sql": "CREATE TABLE tags (name text);",
+        }
+    )
+    where = ("--url", url(database), "--folder", folder)
+    database.run("CREATE TABLE profiles (id bigint PRIMARY KEY)")
+    assert "holds objects" in trellis("migrate", *where).err
+    done = trellis("baseline", *where, "--version", "100", "--yes")
+    assert done.code == 0, done.err
+    plan = trellis("migrate", *where, "--dry-run")
+    assert "1 migration would be applied; version 100 is current" in plan.out
+    assert "0001_x.sql" in plan.out
+    assert trellis("migrate", *where).code == 0
+    (found,) = json.loads(trellis("info", *where, "--json").out)["databases"]
+    assert [(one["script"], one["state"], one["installed_on"]) for one in found["migrations"]] == [
+        ("<< Flyway Baseline >>", "baseline", None),
+        ("0001_x.sql", "applied", None),
+        ("0000_x.sql", "below baseline", None),
+    ]
+    (folder / "0001_x.sql").write_text("CREATE TABLE tags (name text); -- formatted")
+    assert "The file was changed after it was applied" in trellis("validate", *where).out
+    assert "would be aligned with its file: 0001_x.sql" in trellis("repair", *where, "--dry-run").out
+    assert trellis("repair", *where, "--yes").code == 0
+    assert trellis("validate", *where).code == 0
+    assert database.rows("SELECT to_regclass('public.flyway_schema_history')") == [(None,)]
+
+
 def test_out_of_order_and_timeouts_reach_the_migrator(command: Command) -> None:
     command("migrate")
     (command.folder / "V1.0.5__Late.sql").write_text("SELECT pg_sleep(60);")

@@ -1,39 +1,33 @@
 """The programs of docs/connect.md, through a pool, as they stand there."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.clients import PG, node_modules
+from tests.ports import free_port
 from tests.stacks.harness import LocalStack
 from tools import ROOT
-from trellis.development.bring import cache_folder, go
+from trellis.development.bring import go
 
 PAGE = (ROOT / "docs" / "connect.md").read_text()
+EXAMPLE = ROOT / "examples" / "villa-api"
 CLIENTS = Path(__file__).resolve().parent / "clients"
-PG = "8.23.1"
 JDBC = "42.7.14"
 
 Command = tuple[str, ...]
-
-
-@pytest.fixture(scope="session")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A folder for what is fetched once: of the cache, where this account may write there."""
-
-    def folder(name: str) -> Path:
-        inside = cache_folder() / "clients" / name
-        if inside.exists() or os.access(cache_folder(), os.W_OK):
-            inside.mkdir(parents=True, exist_ok=True)
-            return inside
-        return tmp_path_factory.mktemp("clients")
-
-    return folder
 
 
 def _program(language: str, path: Path) -> Path:
@@ -76,11 +70,73 @@ def test_python(villa: LocalStack, tmp_path: Path) -> None:
 
 @pytest.mark.clients
 def test_node(villa: LocalStack, tmp_path: Path, kept: Callable[[str], Path]) -> None:
-    folder = kept(f"pg-{PG}")
-    if not (folder / "node_modules" / "pg").exists():
-        _must("npm", "install", "--no-save", "--no-package-lock", "--no-audit", f"pg@{PG}", at=folder)
-    (tmp_path / "node_modules").symlink_to(folder / "node_modules")
+    (tmp_path / "node_modules").symlink_to(node_modules(kept, f"pg@{PG}"))
     _check(villa, ("node", str(_program("js", tmp_path / "connect.js"))))
+
+
+@pytest.mark.clients
+def test_the_example_in_typescript(villa: LocalStack, tmp_path: Path, kept: Callable[[str], Path]) -> None:
+    """Type-checked, then what it held in memory is brought over, twice, and its routes are asked."""
+    shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True)
+    needs = json.loads((EXAMPLE / "package.json").read_text())
+    packages = (
+        f"{name}@{version}" for kind in ("dependencies", "devDependencies") for name, version in needs[kind].items()
+    )
+    (tmp_path / "node_modules").symlink_to(node_modules(kept, *packages))
+    _must("node", "node_modules/typescript/bin/tsc", at=tmp_path)
+    held = [(f"Näme {number}", f"0x{number:040x}") for number in range(2500)]
+    (tmp_path / "held.json").write_text(json.dumps([*held, ("NÄME 7", f"0x{9999:040x}")]))
+    outputs = villa.outputs()
+    environment = {
+        **os.environ,
+        "DATABASE_URL": outputs["pooled_uris"]["villa-db"]["villa-pool"].partition("?")[0] + "?sslmode=verify-full",
+        "DATABASE_CA_CERT": outputs["ca_certificates"]["villa-db"],
+        "PORT": str(free_port()),
+    }
+    for said in ("2500 added, 0 were there, 1 refused", "0 added, 2500 were there, 1 refused"):
+        command = ("node", "build/import.js", "held.json")
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.strip()) == (0, said), done.stderr
+        assert f"0x{9999:040x}: NÄME 7 is not taken over" in done.stderr
+    api = subprocess.Popen(
+        ("node", "build/server.js"), cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert api.stdout is not None
+        assert api.stdout.readline() == "listening\n"
+        _ask_the_example(f"http://127.0.0.1:{environment['PORT']}")
+    finally:
+        api.terminate()
+        api.wait(30)
+
+
+def _ask_the_example(api: str) -> None:
+    def ask(method: str, path: str, **body: str) -> tuple[int, Any]:
+        sent = urllib.request.Request(
+            f"{api}{urllib.parse.quote(path)}", json.dumps(body).encode() if body else None, method=method
+        )
+        try:
+            with urllib.request.urlopen(sent, timeout=60) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.load(refused)
+
+    me, other = f"0x{'a' * 40}", f"0x{'b' * 40}"
+    assert ask("GET", "/nicknames/näme 7") == (200, {"available": False})
+    assert ask("GET", "/nicknames/Ada") == (200, {"available": True})
+    assert ask("POST", "/nicknames/Ada", address=me)[0] == 201
+    assert ask("GET", "/nicknames/ ADA ") == (200, {"available": False})
+    assert ask("POST", "/nicknames/ada", address=other)[0] == 409
+    assert ask("PUT", f"/profiles/{other}", nickname="ada")[0] == 409
+    assert ask("PUT", f"/profiles/{me}", nickname="Ada")[1]["nicknameNormalized"] == "ada"
+    assert ask("PUT", f"/profiles/{other}", nickname="ADA") == (409, {"error": "the nickname is taken"})
+    assert ask("GET", f"/profiles/{me}")[1]["nickname"] == "Ada"
+    assert ask("GET", f"/profiles/{other}")[0] == 404
+    assert ask("PUT", "/profiles/me", nickname="me")[0] == 400
+    with ThreadPoolExecutor(8) as several:
+        takers = [f"0x{number:040x}" for number in range(8)]
+        codes = list(several.map(lambda one: ask("POST", "/nicknames/eve", address=one)[0], takers))
+    assert sorted(codes) == [201, *[409] * 7]
 
 
 @pytest.mark.clients

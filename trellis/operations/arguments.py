@@ -115,7 +115,7 @@ def _repair(command: argparse.ArgumentParser) -> None:
 
 
 def _baseline(command: argparse.ArgumentParser) -> None:
-    _which(command, folder=False)
+    _which(command)
     command.add_argument(
         "--version", type=_version, required=True, help="the version that the database is at, for example 1.0.0"
     )
@@ -432,7 +432,7 @@ def _dev(command: argparse.ArgumentParser) -> None:
     add_stack(command)
 
 
-def _which(command: argparse.ArgumentParser, *, folder: bool = True, single: bool = True) -> None:
+def _which(command: argparse.ArgumentParser, *, single: bool = True) -> None:
     stack = command.add_argument_group("a stack's databases")
     stack.add_argument(
         "databases", nargs="*", metavar="DATABASE", help="cluster/database, or a database's name (default: all)"
@@ -447,17 +447,16 @@ def _which(command: argparse.ArgumentParser, *, folder: bool = True, single: boo
         "--url", help="postgresql://user@host:port/database; the password in PGPASSWORD or a password file"
     )
     without_stack.add_argument("--schema", default="public", help="schema that is migrated (default: public)")
-    if folder:
-        without_stack.add_argument("--folder", type=Path, help="the folder of its SQL")
-        without_stack.add_argument(
-            "--placeholder",
-            action="append",
-            default=[],
-            type=_placeholder,
-            metavar="NAME=VALUE",
-            dest="placeholders",
-            help="a value for ${NAME} in the SQL; may be given several times",
-        )
+    without_stack.add_argument("--folder", type=Path, help="the folder of its SQL")
+    without_stack.add_argument(
+        "--placeholder",
+        action="append",
+        default=[],
+        type=_placeholder,
+        metavar="NAME=VALUE",
+        dest="placeholders",
+        help="a value for ${NAME} in the SQL; may be given several times",
+    )
 
 
 def _reviewer(command: argparse.ArgumentParser) -> None:

@@ -148,7 +148,8 @@ def _single(options: Namespace) -> tuple[Sequence[Database], Sequence[str]]:
         if parameters.get("password")
         else []
     )
-    return [Database(sources=_local(options, name), target=target)], warnings
+    sources = _local(options, name)
+    return [Database(sources=sources, target=target.beside(sources.folder))], warnings
 
 
 def _local(options: Namespace, name: str) -> Sources:
@@ -219,7 +220,7 @@ def _reached(sources: Sources, outputs: Outputs, kind: str, folder: Path) -> Dat
     authority.write_text(str(outputs["ca_certificates"][cluster]))
     return Database(
         sources=sources,
-        target=Target(conninfo_to_dict(uri, sslrootcert=str(authority)), schema=sources.schema),
+        target=Target(conninfo_to_dict(uri, sslrootcert=str(authority)), schema=sources.schema).beside(sources.folder),
         reviewer=str(conninfo_to_dict(review)["user"]) if review else None,
     )
 

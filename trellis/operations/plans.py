@@ -69,7 +69,7 @@ def repairs(database: Database, options: Options) -> RepairReport:
     sources = database.sources
     files = discover(sources.folder)
     with Session.open(database.target) as session, readable_errors(session, sources.placeholders):
-        if not session.facts.has_table:
+        if not session.facts.recorded:
             raise MigrationError(f"There is no history {session.table} to repair.", state="Nothing was changed.")
         values = {**sources.placeholders, **session.built_in_placeholders}
         return Repairs(session, files, _history(session), values, options).report
@@ -79,7 +79,7 @@ def refuse_baseline(database: Database, version: str) -> None:
     """Raises MigrationError where `baseline` would: the database has a history that begins otherwise."""
     with Session.open(database.target) as session, readable_errors(session, {}):
         marks = {row.version_key for row in _history(session) if row.type == "BASELINE"}
-        if session.facts.has_table and version_key(version) not in marks:
+        if session.facts.recorded and version_key(version) not in marks:
             raise MigrationError(
                 f"{session.table} already holds a history; a baseline of {version} would contradict it.",
                 state="Nothing was changed.",
@@ -87,14 +87,14 @@ def refuse_baseline(database: Database, version: str) -> None:
 
 
 def _history(session: Session) -> tuple[HistoryRow, ...]:
-    return session.read_history() if session.facts.has_table else ()
+    return session.read_history() if session.facts.recorded else ()
 
 
 def _unrecorded(session: Session) -> MigrationError | None:
-    if session.facts.has_table or not session.facts.in_use:
+    if session.facts.recorded or not session.facts.in_use:
         return None
     return MigrationError(
-        f"The schema {session.table.schema!r} is in use and has no history: `trellis baseline` records the version it"
+        f"The schema {session.target.schema!r} is in use and has no history: `trellis baseline` records the version it"
         " is at.",
         state="Nothing was changed.",
     )

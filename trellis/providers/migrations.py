@@ -54,7 +54,7 @@ class MigrationsProvider(Provider):
                     "connect_timeout": 15,
                 },
                 table=props["table"],
-            )
+            ).beside(Path(props["folder"]))
             try:
                 options = Options(baseline_version=props["baseline_version"] or None, repeat=repeat)
                 report = migrate(target, Path(props["folder"]), props["placeholders"], options).to_dict()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import psycopg
@@ -11,8 +12,9 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.history import TABLE, HistoryRow, HistoryTable, identifier, literal, read_rows
+from trellis.migrator.history import TABLE, DrizzleTable, HistoryRow, HistoryTable, identifier, literal
 from trellis.migrator.options import Stop
+from trellis.migrator.sql import is_drizzle, read_journal
 
 APPLICATION_NAME = "trellis-migrator"
 
@@ -89,11 +91,18 @@ class Target:
                 " pairs of libpq are expected. It is not shown, for it may hold a password."
             ) from None
         self._parameters = parameters
+        self._folder: Path | None = None
         self.schema = schema
         self.table = table
 
     def __repr__(self) -> str:
         return f"Target({self.name!r}, schema={self.schema!r})"
+
+    def beside(self, folder: Path) -> "Target":
+        """The same, with the history that a folder's migrations are recorded in: Drizzle's is one of its own."""
+        found = self.with_table(self.table)
+        found._folder = folder if is_drizzle(folder) else None
+        return found
 
     def with_table(self, table: str) -> "Target":
         """The same database and schema, with another history table."""
@@ -118,8 +127,10 @@ class Target:
 
     @property
     def history_table(self) -> HistoryTable:
-        """Its history table."""
-        return HistoryTable(self.schema, self.table)
+        """Its history table. Raises MigrationError when the journal of a Drizzle folder cannot be read."""
+        if self._folder is None:
+            return HistoryTable(self.schema, self.table)
+        return DrizzleTable(name=self.table, tags={entry.when: entry.tag for entry in read_journal(self._folder)})
 
     def connect(self, **more: str) -> Connection:
         """Open a connection outside any transaction. more: parameters of libpq for this one alone.
@@ -146,6 +157,7 @@ class Target:
 class Facts(NamedTuple):
     """What the first round trip learns.
 
+    has_table: whether the history can be written to. recorded: whether there is one, which another tool may have begun.
     search_path: of the session as the server gave it. time, lsn: the moment before the run, to restore to; lsn is the
     write-ahead log's position, None where the server does not tell it. moving: whether the database is being moved.
     """
@@ -162,6 +174,7 @@ class Facts(NamedTuple):
     lsn: str | None
     has_schema: bool
     has_table: bool
+    recorded: bool
     in_use: bool
     moving: bool
 
@@ -242,18 +255,18 @@ class Session:
 
     def read_history(self) -> tuple[HistoryRow, ...]:
         """All rows of the history table."""
-        return read_rows(self.connection.execute(self.table.select.encode()).fetchall())
+        return self.table.read(lambda query: self.connection.execute(query.encode()).fetchall())
 
 
 def _look_around(connection: Connection, target: Target) -> Facts:
-    table = literal(str(target.history_table))
+    table = target.history_table
     query = f"""
         SELECT pg_catalog.pg_backend_pid(), current_user, current_database(), current_setting('server_version'),
             current_setting('TimeZone'), current_setting('search_path'),
             current_setting('standard_conforming_strings') = 'on', pg_is_in_recovery(), clock_timestamp(),
             CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn()::text END,
-            n.oid IS NOT NULL, n.oid IS NOT NULL AND to_regclass({table}) IS NOT NULL,
-            CASE WHEN to_regclass({table}) IS NULL THEN coalesce({_IN_USE}, false) ELSE true END,
+            n.oid IS NOT NULL, {table.complete}, {table.recorded},
+            CASE WHEN {table.recorded} THEN {table.complete} ELSE coalesce({_IN_USE}, false) END,
             to_regnamespace('{MOVE}') IS NOT NULL
         FROM (SELECT 1) one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = {literal(target.schema)}"""  # noqa: S608
     row = connection.execute(query.encode()).fetchone()

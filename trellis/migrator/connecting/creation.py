@@ -1,7 +1,7 @@
 """Making the history table, as Flyway makes it."""
 
 from trellis.migrator.errors import MigrationError, ServerError
-from trellis.migrator.history import BASELINE_DESCRIPTION, SCHEMA_DESCRIPTION, HistoryRow, identifier
+from trellis.migrator.history import BASELINE_DESCRIPTION, SCHEMA_DESCRIPTION, DrizzleTable, HistoryRow, identifier
 from trellis.migrator.versions import version_text
 
 from .connection import Session
@@ -24,8 +24,9 @@ def create_history(
     table, facts = session.table, session.facts
     if facts.has_schema and facts.in_use and baseline_version is None:
         raise MigrationError(
-            f"The schema {table.schema} of {session.target.name} holds objects, but no migration history. `trellis"
-            " baseline` records what version they are, and migrations above it are applied; or use an empty schema.",
+            f"The schema {session.target.schema} of {session.target.name} holds objects, but no migration history."
+            " `trellis baseline` records what version they are, and migrations above it are applied; or use an empty"
+            " schema.",
             state="Nothing was changed.",
         )
     rows: list[HistoryRow] = []
@@ -33,7 +34,7 @@ def create_history(
         rows.append(_row(session, 0, None, SCHEMA_DESCRIPTION, "SCHEMA"))
     if baseline_version is not None and (facts.in_use or always_baseline):
         rows.append(_row(session, 1, version_text(baseline_version), BASELINE_DESCRIPTION, "BASELINE"))
-    steps = [] if facts.has_schema else [f"CREATE SCHEMA {identifier(table.schema)}"]
+    steps = [] if facts.has_schema else [f"CREATE SCHEMA {identifier(session.target.schema)}"]
     steps += [table.create, *(table.insert(row, installed_on="pg_catalog.now()") for row in rows)]
     try:
         run(session.connection, "BEGIN; " + ";\n".join(steps) + "; COMMIT")
@@ -49,7 +50,8 @@ def create_history(
             hint=f"The user {facts.user} needs CREATE on the schema.",
             state="Nothing was changed.",
         ) from None
-    return tuple(rows)
+    # Drizzle's own migrator may have begun its history before.
+    return session.read_history() if isinstance(table, DrizzleTable) else tuple(rows)
 
 
 def _row(session: Session, rank: int, version: str | None, description: str, kind: str) -> HistoryRow:
@@ -58,7 +60,7 @@ def _row(session: Session, rank: int, version: str | None, description: str, kin
         version=version,
         description=description,
         type=kind,
-        script=identifier(session.table.schema) if kind == "SCHEMA" else description,
+        script=identifier(session.target.schema) if kind == "SCHEMA" else description,
         checksum=None,
         installed_by=session.facts.user,
     )

@@ -1,6 +1,7 @@
 """History: the table of what was applied, and what follows from it and the files. It asks no server."""
 
 from .comparison import Examination, FileState, Pending, examine
+from .drizzle import HISTORIES, DrizzleTable
 from .ledger import read_ledger
 from .planning import Plan, plan
 from .table import (
@@ -17,8 +18,10 @@ from .table import (
 
 __all__ = [
     "BASELINE_DESCRIPTION",
+    "HISTORIES",
     "SCHEMA_DESCRIPTION",
     "TABLE",
+    "DrizzleTable",
     "Examination",
     "FileState",
     "HistoryRow",

@@ -25,7 +25,7 @@ class Pending:
     """
 
     file: MigrationFile
-    checksum: int
+    checksum: int | str
     survey: "Survey"
     unfinished: HistoryRow | None = None
 
@@ -142,12 +142,12 @@ class _Work:
     def _compare(self, file: MigrationFile, row: HistoryRow) -> None:
         if row.type != "SQL":
             self._complain(file, f"Version {row.version} was applied as {row.type}; it is an SQL file now.")
-        elif row.checksum != file.checksum:
+        elif row.checksum != file.recorded_checksum:
             self._complain(
                 file,
                 f"The file was changed after it was applied{_when(row)}: its checksum was {row.checksum} then and is"
-                f" {file.checksum} now. Restore it and put the change into a new version; if the change does nothing"
-                " (a comment), repair takes the new checksum over.",
+                f" {file.recorded_checksum} now. Restore it and put the change into a new version; if the change does"
+                " nothing (a comment), repair takes the new checksum over.",
             )
         elif row.description != file.recorded_description:
             self._complain(
@@ -161,6 +161,8 @@ class _Work:
         ledger = self._ledger
         start: VersionKey = ()
         applied = ledger.applied_keys
+        # Drizzle takes what lies below its newest row for done; a database may have begun with one row for many files.
+        first = min(applied, default=())
         if not applied and not ledger.baseline:
             baselines = [file.version_key for file in files if file.kind is Kind.BASELINE]
             start = max((key for key in baselines if not self._above_target(key)), default=())
@@ -173,7 +175,7 @@ class _Work:
                     self._note(file, None, "not needed")
             elif key in applied:
                 continue
-            elif ledger.covers(key) or (start and key <= start):
+            elif ledger.covers(key) or (start and key <= start) or (file.digest and key < first):
                 self._note(file, None, "below baseline")
             elif self._above_target(key):
                 self._note(file, None, "above target")
@@ -181,8 +183,13 @@ class _Work:
                 self._note(file, None, "ignored")
                 self._complain(
                     file,
-                    f"Version {file.version} is below version {ledger.current_version}, which is already applied."
-                    " Give it a higher version, or allow out_of_order.",
+                    f"Version {file.version} is below version {ledger.current_version}, which is already applied. "
+                    + (
+                        "Give it a higher version, or allow out_of_order."
+                        if file.digest is None
+                        else "Drizzle would pass it over without a word: give it a higher `when` in the journal, or"
+                        " allow out_of_order."
+                    ),
                 )
             else:
                 self._queue(file)
@@ -256,7 +263,7 @@ class _Work:
         else:
             self._queue(file, row)
 
-    def _checksum(self, file: MigrationFile) -> int | None:
+    def _checksum(self, file: MigrationFile) -> int | str | None:
         """What the history is to hold for a file; None, with a complaint, when a placeholder has no value."""
         try:
             return file.checksum_with(placeholders_for(file.script, self._placeholders))

@@ -1,7 +1,9 @@
 """Flyway's history table: its rows, and the SQL that makes, reads and writes it."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from trellis.migrator.versions import VersionKey, version_key
 
@@ -27,6 +29,7 @@ class HistoryRow:
     """One row of the history table.
 
     installed_rank: order in which the rows were written.
+    checksum: Flyway's number; a SHA-256 in a row of Drizzle's.
     execution_time: milliseconds. Below zero only in a row of ours for a migration that runs outside a transaction and
         is not finished: see `unfinished`.
     """
@@ -36,7 +39,7 @@ class HistoryRow:
     description: str
     type: str
     script: str
-    checksum: int | None
+    checksum: int | str | None
     installed_by: str = ""
     installed_on: datetime | None = None
     execution_time: int = 0
@@ -96,6 +99,10 @@ def literal(value: str | int | None) -> str:
     return " E" + quoted.replace("\\", "\\\\") if "\\" in value else quoted
 
 
+# Runs a query and gives its rows.
+Fetch = Callable[[str], Sequence[tuple[Any, ...]]]
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryTable:
     """The history table of one schema."""
@@ -105,6 +112,21 @@ class HistoryTable:
 
     def __str__(self) -> str:
         return f"{identifier(self.schema)}.{identifier(self.name)}"
+
+    @property
+    def parts(self) -> Sequence[str]:
+        """The tables that are it, as COPY names them."""
+        return (str(self),)
+
+    @property
+    def complete(self) -> str:
+        """Whether it is there with all that belongs to it, as an SQL expression."""
+        return f"to_regclass({literal(str(self))}) IS NOT NULL"
+
+    @property
+    def recorded(self) -> str:
+        """Whether there is a history, likewise."""
+        return self.complete
 
     @property
     def create(self) -> str:
@@ -124,6 +146,10 @@ class HistoryTable:
         """Read all rows in the order they were written."""
         return f"SELECT {_COLUMNS} FROM {self} ORDER BY installed_rank"  # noqa: S608
 
+    def read(self, fetch: Fetch) -> tuple[HistoryRow, ...]:
+        """All rows."""
+        return read_rows(fetch(self.select))
+
     def insert(self, row: HistoryRow, *, installed_on: str, execution_time: str | None = None) -> str:
         """Write one row. installed_on and execution_time are SQL expressions; without the latter the row's value."""
         values = (
@@ -140,6 +166,33 @@ class HistoryTable:
         success = "true" if row.success else "false"
         return f"INSERT INTO {self} ({_COLUMNS}) VALUES ({listed}, {installed_on}, {time}, {success})"  # noqa: S608
 
+    def insert_timed(self, row: HistoryRow, *, installed_on: str, execution_time: str) -> str:
+        """The same, and tell the time that it noted."""
+        return f"{self.insert(row, installed_on=installed_on, execution_time=execution_time)} RETURNING execution_time"
+
+    def take_back(self, row: HistoryRow, mark: HistoryRow) -> str:  # noqa: ARG002 - Drizzle's goes by it
+        """Say that a migration counts no more: Flyway's mark for it."""
+        return self.insert(mark, installed_on="pg_catalog.now()")
+
+    def align(self, row: HistoryRow, now: HistoryRow) -> str:
+        """Take checksum, description and type over."""
+        changes = f"checksum = {literal(now.checksum)}, description = {literal(now.description)}"
+        if now.type != row.type:
+            changes += f", type = {literal(now.type)}"
+        return self.update(row.installed_rank, changes)
+
+    @property
+    def newest(self) -> str:
+        """Read the version that was applied last."""
+        return (
+            f"SELECT version FROM {self} WHERE success AND version IS NOT NULL"  # noqa: S608
+            " ORDER BY installed_rank DESC LIMIT 1"
+        )
+
+    def admit(self, role: str) -> Sequence[str]:
+        """Let a role read it, whose name is quoted already."""
+        return (f"GRANT SELECT ON {self} TO {role}",)
+
     def delete(self, rank: int) -> str:
         """Remove one row."""
         return f"DELETE FROM {self} WHERE installed_rank = {rank}"  # noqa: S608
@@ -150,7 +203,7 @@ class HistoryTable:
 
 
 def read_rows(
-    records: "list[tuple[int, str | None, str, str, str, int | None, str, datetime, int, bool]]",
+    records: Sequence[tuple[Any, ...]],
 ) -> tuple[HistoryRow, ...]:
     """The rows that `HistoryTable.select` returned."""
     return tuple(

@@ -38,4 +38,5 @@ def admit(target: Target, role: str, verifier: str | None = None) -> None:
             run(f"GRANT CONNECT ON DATABASE {identifier(session.facts.database)} TO {name}".encode())
         if use:
             run(f"GRANT USAGE ON SCHEMA {identifier(target.schema)} TO {name}".encode())
-        run(f"GRANT SELECT ON {session.table} TO {name}".encode())
+        for grant in session.table.admit(name):
+            run(grant.encode())

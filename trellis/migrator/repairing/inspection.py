@@ -20,14 +20,15 @@ class MigrationInfo:
     version: None for a repeatable. checksum: as recorded; that of the file where nothing is recorded.
     state: pending, applied, out of order, outdated, superseded, missing, future, failed, interrupted, deleted,
         delete mark, baseline, below baseline, above target, ignored, not needed, replaced by a baseline migration.
-    installed_on: in the time zone of the history table; None when not applied. milliseconds: likewise.
+    installed_on: in the time zone of the history table; None when not applied, and where the history does not tell, as
+        Drizzle's. milliseconds: likewise.
     """
 
     version: str | None
     description: str
     script: str
     state: str
-    checksum: int | None
+    checksum: int | str | None
     installed_on: datetime | None
     installed_by: str | None
     milliseconds: int | None
@@ -62,8 +63,8 @@ def validate(
 
 def _examine(target: Target, folder: Path, placeholders: Mapping[str, str], options: Options) -> Examination:
     files = discover(folder)
-    with Session.open(target) as session, readable_errors(session, placeholders):
-        history = session.read_history() if session.facts.has_table else ()
+    with Session.open(target.beside(folder)) as session, readable_errors(session, placeholders):
+        history = session.read_history() if session.facts.recorded else ()
         values = {**placeholders, **session.built_in_placeholders}
         return examine(files, history, values, options, conforming=session.facts.conforming)
 
@@ -83,10 +84,10 @@ def _info(state: FileState) -> MigrationInfo:
             row.checksum,
             row.installed_on,
             row.installed_by,
-            max(row.execution_time, 0),
+            None if row.installed_on is None else max(row.execution_time, 0),
         )
     if file is None:
         raise ValueError("a migration is in the folder, in the history or in both")
     return MigrationInfo(
-        file.version, file.recorded_description, file.script, state.state, file.checksum, None, None, None
+        file.version, file.recorded_description, file.script, state.state, file.recorded_checksum, None, None, None
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from trellis.migrator.connecting import Session, Target, acquire, create_history, readable_errors, run
 from trellis.migrator.errors import MigrationError
-from trellis.migrator.history import HistoryRow, literal, read_ledger
+from trellis.migrator.history import HistoryRow, read_ledger
 from trellis.migrator.options import DEFAULTS, Options
 from trellis.migrator.sql import Kind, MigrationFile, discover, placeholders_for
 from trellis.migrator.versions import version_key, version_text
@@ -40,8 +40,8 @@ def repair(target: Target, folder: Path, placeholders: Mapping[str, str], option
     Raises MigrationError when folder or database cannot be read, and when there is no history.
     """
     files = discover(folder)
-    with Session.open(target) as session, readable_errors(session, placeholders):
-        if not session.facts.has_table:
+    with Session.open(target.beside(folder)) as session, readable_errors(session, placeholders):
+        if not session.facts.recorded:
             raise MigrationError(f"There is no history {session.table} to repair.", state="Nothing was changed.")
         acquire(session.connection, session.table, options)
         history = session.read_history()
@@ -93,25 +93,23 @@ class Repairs:
     def _mark_deleted(self, row: HistoryRow) -> None:
         self._rank += 1
         mark = replace(row, installed_rank=self._rank, type="DELETE", execution_time=0, installed_by=self._user)
-        self.steps.append(self._table.insert(mark, installed_on="pg_catalog.now()"))
+        self.steps.append(self._table.take_back(row, mark))
 
     def _align(self, file: MigrationFile, row: HistoryRow) -> bool:
         """Take checksum and description over. A repeatable's only where it was recorded before its placeholders were
         replaced: any other difference means that it is to run again.
         """
+        checksum = file.checksum_with(placeholders_for(file.script, self._placeholders))
         if file.kind is Kind.REPEATABLE:
-            checksum = file.checksum_with(placeholders_for(file.script, self._placeholders))
             if row.checksum == checksum or row.checksum != file.checksum:
                 return False
+            kind = row.type
         else:
-            checksum = file.checksum
             kind = "SQL_BASELINE" if file.kind is Kind.BASELINE else "SQL"
             if (row.checksum, row.description, row.type) == (checksum, file.recorded_description, kind):
                 return False
-        changes = f"checksum = {literal(checksum)}, description = {literal(file.recorded_description)}"
-        if file.kind is not Kind.REPEATABLE:
-            changes += f", type = {literal('SQL_BASELINE' if file.kind is Kind.BASELINE else 'SQL')}"
-        self.steps.append(self._table.update(row.installed_rank, changes))
+        now = replace(row, checksum=checksum, description=file.recorded_description, type=kind)
+        self.steps.append(self._table.align(row, now))
         return True
 
 
@@ -135,7 +133,7 @@ def baseline(target: Target, version: str, options: Options = DEFAULTS) -> None:
     key = version_key(version)
     with Session.open(target) as session, readable_errors(session, {}):
         acquire(session.connection, session.table, options)
-        if not session.facts.has_table and create_history(session, version, always_baseline=True) is not None:
+        if not session.facts.recorded and create_history(session, version, always_baseline=True) is not None:
             return
         marks = [row for row in session.read_history() if row.type == "BASELINE"]
         if not any(row.version_key == key for row in marks):

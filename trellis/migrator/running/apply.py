@@ -30,6 +30,7 @@ def migrate(
     """
     started = time.monotonic()
     files = discover(folder)
+    target = target.beside(folder)
     with Session.open(target, options.stop) as session, readable_errors(session, placeholders) as conceal:
         return _Run(session, files, placeholders, options.with_progress_through(conceal), started).go()
 
@@ -59,7 +60,7 @@ class _Run:
                 else None
             )
         )
-        history = session.read_history() if session.facts.has_table else ()
+        history = session.read_history() if session.facts.recorded else ()
         found = self._plan(history)
         initial = found.current_version
         if found.pending and session.facts.moving:
@@ -96,7 +97,7 @@ class _Run:
         in_force |= {(done.version, done.version is None and done.description) for done in applied}
         return Report(
             database=facts.database,
-            schema=self._session.table.schema,
+            schema=self._session.target.schema,
             server_version=facts.server_version,
             applied=tuple(applied),
             initial_version=initial,

@@ -1,6 +1,6 @@
 """The text that carries migrations to the server: many small ones in one message, a big one in several."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from trellis.migrator.connecting import lock_key
@@ -24,20 +24,52 @@ LOCK_LOST = "An earlier file gave up the lock that keeps other migrators out, an
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One migration and the row it leaves in the history. Its SQL is read from the file each time it is asked for."""
+    """One migration and the row it leaves in the history. Its SQL is read from the file each time it is asked for.
+
+    others: what shares its transaction, after it.
+    """
 
     pending: Pending
     row: HistoryRow
     placeholders: Mapping[str, str]
     conforming: bool
+    others: Sequence["Unit"] = ()
+
+    @property
+    def members(self) -> Sequence["Unit"]:
+        """It and what shares its transaction."""
+        return (self, *self.others)
+
+    @property
+    def comments(self) -> Comments:
+        """The settings of its transaction: of several the longest time counts, and 0 is without end."""
+        if not self.others:
+            return self.pending.survey.comments
+        all_of_them = [member.pending.survey.comments for member in self.members]
+        return Comments(
+            lock_timeout=_longest(one.lock_timeout for one in all_of_them),
+            statement_timeout=_longest(one.statement_timeout for one in all_of_them),
+        )
 
     def parts(self) -> Iterator[Part]:
-        """Its SQL."""
+        """Its own SQL."""
         return parts(self.pending.file, self.placeholders, self.conforming)
 
     def statements(self) -> Iterator[tuple[Part, Statement]]:
-        """Its statements, each with the part it is in."""
-        return ((part, statement) for part in self.parts() for statement in part.statements())
+        """The statements of its transaction, each with the part it is in."""
+        return (
+            (part, statement) for member in self.members for part in member.parts() for statement in part.statements()
+        )
+
+    @property
+    def results(self) -> int:
+        """How many results come before that of its COMMIT: its statements, the way to the history, its rows."""
+        return sum(member.pending.survey.statements + 1 for member in self.members) + OWN_STATEMENTS - 1
+
+
+def _longest(times: Iterable[float | None]) -> float | None:
+    given = [time for time in times if time is not None]
+    return None if not given else 0.0 if 0 in given else max(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +135,10 @@ class Frame:
         flush = "" if durable else " SET LOCAL synchronous_commit = off;"
         return f"BEGIN; {self.session_reset}; COMMIT;\nBEGIN; {self.timeouts('LOCAL', comments)};{flush}\n"
 
-    def close(self, row: HistoryRow) -> str:
-        """Everything after a file's own SQL. The line end and semicolon finish a last line that is a comment."""
-        insert = self.table.insert(row, installed_on=self.clock, execution_time=_ELAPSED)
-        return f"\n;{OWN_ROLE}{insert} RETURNING execution_time; COMMIT;\n"
+    def close(self, rows: Iterable[HistoryRow]) -> str:
+        """Everything after a transaction's own SQL."""
+        inserts = (self.table.insert_timed(row, installed_on=self.clock, execution_time=_ELAPSED) for row in rows)
+        return f"{OWN_ROLE}{'; '.join(inserts)}; COMMIT;\n"
 
     @property
     def clock(self) -> str:
@@ -158,13 +190,17 @@ def messages(units: Sequence[Unit], frame: Frame) -> Iterator[Message]:
         return message
 
     for index, unit in enumerate(units):
-        add(frame.open(unit.pending.survey.comments, durable=index == len(units) - 1))
-        for part in unit.parts():
-            if size >= MESSAGE_SIZE:
-                yield take()
-            segments.append(Segment(index, size, part))
-            add(part.rendered.text)
-        add(frame.close(unit.row))
+        add(frame.open(unit.comments, durable=index == len(units) - 1))
+        members = unit.members
+        for member in members:
+            for part in member.parts():
+                if size >= MESSAGE_SIZE:
+                    yield take()
+                segments.append(Segment(index, size, part))
+                add(part.rendered.text)
+            # They finish a last line that is a comment.
+            add("\n;")
+        add(frame.close(member.row for member in members))
         if size >= MESSAGE_SIZE:
             yield take()
     if texts:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from psycopg.pq import ConnStatus
@@ -42,10 +43,14 @@ class Execution:
         session = self._session
         frame = Frame(session.table, self._options, session.search_path, session.facts.time_zone)
         ranked = list(zip(found.pending, _ranks(found.pending, rank), strict=True))
-        for together, group in itertools.groupby(ranked, key=lambda pair: _together(pair[0])):
+        for (together, as_one), group in itertools.groupby(ranked, key=lambda pair: _together(pair[0])):
             members = list(group)
             try:
-                if together:
+                if as_one:
+                    first, *others = [self._unit(*pair) for pair in members]
+                    whole = replace(first, others=others)
+                    apply_in_transactions(session.connection, 1, lambda _, of=whole: of, frame, self._note)  # type: ignore[misc]
+                elif together:
                     make = lambda index, of=members: self._unit(*of[index])  # noqa: E731
                     apply_in_transactions(session.connection, len(members), make, frame, self._note)
                 else:
@@ -60,13 +65,15 @@ class Execution:
                         state=self._now(),
                     ) from None
                 if isinstance(error, MigrationError):
-                    error.state = " ".join(filter(None, (error.state or self._kept(error), self._now())))
+                    kept = error.state or self._kept(error, len(members) if as_one else 1)
+                    error.state = f"{kept} {self._now()}"
                 raise
 
-    def _kept(self, error: MigrationError) -> str:
-        """What is left of a migration that ran in a transaction and failed."""
+    def _kept(self, error: MigrationError, files: int) -> str:
+        """What is left of a migration that failed in a transaction of so many files."""
         if self._session.connection.pgconn.status == ConnStatus.OK:
-            return f"Nothing of {Path(error.file or '').name} was kept."
+            also = f" and of the {files - 1} others in its transaction" if files > 1 else ""
+            return f"Nothing of {Path(error.file or '').name}{also} was kept."
         return (
             "The server undoes by itself what it had not committed; the next run goes on from what the history holds."
         )
@@ -78,7 +85,11 @@ class Execution:
         sentence = f"{applied}{current}."
         return sentence[0].upper() + sentence[1:]
 
-    def _note(self, unit: Unit, milliseconds: int) -> None:
+    def _note(self, whole: Unit, milliseconds: int) -> None:
+        for unit in whole.members:
+            self._note_one(unit, milliseconds)
+
+    def _note_one(self, unit: Unit, milliseconds: int) -> None:
         pending = unit.pending
         self.applied.append(
             AppliedMigration(pending.version, pending.description, pending.script, pending.checksum, milliseconds)
@@ -101,9 +112,10 @@ class Execution:
         return Unit(pending, row, self._placeholders, self._session.facts.conforming)
 
 
-def _together(pending: Pending) -> bool:
-    """Whether it may share a message with others."""
-    return pending.transactional and not pending.survey.legacy
+def _together(pending: Pending) -> tuple[bool, bool]:
+    """Whether it may share a message with others, and whether it shares a transaction with them, as Drizzle's do."""
+    together = pending.transactional and not pending.survey.legacy
+    return together, together and pending.file.digest is not None
 
 
 def _ranks(pending: Sequence[Pending], first: int) -> Iterator[int]:

@@ -9,13 +9,14 @@ from typing import Any
 class AppliedMigration:
     """One migration this run applied.
 
-    version: None for a repeatable. script: its path below the folder. milliseconds: as in the history table.
+    version: None for a repeatable. script: its path below the folder. checksum: of Drizzle's a SHA-256.
+    milliseconds: as in the history table; of what shares a transaction, those of all of it.
     """
 
     version: str | None
     description: str
     script: str
-    checksum: int
+    checksum: int | str
     milliseconds: int
 
 

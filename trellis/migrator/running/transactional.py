@@ -10,7 +10,7 @@ from trellis.migrator.errors import MigrationError, ServerError
 from trellis.migrator.sql import Part, Statement
 
 from .advice import add_advice, at_commit
-from .batch import OWN_STATEMENTS, Frame, Message, Reader, Unit, messages
+from .batch import Frame, Message, Reader, Unit, messages
 from .retry import Retry, add_holder
 
 # Later messages hold more files while one takes less than a second.
@@ -102,7 +102,7 @@ def _apply_batch(
             index, part, statement, offset = _locate(units, reader, message, error)
             if statement is not None:
                 add_holder(connection, error, part.sql(statement))
-            if reader.statement == units[index].pending.survey.statements + OWN_STATEMENTS:
+            if reader.statement == units[index].results:
                 at_commit(error)
             failure = part.server_error(error, statement, offset)
             add_advice(failure, error, part.file.path.name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trellis.startup import late
 
 from .files import Kind, MigrationFile, discover
+from .journal import is_drizzle, read_journal
 from .placeholders import placeholders_for
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ __all__ = [
     "commits",
     "discover",
     "index_build",
+    "is_drizzle",
     "may_commit",
     "non_transactional_kind",
     "parts",
     "placeholders_for",
     "prepare",
     "quiet",
+    "read_journal",
     "sets_session",
     "survey",
 ]

@@ -1,5 +1,6 @@
 """Reading a folder of migrations."""
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +15,13 @@ from trellis.migrator.errors import MigrationError
 from trellis.migrator.versions import VersionKey, is_version, version_key, version_text
 
 from .folderconf import NAME, FolderConfig, read_folder_config
+from .journal import Entry, is_drizzle, read_journal
 from .placeholders import render_pieces
 from .scriptconf import DEFAULT_CONFIG, ScriptConfig, read_config
 from .text import Checksum, pieces, scan
 
 _FORM = "{}1.0.0__Description.sql, R__Description.sql or B1__Description.sql"
+_VERSIONED = re.compile(r"[VBU][0-9]")
 _CALLBACK = re.compile(r"(?:before|after|create)[A-Z]")
 _LISTED = 10
 _LONGEST_VERSION = 50
@@ -33,6 +36,9 @@ class Kind(StrEnum):
     REPEATABLE = "R"
     BASELINE = "B"
 
+
+# Drizzle has no placeholders, and a template in its SQL is none.
+_DRIZZLE_CONFIG = ScriptConfig(placeholder_replacement=False)
 
 # Kind, version and description.
 _Name = tuple[Kind, str | None, str]
@@ -50,6 +56,7 @@ class MigrationFile:
     checksum: Flyway's, of the file as it was when it was found.
     config: what the file beside it, `<name>.sql.conf`, says.
     legacy: whether its folder says that other tools have run it before.
+    digest: SHA-256 of one of Drizzle's, whose version is the `when` of its journal; None for all others.
     """
 
     kind: Kind
@@ -60,6 +67,7 @@ class MigrationFile:
     checksum: int
     config: ScriptConfig = DEFAULT_CONFIG
     legacy: bool = False
+    digest: str | None = None
 
     def pieces(self) -> Iterator[str]:
         """The SQL, about a mebibyte at a time, without a byte order mark, placeholders not yet replaced.
@@ -74,19 +82,24 @@ class MigrationFile:
         return () if self.version is None else version_key(self.version)
 
     @property
+    def recorded_checksum(self) -> int | str:
+        """The checksum as the history holds it, placeholders not yet replaced: Drizzle's is the SHA-256."""
+        return self.checksum if self.digest is None else self.digest
+
+    @property
     def recorded_description(self) -> str:
         """The description as the history table holds it: at most 200 characters."""
         if len(self.description) <= _LONGEST_DESCRIPTION:
             return self.description
         return self.description[: _LONGEST_DESCRIPTION - 3] + "..."
 
-    def checksum_with(self, placeholders: Mapping[str, str]) -> int:
+    def checksum_with(self, placeholders: Mapping[str, str]) -> int | str:
         """The checksum the history table holds: a repeatable's is that of its text with placeholders replaced.
 
         Raises MigrationError for a placeholder without a value.
         """
         if self.kind is not Kind.REPEATABLE or not self.config.placeholder_replacement:
-            return self.checksum
+            return self.recorded_checksum
         found = Checksum()
         for text in render_pieces(self.pieces(), placeholders, str(self.path)):
             found.update(text.encode())
@@ -96,20 +109,27 @@ class MigrationFile:
 def discover(folder: Path) -> tuple[MigrationFile, ...]:
     """The migrations below a folder: baselines and versioned ones by version, then repeatables by description.
 
+    Of a folder of Drizzle's: those of its journal in the order there, then the repeatables beside them; what the
+    journal does not name is passed over, as Drizzle does.
     Files that do not end in .sql are left alone, and so are those that the folder's `migrations.conf` passes over.
     Raises MigrationError for a folder that is missing, unreadable or without a migration, a link that leads back into
     its own folder, names that are none of the three forms, a version or a repeatable there twice, a file that is not
-    UTF-8 text and a `migrations.conf` that cannot be.
+    UTF-8 text, and a `migrations.conf` or a journal that cannot be.
     """
     if not folder.is_dir():
         found = "is not a folder" if folder.exists() else "does not exist"
         raise MigrationError(f"The migration folder {folder} {found}.")
     config = read_folder_config(folder)
-    found_files = [_read(found, config) for found in _migrations(folder, config)]
+    journal = {entry.script: entry for entry in read_journal(folder)} if is_drizzle(folder) else None
+    found_files = [_read(found, config, journal) for found in _migrations(folder, config, journal)]
+    missing = sorted((journal or {}).keys() - {file.script for file in found_files})
+    if missing:
+        raise MigrationError("The journal names this file, and it is not there.", file=str(folder / missing[0]))
     if not found_files:
         form = _FORM.format(config.prefix)
         raise MigrationError(f"The migration folder {folder} holds no migration. Names are {form}.")
     _refuse_duplicates(found_files)
+    order = {script: number for number, script in enumerate(journal or {})}
     unknown = sorted(config.legacy - {file.script for file in found_files})
     if unknown:
         raise MigrationError(f"legacy={unknown[0]}: there is no such migration.", file=str(folder / NAME))
@@ -119,6 +139,7 @@ def discover(folder: Path) -> tuple[MigrationFile, ...]:
             found_files,
             key=lambda file: (
                 file.kind is Kind.REPEATABLE,
+                order.get(file.script, 0),
                 file.version_key,
                 file.kind is Kind.VERSIONED,
                 file.description.encode("utf-16-be") if file.kind is Kind.REPEATABLE else b"",
@@ -155,14 +176,19 @@ class _Found(NamedTuple):
     name: _Name
 
 
-def _migrations(folder: Path, config: FolderConfig) -> list[_Found]:
+_Journal = Mapping[str, Entry]
+
+
+def _migrations(folder: Path, config: FolderConfig, journal: _Journal | None) -> list[_Found]:
     """The files that are migrations by their names. Raises MigrationError that lists those that are not."""
     found: list[_Found] = []
     foreign: list[tuple[str, MigrationError]] = []
     for path, configured in sorted(_sql_files(folder)):
         script = path.relative_to(folder).as_posix()
         try:
-            found.append(_Found(path, script, configured, _parse_name(path, config.prefix)))
+            name = _parse_name(path, config.prefix) if journal is None else _drizzle_name(path, journal.get(script))
+            if name is not None:
+                found.append(_Found(path, script, configured, name))
         except MigrationError as error:
             if not any(fnmatchcase(script, pattern) for pattern in config.ignored):
                 foreign.append((script, error))
@@ -182,16 +208,38 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + more
 
 
-def _read(found: _Found, folder: FolderConfig) -> MigrationFile:
+def _read(found: _Found, folder: FolderConfig, journal: _Journal | None) -> MigrationFile:
     path, script = found.path, found.script
     if len(script) > _LONGEST_SCRIPT:
         raise MigrationError(f"the path is longer than {_LONGEST_SCRIPT} characters", file=str(path))
+    digest = None
     try:
         checksum = scan(path)
+        if journal is not None and script in journal:
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
         config = read_config(path.with_name(path.name + ".conf")) if found.configured else DEFAULT_CONFIG
     except OSError as error:
         raise MigrationError(f"The file cannot be read: {error.strerror}.", file=str(path)) from None
-    return MigrationFile(*found.name, path, script, checksum, config, script in folder.legacy)
+    if digest is not None:
+        config = _DRIZZLE_CONFIG
+    return MigrationFile(*found.name, path, script, checksum, config, script in folder.legacy, digest)
+
+
+def _drizzle_name(path: Path, entry: Entry | None) -> _Name | None:
+    """entry: what the journal says of the file. None for one that Drizzle passes over, too.
+
+    Raises MigrationError for one of Flyway's that is not repeatable.
+    """
+    if entry is not None:
+        return Kind.VERSIONED, str(entry.when), entry.tag
+    if _VERSIONED.match(path.name):
+        raise MigrationError(
+            "The journal of this Drizzle folder does not name this file: `drizzle-kit generate --custom` makes one that"
+            " it names, and R__Description.sql is repeatable.",
+            file=str(path),
+        )
+    return _parse_name(path, "V") if path.name.startswith("R__") else None
 
 
 def _parse_name(path: Path, versioned: str) -> _Name:

@@ -7,6 +7,7 @@ from itertools import takewhile
 from trellis.migrator.errors import MigrationError, ServerError, excerpt_of
 
 from .files import MigrationFile
+from .journal import BREAKPOINT, SEPARATOR
 from .placeholders import Rendered, placeholders_for, render, whole_placeholders
 from .splitter import SqlError, Statement, UnclosedSql, split
 from .text import PIECE, START, line_and_column
@@ -114,7 +115,10 @@ def _part(
     file: MigrationFile, source: str, values: Mapping[str, str], conforming: bool, origin: tuple[int, int]
 ) -> Part:
     replace = file.config.placeholder_replacement
-    rendered = render(source, values, str(file.path), origin) if replace else Rendered(source)
+    if file.digest is not None:
+        rendered = Rendered(source.replace(BREAKPOINT, SEPARATOR))
+    else:
+        rendered = render(source, values, str(file.path), origin) if replace else Rendered(source)
     return Part(file, source, rendered, conforming, origin)
 
 

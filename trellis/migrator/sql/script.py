@@ -7,9 +7,14 @@ from trellis.migrator.errors import MigrationError
 
 from .comments import NO_COMMENTS, CommentError, Comments, misplaced_comment, read_comments
 from .files import MigrationFile
+from .journal import BREAKPOINT
 from .part import Part, parts
 from .splitter import SqlError, Statement
 from .statements import NonTransactional, controls_transaction, index_build, non_transactional_kind, refusal
+
+_ONE_TRANSACTION = (
+    "What Drizzle has pending is one transaction; a repeatable beside it, R__Description.sql, may go without"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ def _survey(file: MigrationFile, whole: Iterable[Part]) -> Survey:
             comments = _read_comments(part, end, len(part.rendered.text), first=not count) or comments
         except SqlError as error:
             raise part.error(error.message, error.offset) from None
+    if file.digest is not None and comments.no_transaction:
+        raise MigrationError(f"Its comment says no-transaction. {_ONE_TRANSACTION}", file=str(file.path))
     wanted = file.config.execute_in_transaction
     if comments.no_transaction and wanted is True:
         raise MigrationError(
@@ -103,9 +110,17 @@ def _check(part: Part, statement: Statement) -> bool:
     reason = refusal(statement.head, part.sql(statement), legacy=part.file.legacy)
     if reason is not None:
         raise part.error(reason, statement.start, statement)
+    if part.file.digest is not None and BREAKPOINT in part.source[statement.start : statement.end]:
+        raise part.error(
+            f"This statement holds a `{BREAKPOINT}` in a comment or a text, and Drizzle would cut it there",
+            statement.start,
+            statement,
+        )
     kind = non_transactional_kind(statement.head)
     if kind is None:
         return False
+    if part.file.digest is not None and not part.file.legacy:
+        raise part.error(f"{kind.value} cannot run in a transaction. {_ONE_TRANSACTION}", statement.start, statement)
     if part.file.config.execute_in_transaction is True:
         raise part.error(
             f"{kind.value} cannot run in a transaction, and {part.file.path.name}.conf asks for one"

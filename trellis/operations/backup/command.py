@@ -151,8 +151,7 @@ def _dumped(options: Namespace, folder: Folder, recipients: Sequence[str]) -> Ma
         for sources in new:
             tell(f"warning: {sources.name} is not deployed yet, and is not in this backup")
         dumps = tuple(
-            dump(side(database), str(database.target.history_table), partial, recipients, tell)
-            for database in databases
+            dump(side(database), database.target.history_table, partial, recipients, tell) for database in databases
         )
         made = Manifest(stack=options.stack, name=name, trellis=own(), recipients=tuple(recipients), dumps=dumps)
         made.write(partial)

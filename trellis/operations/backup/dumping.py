@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 
-from trellis.migrator.history import identifier, literal
+from trellis.migrator.history import HistoryTable, identifier, literal
 from trellis.operations.backup import packing
 from trellis.operations.backup.manifest import Dump
 from trellis.operations.backup.programs import started
@@ -20,10 +20,12 @@ _EVERY = 2.0
 _MIB = 1 << 20
 
 
-def dump(side: Side, history: str, folder: Path, recipients: Sequence[str], tell: Callable[[str], None]) -> Dump:
+def dump(
+    side: Side, history: HistoryTable, folder: Path, recipients: Sequence[str], tell: Callable[[str], None]
+) -> Dump:
     """Dumps a database into a folder as of one moment, and counts and sums its rows as of the same.
 
-    history: the quoted name of its history table. Raises OperationError with what the server or pg_dump said.
+    history: its history table. Raises OperationError with what the server or pg_dump said.
     """
     file = f"{side.cluster}/{side.database}{packing.SUFFIX}{packing.ENCRYPTED if recipients else ''}"
     path = folder / file
@@ -64,15 +66,10 @@ def dump(side: Side, history: str, folder: Path, recipients: Sequence[str], tell
         raise OperationError(f"{side.name} cannot be dumped: {error.diag.message_primary or error}") from None
 
 
-def newest_migration(connection: Connection, history: str) -> str | None:
+def newest_migration(connection: Connection, history: HistoryTable) -> str | None:
     """The version of the newest migration that was applied; None without a history."""
-    ((there,),) = connection.execute("SELECT pg_catalog.to_regclass(%s) IS NOT NULL", (history,)).fetchall()
-    if not there:
-        return None
-    found = connection.execute(
-        f"SELECT version FROM {history} WHERE success AND version IS NOT NULL"  # noqa: S608
-        " ORDER BY installed_rank DESC LIMIT 1".encode()
-    ).fetchall()
+    ((there,),) = connection.execute(f"SELECT {history.recorded}".encode()).fetchall()
+    found = connection.execute(history.newest.encode()).fetchall() if there else []
     return str(found[0][0]) if found else None
 
 

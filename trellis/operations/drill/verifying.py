@@ -85,7 +85,7 @@ def history(database: Database, side: Side) -> Check:
     sources = database.sources
     name = database.name
     with side.connect() as connection:
-        newest = newest_migration(connection, str(database.target.history_table))
+        newest = newest_migration(connection, database.target.history_table)
     try:
         problems: Sequence[MigrationError] = validate(side.target, sources.folder, sources.placeholders)
     except MigrationError as error:
@@ -96,7 +96,7 @@ def history(database: Database, side: Side) -> Check:
 
 def schema(database: Database, source: Side, side: Side) -> Check:
     """Compares schema, owners and grants with the source's, where both are at the same migration."""
-    table = str(database.target.history_table)
+    table = database.target.history_table
     with source.connect() as here, side.connect() as there:
         ours, theirs = newest_migration(here, table), newest_migration(there, table)
         old, new = _entries(here), _entries(there)

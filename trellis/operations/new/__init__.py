@@ -159,6 +159,8 @@ def _next(folder: Path) -> str:
         files = discover(folder) if any(folder.glob("**/*.sql")) else ()
     except MigrationError as error:
         raise OperationError(str(error)) from error
+    if any(file.digest for file in files):
+        raise OperationError(f"The migrations in {folder} are Drizzle's: `drizzle-kit generate` writes the next one.")
     versions = [file.version for file in files if file.version]
     if not versions:
         return "V1.0.0"

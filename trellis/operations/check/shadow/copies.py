@@ -1,6 +1,6 @@
 """Making an empty database like another one: its schema, and its migration history."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ class Original:
     """What is taken from a database: the least that migrations need to run on another server as on its own.
 
     major: its server's major version. administrator: who migrates it. roles: of its server, the built-in ones left out.
-    history: the history table's rows as COPY writes them; None where there is no such table.
+    history: a history table -> its rows as COPY writes them; empty where there is none.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Original:
     administrator: Administrator
     roles: frozenset[str]
     entries: tuple[Entry, ...]
-    history: bytes | None
+    history: Mapping[str, bytes]
 
 
 def may_read(connection: psycopg.Connection[Any]) -> bool:
@@ -49,10 +49,10 @@ def read(target: Target) -> Original:
     with Session.open(target) as session:
         connection, facts = session.connection, session.facts
         roles = connection.execute("SELECT rolname FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_'").fetchall()
-        history = None
-        if facts.has_table:
-            with connection.cursor().copy(f"COPY {session.table} TO STDOUT".encode()) as rows:
-                history = b"".join(rows)
+        history = {}
+        for table in session.table.parts if facts.has_table else ():
+            with connection.cursor().copy(f"COPY {table} TO STDOUT".encode()) as rows:
+                history[table] = b"".join(rows)
         return Original(
             name=facts.database,
             major=facts.server_version.partition(".")[0],
@@ -76,9 +76,9 @@ def write(original: Original, target: Target) -> tuple[Lack, ...]:
     with target.connect() as connection:
         connection.execute(_PREPARED)
         lacks = tuple(_restore(connection, original.entries))
-        if original.history is not None:
-            with connection.cursor().copy(f"COPY {target.history_table} FROM STDIN".encode()) as rows:
-                rows.write(original.history)
+        for table, held in original.history.items():
+            with connection.cursor().copy(f"COPY {table} FROM STDIN".encode()) as rows:
+                rows.write(held)
     return lacks
 
 

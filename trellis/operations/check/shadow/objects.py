@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from trellis.migrator.history import TABLE
+from trellis.migrator.history import HISTORIES
 from trellis.migrator.sql import quiet
 from trellis.operations.check.shadow.entries import Entry
 from trellis.operations.check.statements import split_at_commas
@@ -53,7 +53,7 @@ def objects(entries: Iterable[Entry]) -> Mapping[Key, SchemaObject]:
     """The objects of a dump; the migration history is none of them."""
     found: dict[Key, SchemaObject] = {}
     for entry in entries:
-        if TABLE in entry.name:
+        if any(table in entry.name for table in HISTORIES):
             continue
         for one in _of(entry):
             key = (one.kind, one.name, one.table)

@@ -55,7 +55,7 @@ def run_pending(servers: Servers, database: Database, files: Sequence[MigrationF
     """
     sources = database.sources
     with Session.open(database.target) as session:
-        if session.facts.has_table and not copies.may_read(session.connection):
+        if session.facts.recorded and not copies.may_read(session.connection):
             return _run_after_applied(servers, sources, files, session.read_history())
     try:
         original = copies.read(database.target)
@@ -131,7 +131,7 @@ def _empty(
     try:
         with servers.of(major).database(name, administrator, roles) as ways:
             targets = (Target(way, schema=sources.schema) for way in (ways.administrator, ways.superuser))
-            yield _Place(*targets)
+            yield _Place(*(target.beside(sources.folder) for target in targets))
     except (DumpError, MigrationError, psycopg.Error) as error:
         raise OperationError(f"{sources.name}: the shadow run could not be finished: {error}") from None
 
@@ -163,11 +163,11 @@ def _run(place: _Place, sources: Sources, lacking: tuple[Finding, ...]) -> Outco
         )
 
 
-def _done(target: Target) -> dict[int, str]:
-    """What the history says is done: rank -> script."""
+def _done(target: Target) -> dict[tuple[bool, int], str]:
+    """What the history says is done: rank, of Drizzle's rows one of their own -> script."""
     with Session.open(target) as session:
-        rows = session.read_history() if session.facts.has_table else ()
-    return {row.installed_rank: row.script for row in rows if row.success}
+        rows = session.read_history() if session.facts.recorded else ()
+    return {(row.version is None, row.installed_rank): row.script for row in rows if row.success}
 
 
 def _apply_earlier(target: Target, sources: Sources, since: str, files: Sequence[MigrationFile]) -> None:
