@@ -127,7 +127,7 @@ examples:
 examples:
   trellis rotate villa_app --stack prod --dry-run     what it would do
   trellis rotate villa_app --stack prod
-  trellis rotate villa_app --stack prod --force --yes  it has leaked
+  trellis rotate villa_app --stack prod --force       it has leaked
   trellis rotate --all --administrator --stack prod""",
     "facts": """\
 examples:
