@@ -164,6 +164,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                     cluster_id=cluster.id,
                     database=cluster.databases[pool.database],
                     login=serving[pool.user],
+                    in_turns=pool.user in args.logins,
                     open_to_all=pool.user in args.logins and args.logins[pool.user].both,
                     after=[migrations[pool.database]] if args.migrate else guarded,
                 ),

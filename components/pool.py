@@ -21,6 +21,7 @@ class PoolArgs:
 
     size: server connections. name: the pool's, which its clients name as their database; by default the component's.
     mode: "transaction", "session" or "statement". after: what has to stand first.
+    in_turns: whether two logins take turns: then another one is no new pool, and ends no client's connection.
     open_to_all: whether every user of the cluster may come in by the pool, each as itself; else `login` alone may.
     """
 
@@ -30,6 +31,7 @@ class PoolArgs:
     size: pulumi.Input[int]
     name: pulumi.Input[str] | None = None
     mode: pulumi.Input[str] = "transaction"
+    in_turns: bool = False
     open_to_all: bool = False
     after: Sequence[pulumi.Resource] = ()
 
@@ -62,10 +64,11 @@ class PoolSize(dynamic.Resource, module="pool", name="PoolSize"):
 class Pool(pulumi.ComponentResource):
     """Creates one connection pool.
 
-    DigitalOcean's plugin replaces a pool on every change, though its API has one in place. So a size or a user that
-    changes is a resource of its own, and clients of the pool do not notice. Any other change replaces it. The name
-    stays, so the old one goes first and its clients reconnect: for that moment the pool answers "no such database". All
-    pools of a cluster answer on the same hosts and port, so whoever uses the pool sees no change in a preview.
+    DigitalOcean's plugin replaces a pool on every change, though its API has one in place. So a size that changes, and
+    a login that takes turns, is a resource of its own, and clients of the pool do not notice. Any other change replaces
+    it, a user that is made anew among them: a user goes after the pools that use it. The name stays, so the old one
+    goes first and its clients reconnect: for that moment the pool answers "no such database". All pools of a cluster
+    answer on the same hosts and port, so whoever uses the pool sees no change in a preview.
     """
 
     name: pulumi.Output[str]
@@ -83,7 +86,10 @@ class Pool(pulumi.ComponentResource):
             mode=args.mode,
             size=args.size,
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=args.after, delete_before_replace=True, ignore_changes=["size", "user"]
+                parent=self,
+                depends_on=args.after,
+                delete_before_replace=True,
+                ignore_changes=["size", "user"] if args.in_turns else ["size"],
             ),
         )
         item = pulumi.Output.concat("/v2/databases/", args.cluster_id, "/pools/", args.name or name)

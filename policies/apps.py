@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pulumi_policy import Severity
 
 from .fields import UNKNOWN, Fields
-from .kinds import APP, CACHES, POOL, REPLICA
+from .kinds import APP, CACHES, POOL, POOL_SIZE, REPLICA
 from .passwords import names_secret, secret_in
 from .prices import APP_PARTS
 from .resources import Resource, Stack, is_attached, postgresql
@@ -44,9 +44,11 @@ def _text(variable: Fields) -> str:
 
 
 def _not_administrator(resource: Resource, _config: Config) -> Iterator[str]:
-    if resource.type == POOL:
-        if resource.fields.get("user") == ADMINISTRATOR:
-            yield f"The pool {resource.called} logs in as {ADMINISTRATOR}."
+    if resource.type in (POOL, POOL_SIZE):
+        in_place = resource.type == POOL_SIZE
+        fields = resource.fields.object("body") if in_place else resource.fields
+        if fields.get("user") == ADMINISTRATOR:
+            yield f"The pool {resource.fields.get('of') if in_place else resource.called} logs in as {ADMINISTRATOR}."
         return
     for database in resource.fields.object("spec").objects("databases"):
         if not _is_managed(database):
@@ -172,7 +174,7 @@ RULES: tuple[Rule, ...] = (
         fix="Give the app a DatabaseUser of its own, and grants in a migration.",
         source=f"{_DATABASES}/how-to/modify-user-privileges/",
         severity=Severity.CRITICAL,
-        types=frozenset({APP, POOL}),
+        types=frozenset({APP, POOL, POOL_SIZE}),
         check=_not_administrator,
     ),
     StackRule(

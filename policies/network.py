@@ -51,7 +51,8 @@ _JUDGED = {
     FIREWALL: {"clusterId", "rules"},
     LOAD_BALANCER: {"firewall", "forwardingRules", "network"},
     MONITOR_ALERT: {"alerts", "compare", "enabled", "entities", "type", "value"},
-    POOL: {"mode", "user"},
+    # Its size and user can be changed in place by another resource: pool-changes-deployed.
+    POOL: {"mode"},
     REPLICA: {"privateNetworkUuid", "region", "size"},
     SPACES_KEY: {"grants"},
 }

@@ -33,9 +33,6 @@ def _budget(stack: Stack, config: Config) -> Iterator[Finding]:
     for cluster in postgresql(stack):
         of_cluster = stack.of_cluster(cluster, POOL)
         pools = {pool.called: resized.get(pool.name) or pool.fields.get("size") for pool in of_cluster}
-        for pool in of_cluster:
-            if pool.ignored & {"size", "*"} and pool.name not in resized:
-                yield Finding(message=f"{pool.called} ignores changes of size.", urn=pool.urn)
         slug = cluster.fields.get("size")
         limit = connections(slug) if slug else None
         if limit is None:
@@ -50,6 +47,13 @@ def _budget(stack: Stack, config: Config) -> Iterator[Finding]:
                 f"{limit}; {headroom} are kept for migrations and monitoring, so {limit - headroom} are left.",
                 urn=cluster.urn,
             )
+
+
+def _deployed(stack: Stack, _config: Config) -> Iterator[Finding]:
+    changed_in_place = {size.fields.peek("of") for size in stack.of(POOL_SIZE)}
+    for pool in stack.of(POOL):
+        if (ignored := pool.ignored & {"size", "user", "*"}) and pool.name not in changed_in_place:
+            yield Finding(message=f"{pool.called} ignores changes of {', '.join(sorted(ignored))}.", urn=pool.urn)
 
 
 def _mode(resource: Resource, config: Config) -> Iterator[str]:
@@ -79,6 +83,14 @@ RULES: tuple[Rule, ...] = (
                 "description": "Connections of a cluster that no pool takes.",
             }
         },
+    ),
+    StackRule(
+        name="pool-changes-deployed",
+        protects="A pool whose size or user this program changes without deploying it lets in whom it let in before.",
+        fix="Remove these names from ignoreChanges, or change them in place by a PoolSize.",
+        source=_POOLS,
+        severity=Severity.HIGH,
+        check=_deployed,
     ),
     ResourceRule(
         name="pool-of-one-user",

@@ -5,7 +5,7 @@ from typing import Any
 
 from pulumi_policy import PolicyResource, Secret
 
-from policies.kinds import APP, USER
+from policies.kinds import APP, POOL_SIZE, USER
 from tests.policies.cases_clusters import DB, pool
 from tests.policies.judging import UNKNOWN, Case, made
 
@@ -86,6 +86,12 @@ CASES = (
         policy="app-not-administrator",
         title="a pool",
         resources=[pool(DB, user="doadmin")],
+        breaks="The pool pool logs",
+    ),
+    Case(
+        policy="app-not-administrator",
+        title="a pool that is given it in place",
+        resources=[pool(DB, user="app"), made(POOL_SIZE, "size", {"of": "pool", "body": {"user": "doadmin"}})],
         breaks="The pool pool logs",
     ),
     Case(policy="app-private-pool", title="private pool", resources=[app(uri(), databases=[ATTACHED])]),

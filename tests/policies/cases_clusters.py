@@ -73,10 +73,10 @@ def ignoring(kind: str, path: str, **properties: Any) -> PolicyResource:
     return one
 
 
-def unresized(of: PolicyResource) -> PolicyResource:
-    """A pool whose size changes in the program alone."""
+def unchanged(of: PolicyResource, what: str) -> PolicyResource:
+    """A pool of which something changes in the program alone."""
     one = pool(of, size=5)
-    one.opts.ignore_changes.append("size")
+    one.opts.ignore_changes.append(what)
     return one
 
 
@@ -331,10 +331,21 @@ CASES = (
         breaks="18 connections (pool 18). The plan db-s-1vcpu-1gb allows 22; 5 are kept",
     ),
     Case(
-        policy="pools-within-plan",
+        policy="pool-changes-deployed",
         title="a size whose changes nobody carries out",
-        resources=[DB, unresized(DB)],
+        resources=[DB, unchanged(DB, "size")],
         breaks="ignores changes of size",
+    ),
+    Case(
+        policy="pool-changes-deployed",
+        title="a user whose changes nobody carries out",
+        resources=[DB, unchanged(DB, "user"), made(POOL_SIZE, "size", {"of": "another", "wanted": {"size": 5}})],
+        breaks="ignores changes of user",
+    ),
+    Case(
+        policy="pool-changes-deployed",
+        title="carried out in place",
+        resources=[DB, unchanged(DB, "user"), made(POOL_SIZE, "size", {"of": "pool", "wanted": {"size": 5}})],
     ),
     Case(policy="pool-mode-transaction", title="transaction", resources=[pool(DB)]),
     Case(policy="pool-mode-transaction", title="to come", resources=[pool(DB, mode=UNKNOWN)], waits=["mode"]),

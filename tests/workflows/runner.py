@@ -118,6 +118,7 @@ class Runner:
         context = {
             "github": self._github(event),
             "vars": self.variables,
+            "inputs": event.payload.get("inputs", {}),
             "needs": {
                 name: {"result": results[name], "outputs": done[name][0].outputs if done[name] else {}}
                 for name in needs
@@ -142,7 +143,14 @@ class Runner:
     def _github(self, event: Event) -> dict[str, Any]:
         # Whatever a job reads of an event that has no such thing is empty.
         payload = {"before": "", "number": "", "pull_request": {}, **event.payload}
-        return {"repository": REPOSITORY, "event_name": event.name, "ref": event.ref, "event": payload}
+        server = self.origin.as_uri().removesuffix(f"/{REPOSITORY}")
+        return {
+            "repository": REPOSITORY,
+            "server_url": server,
+            "event_name": event.name,
+            "ref": event.ref,
+            "event": payload,
+        }
 
     def _cell(self, job: Mapping[str, Any], rights: Mapping[str, str], context: dict[str, Any]) -> Job:
         self.jobs += 1

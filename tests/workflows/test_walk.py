@@ -64,6 +64,13 @@ class Company:
         """Walks drift.yml."""
         return self.runner.walk("drift.yml", Event(name="schedule", ref="refs/heads/main", payload={}))
 
+    def move(self, step: str, branch: str) -> Job:
+        """Walks move.yml."""
+        inputs = {"stack": STACK, "branch": branch, "step": step}
+        event = Event(name="workflow_dispatch", ref="refs/heads/main", payload={"inputs": inputs})
+        (job,) = self.runner.walk("move.yml", event)["move"]
+        return job
+
     @contextmanager
     def branch(self) -> Iterator[Path]:
         """A branch to change files in; the clone is at main again afterwards."""
@@ -126,7 +133,8 @@ class Proposed:
 def company() -> Iterator[Company]:
     """Its first push deploys the stack, in production and in launch."""
     with open_folder() as folder, serving() as github:
-        parts, clone, origin = bring(), folder / "clone", folder / "origin"
+        parts, clone, origin = bring(), folder / "clone", folder / REPOSITORY
+        origin.mkdir(parents=True)
         git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(origin))
         git(folder, "init", "--quiet", "--initial-branch=main", str(clone))
         # What git knows here, or would add.
@@ -281,3 +289,26 @@ def test_what_touches_no_stack(company: Company) -> None:
     assert judged.result == SUCCESS
     assert "Stacks touched: []" in judged.log
     assert proposed.number not in company.github.comments
+
+
+def test_a_move_of_what_a_branch_asks_for(company: Company) -> None:
+    """Its step is recorded in the branch; main's programs ran."""
+    company.stack.api("POST", "/_local/account", {"subscriptions": True})
+    with company.branch() as files:
+        system = files / "systems" / "villa.yaml"
+        system.write_text(system.read_text().replace('version: "17"', 'version: "18"'))
+        (files / "trellis" / "operations" / "move" / "command.py").write_text("raise SystemExit('not of main')\n")
+        git(files, "commit", "--quiet", "--all", "--message", "PostgreSQL 18")
+        git(files, "push", "--quiet", "--force", "origin", "HEAD:refs/heads/eighteen")
+    before = git(company.runner.origin, "rev-parse", "eighteen")
+    planned = company.move("plan", "eighteen")
+    assert planned.result == SUCCESS, planned.log
+    assert "villa-db: PostgreSQL 17 → 18" in planned.log
+    assert git(company.runner.origin, "rev-parse", "eighteen") == before
+    started = company.move("start", "eighteen")
+    assert started.result == SUCCESS, started.log
+    assert "every change follows" in started.log
+    assert git(company.runner.origin, "rev-parse", "eighteen~1") == before
+    assert git(company.runner.origin, "diff", "--name-only", before, "eighteen") == f"Pulumi.{STACK}.yaml"
+    assert "trellis:moves" in git(company.runner.origin, "show", f"eighteen:Pulumi.{STACK}.yaml")
+    assert git(company.runner.origin, "log", "-1", "--format=%s", "eighteen") == f"Move of {STACK}: start"
