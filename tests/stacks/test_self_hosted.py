@@ -462,8 +462,9 @@ def test_a_volume_that_cannot_grow_in_use_is_told_and_grows_at_the_next_boot(sta
     _on(stack, "mv", "/usr/sbin/resize2fs.away", "/usr/sbin/resize2fs")
     for action, status in (("shutdown", "off"), ("power_on", "active")):
         path = f"/v2/droplets/{_droplet(stack)}"
-        stack.api("POST", f"{path}/actions", {"type": action})
-        wait_for(lambda: stack.api("GET", path)["droplet"]["status"] == status)  # noqa: B023
+        acted = stack.api("POST", f"{path}/actions", {"type": action})["action"]
+        wait_for(lambda: stack.api("GET", f"/v2/actions/{acted['id']}")["action"]["status"] == "completed")  # noqa: B023
+        assert stack.api("GET", path)["droplet"]["status"] == status
     wait_for(lambda: told() == (True, "The file system fills the volume of 12 GiB."))
     assert size() > 11 << 30
 

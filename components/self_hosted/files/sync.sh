@@ -132,6 +132,9 @@ grow() {
 }
 
 if [ "${1:-}" = once ]; then
+  # One at a time: whoever types it meets the one that goes on, and both write the same files.
+  exec 9>/run/trellis-sync.lock
+  flock 9
   synchronise
   exit
 fi
