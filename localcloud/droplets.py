@@ -114,8 +114,7 @@ class Droplets:
         with self._state.transaction() as tables:
             tables.droplets[str(id)] = tables.droplets[str(id)].model_copy(update=changes)
             for action in pending(tables, id):
-                done = {"status": outcome, "completed_at": now()}
-                tables.actions[str(action.id)] = action.model_copy(update=done)
+                tables.actions[str(action.id)] = action.model_copy(update={"status": outcome, "completed_at": now()})
 
     def _switch_off(self, droplet: Droplet) -> None:
         if machines.Machine.exists(self._layout.machine(droplet.id)):

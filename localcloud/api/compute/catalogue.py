@@ -9,15 +9,15 @@ from localcloud.api.call import Call, Reply, Routes
 from localcloud.api.errors import NotFound
 from localcloud.api.paging import page
 from localcloud.droplet_catalogue import IMAGES, SIZES, Image, Size
+from localcloud.droplets import pending
 
 _FEATURES = ["private_networking", "metadata", "storage"]
-_NO_IMAGES = "atl1"
-"""DigitalOcean's OpenAPI document does not list it among the regions of images."""
+_NO_IMAGES = "atl1"  # DigitalOcean's OpenAPI document does not list it among the regions of images.
 
 
 def show_region(slug: str) -> dict[str, Any]:
-    name = catalogue.REGIONS[slug].name
-    return {"slug": slug, "name": name, "available": True, "features": _FEATURES, "sizes": list(SIZES)}
+    named = {"slug": slug, "name": catalogue.REGIONS[slug].name}
+    return named | {"available": True, "features": _FEATURES, "sizes": list(SIZES)}
 
 
 def show_size(size: Size, lacking: Collection[str] = ()) -> dict[str, Any]:
@@ -45,9 +45,10 @@ def show_image(image: Image) -> dict[str, Any]:
 
 
 def show_droplet(call: Call, record: compute.Droplet) -> dict[str, Any]:
-    """A Droplet. One that switched itself off shows so; while it is new it is locked."""
+    """A Droplet. One that ended by itself is shown as off, one that is being switched not yet; a new one is locked."""
     size = SIZES[record.size]
     gone = record.status == "active" and not call.cloud.droplets.machine(record.id).running()
+    tables = call.cloud.state.read()
     interfaces = (("private", record.private_address), ("public", record.public_address))
     return {
         "id": record.id,
@@ -56,7 +57,7 @@ def show_droplet(call: Call, record: compute.Droplet) -> dict[str, Any]:
         "vcpus": size.vcpus,
         "disk": record.disk_gib,
         "locked": record.status == "new",
-        "status": "off" if gone else record.status,
+        "status": "off" if gone and not pending(tables, record.id) else record.status,
         "kernel": None,
         "created_at": record.created_at,
         "features": list(record.features),
@@ -64,7 +65,7 @@ def show_droplet(call: Call, record: compute.Droplet) -> dict[str, Any]:
         "next_backup_window": None,
         "snapshot_ids": [],
         "image": show_image(IMAGES[record.image]),
-        "volume_ids": [item.id for item in call.cloud.state.read().volumes.values() if item.droplet_id == record.id],
+        "volume_ids": [item.id for item in tables.volumes.values() if item.droplet_id == record.id],
         "size": show_size(size),
         "size_slug": size.slug,
         "networks": {
