@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from tests.ports import free_port
-from trellis.development.bring import Parts, bring, bring_postgresql
+from trellis.development.bring import Parts, bring, bring_postgresql, cache_folder
 
 ADMIN = "admin"
 PASSWORD = "a very secret password"
@@ -33,7 +34,12 @@ def parts() -> Parts:
 
 @cache
 def _postgresql(version: str) -> Path:
-    return parts().postgresql if (parts().postgresql / version).is_dir() else bring_postgresql((version,))
+    if (parts().postgresql / version).is_dir():
+        return parts().postgresql
+    # In a place of its own: what is in the other one the local cloud offers.
+    with pytest.MonkeyPatch.context() as at:
+        at.setenv("TRELLIS_CACHE", str(cache_folder() / "older"))
+        return bring_postgresql((version,))
 
 
 def as_server_user() -> Mapping[str, Any]:
