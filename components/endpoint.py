@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import pulumi
@@ -42,6 +42,20 @@ class Server(Protocol):
     databases: Mapping[str, pulumi.Output[str]]
     users: Mapping[str, Login]
     members: Sequence[pulumi.Resource]
+
+
+def administration(server: Server, database: pulumi.Input[str], *, private: bool) -> dict[str, Any]:
+    """The inputs by which a dynamic provider comes in as the administrator. private: whether this machine is inside."""
+    endpoint = server.endpoint
+    return {
+        "database": database,
+        "host": endpoint.private_host if private else endpoint.public_host,
+        "port": endpoint.port,
+        "user": server.admin.user,
+        "password": pulumi.Output.secret(server.admin.password),
+        "sslmode": SSLMODE,
+        "ca_certificate": server.ca_certificate,
+    }
 
 
 def postgresql_uri(

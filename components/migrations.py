@@ -12,7 +12,7 @@ from trellis.fingerprint import fingerprint
 from trellis.migrator import MigrationFile, discover
 from trellis.providers.migrations import MigrationsProvider
 
-from .endpoint import SSLMODE, Server
+from .endpoint import Server, administration
 from .reviewer import Reviewer
 
 # States of before hold the provider by this module and this name, and load it from here to refresh and to destroy.
@@ -91,15 +91,9 @@ class Migrations(pulumi.ComponentResource):
                 "table": args.history.table,
                 "baseline_version": args.history.baseline_version,
                 "cluster": server.name,
-                "database": database,
                 # A replaced cluster keeps its name, and its databases are empty: the id tells.
                 "target": pulumi.Output.concat(server.id, "/", database),
-                "host": server.endpoint.private_host if args.private else server.endpoint.public_host,
-                "port": server.endpoint.port,
-                "user": server.admin.user,
-                "password": pulumi.Output.secret(server.admin.password),
-                "sslmode": SSLMODE,
-                "ca_certificate": server.ca_certificate,
+                **administration(server, database, private=args.private),
                 "report": None,
             },
             pulumi.ResourceOptions(parent=self, depends_on=args.after),

@@ -12,7 +12,7 @@ from trellis.providers.membership import MembershipProvider
 from trellis.settings.resolved import LoginSettings, second_login
 
 from .cluster import Cluster
-from .endpoint import SSLMODE, Login
+from .endpoint import Login, administration
 from .migrations import Migrations
 
 
@@ -40,7 +40,6 @@ class Membership(dynamic.Resource, module="login", name="Membership"):
 
     def __init__(self, name: str, args: MembershipArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         cluster = args.cluster
-        endpoint, database = cluster.endpoint, cluster.databases[args.database]
         props: dict[str, Any] = {
             "provider_version": MembershipProvider.version,
             "target": cluster.id,
@@ -54,13 +53,7 @@ class Membership(dynamic.Resource, module="login", name="Membership"):
                 name: migrated.report.apply(lambda report: (report or {}).get("restore_time"))
                 for name, migrated in args.migrations.items()
             },
-            "host": endpoint.private_host if args.private else endpoint.public_host,
-            "port": endpoint.port,
-            "database": database,
-            "user": cluster.admin.user,
-            "password": pulumi.Output.secret(cluster.admin.password),
-            "sslmode": SSLMODE,
-            "ca_certificate": cluster.ca_certificate,
+            **administration(cluster, cluster.databases[args.database], private=args.private),
         }
         after = pulumi.ResourceOptions(depends_on=args.after)
         super().__init__(MembershipProvider(), name, props, pulumi.ResourceOptions.merge(opts, after))

@@ -24,10 +24,10 @@ import yaml
 
 from tests.localcloud.receivers import web
 from tests.operations.conftest import Finished
-from tests.operations.test_stack import Command
+from tests.operations.test_stack import Command, tudao_with_a_replica
 from tests.ports import free_port
-from tests.stacks.harness import local_stack, open_folder, program_copy, wait_for
-from trellis.development.bring import bring, monitoring
+from tests.stacks.harness import open_folder, wait_for
+from trellis.development.bring import monitoring
 
 TOLD_WITHIN = 90
 
@@ -47,20 +47,17 @@ _WITH_TEMPLATES = (
 @pytest.fixture(scope="module")
 def command() -> Iterator[Command]:
     """The command, on a deployed TUDAO with a replica, in a checkout of its own."""
-    with program_copy() as program, open_folder() as temporary:
-        copy_to = {"region": "sfo3", "ipRange": "10.101.0.0/16"}
-        with local_stack(bring(), "tudao", program, copyTo=copy_to) as stack:
-            stack.up()
-            # What it takes for a missed job to be one: somebody is served, and for longer than since its last time.
-            contacts = {"on-call": ["ops@your-company.com"], "database-admin": ["dba@your-company.com"]}
-            stack.configure(environment="production", contacts=contacts)
-            file = stack.workspace.folder / "state.json"
-            assert stack.pulumi("stack", "export", "--file", str(file)).code == 0
-            state = json.loads(file.read_text())
-            state["deployment"]["resources"][0]["created"] = "2026-01-01T00:00:00Z"
-            file.write_text(json.dumps(state))
-            assert stack.pulumi("stack", "import", "--file", str(file)).code == 0
-            yield Command(stack, temporary)
+    with open_folder() as temporary, tudao_with_a_replica() as stack:
+        # What it takes for a missed job to be one: somebody is served, and for longer than since its last time.
+        contacts = {"on-call": ["ops@your-company.com"], "database-admin": ["dba@your-company.com"]}
+        stack.configure(environment="production", contacts=contacts)
+        file = stack.workspace.folder / "state.json"
+        assert stack.pulumi("stack", "export", "--file", str(file)).code == 0
+        state = json.loads(file.read_text())
+        state["deployment"]["resources"][0]["created"] = "2026-01-01T00:00:00Z"
+        file.write_text(json.dumps(state))
+        assert stack.pulumi("stack", "import", "--file", str(file)).code == 0
+        yield Command(stack, temporary)
 
 
 def _three_ports() -> int:

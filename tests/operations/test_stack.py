@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,15 @@ import pytest
 from tests.operations.conftest import Finished
 from tests.stacks.harness import LocalStack, local_stack, open_folder, program_copy
 from trellis.development.bring import bring
+
+
+@contextmanager
+def tudao_with_a_replica() -> Iterator[LocalStack]:
+    """TUDAO, deployed, in a checkout of its own."""
+    copy_to = {"region": "sfo3", "ipRange": "10.101.0.0/16"}
+    with program_copy() as program, local_stack(bring(), "tudao", program, copyTo=copy_to) as stack:
+        stack.up()
+        yield stack
 
 
 class Command:

@@ -15,10 +15,9 @@ import psycopg
 import pytest
 
 from tests.operations.conftest import Finished
-from tests.operations.test_stack import Command
-from tests.stacks.harness import local_stack, open_folder, program_copy, wait_for
+from tests.operations.test_stack import Command, tudao_with_a_replica
+from tests.stacks.harness import open_folder, wait_for
 from tools import ROOT
-from trellis.development.bring import bring
 from trellis.operations.jobs import command as jobs
 from trellis.operations.jobs import runs as runs_of_jobs
 from trellis.operations.status import checking
@@ -36,18 +35,15 @@ class Status(Command):
         """Those of the stack."""
         outputs = self.stack.outputs()
         (self.stack.root / "tudao-db.crt").write_text(outputs["ca_certificates"]["tudao-db"])
-        cluster: Any = Namespace(name="tudao-db")
+        cluster: Any = Namespace(name="tudao-db", databases=())
         return list(ways(cluster, outputs, self.stack.root))
 
 
 @pytest.fixture(scope="module")
 def command() -> Iterator[Status]:
     """The command, on a deployed TUDAO with a replica, in a checkout of its own."""
-    with program_copy() as program, open_folder() as temporary:
-        copy_to = {"region": "sfo3", "ipRange": "10.101.0.0/16"}
-        with local_stack(bring(), "tudao", program, copyTo=copy_to) as stack:
-            stack.up()
-            yield Status(stack, temporary)
+    with open_folder() as temporary, tudao_with_a_replica() as stack:
+        yield Status(stack, temporary)
 
 
 def _jobs(command: Status, *options: str) -> Finished:

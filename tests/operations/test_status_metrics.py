@@ -1,11 +1,17 @@
 """`trellis status` in Prometheus' text format: what no server is needed for."""
 
 from argparse import Namespace
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from trellis.operations.status.asking import Answers, Figures
 from trellis.operations.status.findings import Finding, Severity
+from trellis.operations.status.look import Seen
 from trellis.operations.status.metrics import as_metrics
+from trellis.settings.catalogue import PLANS
+from trellis.settings.cluster import PoolMode
+from trellis.settings.resolved import PoolSettings
 
 
 def _page(*findings: Finding) -> Any:
@@ -34,6 +40,25 @@ def test_several_findings_of_one_place_are_one_series() -> None:
     ]
     assert 'trellis_findings{stack="prod",severity="warning"} 3' in lines
     assert 'trellis_findings{stack="prod",severity="critical"} 0' in lines
+
+
+def test_a_pool_s_clients_come_in_by_the_login_that_serves() -> None:
+    pool = PoolSettings(name="web", database="shop", user="shop_app", mode=PoolMode.TRANSACTION, size=17)
+    figures = Figures(version="17", position="0/0", sizes={}, clients={("shop_app_2", "shop"): (4, 3)})
+    cluster: Any = Namespace(
+        name="db",
+        pools=(pool,),
+        plan=PLANS["db-s-1vcpu-1gb"],
+        serving=lambda role: {"shop_app": "shop_app_2"}[role],
+    )
+    usual: dict[str, Any] = dict.fromkeys((one.name for one in fields(Seen)), ())
+    seen = Seen(
+        **{**usual, "settings": cluster, "server": Answers(figures=figures), "databases": {}, "certificates": {}}
+    )
+    page = _page()
+    page.clusters = (seen,)
+    text = as_metrics(page)
+    assert 'trellis_pool_busy{stack="prod",cluster="db",pool="web"} 3' in text
 
 
 def test_quotes_are_escaped_and_details_stay() -> None:

@@ -16,11 +16,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 import yaml
 
+from localcloud.servers.processes import Process
 from tests.ports import free_port
 from tools import ROOT
 from trellis.development.bring import Parts
@@ -249,6 +250,28 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 300) -> None:
         time.sleep(0.05)
 
 
+class Client(Protocol):
+    """Somebody who works until it is ended."""
+
+    def start(self) -> None: ...
+    def end(self) -> None: ...
+
+
+C = TypeVar("C", bound=Client)
+
+
+@contextlib.contextmanager
+def at_work(clients: Sequence[C]) -> Iterator[Sequence[C]]:
+    """These work meanwhile."""
+    for client in clients:
+        client.start()
+    try:
+        yield clients
+    finally:
+        for client in clients:
+            client.end()
+
+
 def kill_when(stack: LocalStack, command: Sequence[str], moment: Callable[[], bool], seconds: float = 0) -> bool:
     """Runs a command until so long after a moment, then kills it with all that it started; whether it still ran."""
     run = subprocess.Popen(
@@ -271,7 +294,7 @@ def kill_when(stack: LocalStack, command: Sequence[str], moment: Callable[[], bo
                 os.kill(process, signal.SIGKILL)
         run.wait()
         # A dying process still has its lock.
-        wait_for(lambda: not any(map(_runs, started)))
+        wait_for(lambda: not any(map(Process.of, started)))
 
 
 def _frozen(pid: int) -> list[int]:
@@ -282,12 +305,6 @@ def _frozen(pid: int) -> list[int]:
         threads = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
         return [pid, *(found for children in threads for child in map(int, children) for found in _frozen(child))]
     return []
-
-
-def _runs(pid: int) -> bool:
-    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    return False
 
 
 @contextlib.contextmanager

@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
 
-from tests.stacks.harness import LocalStack, local_stack, program_copy
+from tests.stacks.harness import LocalStack, at_work, local_stack, program_copy
 from trellis.development.bring import Parts
 
 CLIENTS = 30
@@ -51,16 +51,10 @@ class Client(threading.Thread):
 
 
 @contextmanager
-def clients(stack: LocalStack) -> Iterator[list[Client]]:
+def clients(stack: LocalStack) -> Iterator[Sequence[Client]]:
     authority = str(stack.authority())
-    started = [Client(pooled(stack), authority) for _ in range(CLIENTS)]
-    for client in started:
-        client.start()
-    try:
+    with at_work([Client(pooled(stack), authority) for _ in range(CLIENTS)]) as started:
         yield started
-    finally:
-        for client in started:
-            client.end()
 
 
 def pooled(stack: LocalStack) -> str:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import yaml
 
-from tests.stacks.harness import LocalStack, kill_when, local_stack, program_copy, wait_for
+from tests.stacks.harness import LocalStack, at_work, kill_when, local_stack, program_copy, wait_for
 from trellis.development.bring import Parts
 
 CLIENTS = 5
@@ -99,16 +99,9 @@ def clients(stack: LocalStack, per_second: float) -> Iterator[Sequence[Client]]:
     file = stack.workspace.folder / "files" / "villa-db" / "villa-pool.url"
     # The test's own file is written anew at each of its connections.
     app, authority = Deployed(stack), file.with_name("ca-certificate.crt")
-    started = [
-        Client(app if number < 2 else file.read_text, authority, per_second / CLIENTS) for number in range(CLIENTS)
-    ]
-    for client in started:
-        client.start()
-    try:
+    made = [Client(app if number < 2 else file.read_text, authority, per_second / CLIENTS) for number in range(CLIENTS)]
+    with at_work(made) as started:
         yield started
-    finally:
-        for client in started:
-            client.end()
 
 
 def rotate(stack: LocalStack, *options: str) -> str:

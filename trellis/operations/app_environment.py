@@ -87,6 +87,7 @@ def environment(program: Program, settings: "Settings", outputs: Mapping[str, An
 
 
 def found(name: str, settings: "Settings") -> Program:
+    """The app of that name, else the pool. Raises WrongCall where there is none, or pools in several clusters."""
     clusters = {cluster.key: cluster for cluster in settings.clusters}
     apps = [
         Program(

@@ -1,11 +1,11 @@
 """Files that let psql and other libpq clients reach a stack's databases without a password on a command line."""
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from trellis.operations.writing import PRIVATE, replace
 
 
 def write(folder: Path, outputs: Mapping[str, Any]) -> list[str]:
@@ -19,7 +19,7 @@ def write(folder: Path, outputs: Mapping[str, Any]) -> list[str]:
     services: dict[str, tuple[str, str]] = {}
     for cluster, certificate in outputs["ca_certificates"].items():
         authority = folder / f"{cluster}.crt"
-        _private(authority, certificate)
+        replace(authority, certificate, PRIVATE)
         for kind, suffix in (("pooled_uris", ""), ("direct_uris", "-direct"), ("replica_uris", "-replica")):
             for name, uri in outputs.get(kind, {}).get(cluster, {}).items():
                 services[f"{name}{suffix}"] = (uri, str(authority))
@@ -35,19 +35,6 @@ def write(folder: Path, outputs: Mapping[str, Any]) -> list[str]:
         )
         fields = (part.hostname, part.port, database, user, unquote(part.password or ""))
         passwords.append(":".join(str(field).replace("\\", r"\\").replace(":", r"\:") for field in fields))
-    _private(folder / "pg_service.conf", "\n".join(entries))
-    _private(folder / "pgpass", "\n".join(passwords) + "\n")
+    replace(folder / "pg_service.conf", "\n".join(entries), PRIVATE)
+    replace(folder / "pgpass", "\n".join(passwords) + "\n", PRIVATE)
     return list(services)
-
-
-def _private(path: Path, text: str) -> None:
-    """Puts the file there in one move: whoever reads it meanwhile reads all of the old one or all of the new one."""
-    # mkstemp's files are their owner's alone.
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise

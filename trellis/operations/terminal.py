@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from trellis.operations.errors import OperationError
+
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 _lock = threading.Lock()
 
@@ -48,6 +50,12 @@ def table(
         return "  ".join(cells).rstrip()
 
     return "\n".join([paint(line(head), "bold"), *(paint(line(row), colour(row)) for row in rows)])
+
+
+def agree(question: str, consequence: str, *, yes: bool) -> None:
+    """Raises OperationError, with what would have been, where nobody agrees. yes: whether somebody has already."""
+    if not (yes or confirm(question)):
+        raise OperationError(f"{consequence} Nothing was changed. Say --yes.")
 
 
 def confirm(question: str) -> bool | None:

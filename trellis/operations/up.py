@@ -3,7 +3,7 @@
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,13 @@ def run(options: Namespace) -> int:
     if done.code == 0 or not failed or holds_data or clouds.config.get("trellis:fallback") != SELF_HOSTED:
         return done.code
     return _fall_back(clouds, options, failed)
+
+
+def carry_out(options: Namespace, may_delete: Sequence[str] = ()) -> None:
+    """The same as a step of another command, whose stack and config file it takes. Raises OperationError."""
+    given = Namespace(stack=options.stack, config_file=options.config_file, may_delete=list(may_delete), pulumi=[])
+    if run(given):
+        raise OperationError("The deployment failed, see above. The same command goes on where it ended.")
 
 
 def _back_up(options: Namespace) -> None:

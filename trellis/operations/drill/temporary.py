@@ -66,11 +66,7 @@ class Temporary:
 
     def wait(self) -> None:
         """Until it is online. Raises OperationError when two hours have passed."""
-        until = time.monotonic() + _WITHIN
-        while at(self._read(), "status") != "online":
-            if time.monotonic() > until:
-                raise OperationError(f"{self.name} is not online after {_WITHIN / 3600:.0f} hours.")
-            time.sleep(_EVERY)
+        _wait(lambda: at(self._read(), "status") == "online", f"{self.name} is not online")
 
     def close(self, address: str) -> None:
         """Until it admits this address alone."""
@@ -148,14 +144,20 @@ class Temporary:
 
 def await_backup(api: Api, origin: Origin, tell: Callable[[str], None]) -> None:
     """Until the cloud has a backup of the origin. Raises OperationError when two hours have passed."""
+
+    def is_there() -> bool:
+        return bool((api.get(f"/v2/databases/{origin.id}/backups") or {}).get("backups"))
+
+    if not is_there():
+        tell(f"{origin.name}: has no backup yet; a new cluster's first one takes minutes")
+        _wait(is_there, f"{origin.name} has no backup")
+
+
+def _wait(holds: Callable[[], bool], late: str) -> None:
     until = time.monotonic() + _WITHIN
-    told = False
-    while not (api.get(f"/v2/databases/{origin.id}/backups") or {}).get("backups"):
-        if not told:
-            tell(f"{origin.name}: has no backup yet; a new cluster's first one takes minutes")
-            told = True
+    while not holds():
         if time.monotonic() > until:
-            raise OperationError(f"{origin.name} has no backup after {_WITHIN / 3600:.0f} hours.")
+            raise OperationError(f"{late} after {_WITHIN / 3600:.0f} hours.")
         time.sleep(_EVERY)
 
 

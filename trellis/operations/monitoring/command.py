@@ -16,6 +16,7 @@ from trellis.operations.monitoring.dashboard import dashboard
 from trellis.operations.monitoring.watched import Places, Watched, addresses, watched
 from trellis.operations.status.look import opened
 from trellis.operations.terminal import say
+from trellis.operations.writing import PRIVATE, replace
 
 SECRETS = "secrets"
 PASSWORD_VARIABLE = "TRELLIS_SMTP_PASSWORD"  # noqa: S105
@@ -68,7 +69,7 @@ def run(options: Namespace) -> int:
         for name, text in secrets.items():
             if not text:
                 (folder / SECRETS / name).unlink(missing_ok=True)
-            elif _written(folder / SECRETS / name, text, 0o600):
+            elif _written(folder / SECRETS / name, text, PRIVATE):
                 changed.append(f"{SECRETS}/{name}")
     except OSError as error:
         raise OperationError(f"{error.filename} cannot be written: {error.strerror}.") from None
@@ -131,13 +132,8 @@ def _yaml(value: Mapping[str, Any]) -> str:
 
 
 def _written(file: Path, text: str, mode: int) -> bool:
-    """Whether it had to be written. Whoever reads it meanwhile has the one before; nobody else a secret, ever."""
+    """Whether it had to be written."""
     if file.exists() and file.read_text() == text and file.stat().st_mode & 0o777 == mode:
         return False
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(handle, "w") as out:
-        os.fchmod(handle, mode)
-        out.write(text)
-    beside.replace(file)
+    replace(file, text, mode)
     return True

@@ -70,8 +70,9 @@ def copies(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, streams.Progress | Non
                 break
             time.sleep(pause)
             pause = min(pause * 1.5, _EVERY)
-        streams.rest(pair, pair.new, resting=True)
-    for pair in pairs:
+        if pair is not pairs[-1]:
+            streams.rest(pair, pair.new, resting=True)
+    for pair in pairs[:-1]:
         streams.rest(pair, pair.new, resting=False)
 
 

@@ -17,7 +17,7 @@ from trellis.operations.move import fences
 from trellis.operations.move.origins import FROM, origins
 from trellis.operations.move.sides import Pair, Side
 from trellis.operations.project import project
-from trellis.operations.terminal import confirm, say
+from trellis.operations.terminal import agree, say
 from trellis.policies.kinds import CLUSTER, DROPLET, REPLICA, VOLUME
 
 if TYPE_CHECKING:
@@ -208,16 +208,11 @@ class Stack:
 
     def ask(self, question: str, consequence: str) -> None:
         """Raises OperationError, with what would have been, where nobody agrees."""
-        if not (self.options.yes or confirm(question)):
-            raise OperationError(f"{consequence} Nothing was changed. Say --yes.")
+        agree(question, consequence, yes=self.options.yes)
 
     def deploy(self, may_delete: Sequence[str] = ()) -> None:
         """`trellis up`. Raises OperationError where it fails."""
-        given = Namespace(
-            stack=self.options.stack, config_file=self.options.config_file, may_delete=list(may_delete), pulumi=[]
-        )
-        if up.run(given):
-            raise OperationError("The deployment failed, see above. The same command goes on where it ended.")
+        up.carry_out(self.options, may_delete)
 
     def drop(self, stands: Stands) -> None:
         """Deletes the cluster that applications do not use, with all data in it; the other has the place for good."""

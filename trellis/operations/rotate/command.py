@@ -81,8 +81,9 @@ def _change_over(stack: Stack, turns: Sequence[Turn]) -> None:
             tell(f"{turn.old}: reset")
         stack.write(opened, changing="closing")
     stack.deploy()
-    for turn in turns:
-        _end_sessions(stack, turn)
+    with stack.reached() as reached:
+        for turn in turns:
+            _end_sessions(reached, turn)
     stack.write(turns, changing=None)
 
 
@@ -123,14 +124,13 @@ def _wait_for_quiet(reached: Reached, turns: Sequence[Turn], options: Namespace)
         time.sleep(1)
 
 
-def _end_sessions(stack: Stack, turn: Turn) -> None:
-    with stack.reached() as reached:
-        for nodes in reached.nodes(turn):
-            try:
-                if ended := nodes.end_sessions_of(turn.old):
-                    tell(f"{turn.old}: {ended} sessions on {nodes.cluster} were still open, and were ended")
-            except OperationError as error:
-                tell(f"warning: sessions of {turn.old} on {nodes.cluster} could not be ended: {error}")
+def _end_sessions(reached: Reached, turn: Turn) -> None:
+    for nodes in reached.nodes(turn):
+        try:
+            if ended := nodes.end_sessions_of(turn.old):
+                tell(f"{turn.old}: {ended} sessions on {nodes.cluster} were still open, and were ended")
+        except OperationError as error:
+            tell(f"warning: sessions of {turn.old} on {nodes.cluster} could not be ended: {error}")
 
 
 def _administrators(stack: Stack) -> None:

@@ -16,7 +16,7 @@ from trellis.operations.errors import OperationError
 from trellis.operations.ownership import Clouds
 from trellis.operations.project import project
 from trellis.operations.rotate.sessions import Nodes
-from trellis.operations.terminal import confirm, tell
+from trellis.operations.terminal import agree, tell
 from trellis.policies.kinds import CLUSTER, USER
 from trellis.settings.resolved import second_login
 
@@ -131,11 +131,11 @@ class Stack:
     def ask(self, turns: Sequence[Turn]) -> None:
         """Raises OperationError where nobody agrees."""
         names = [*(turn.role for turn in turns), *(["the administrator"] if self.options.administrator else ())]
-        if self.options.yes or confirm(
-            f"The password of {', '.join(names)} changes, and apps are deployed anew. Go on?"
-        ):
-            return
-        raise OperationError(f"The password of {', '.join(names)} would change. Nothing was changed. Say --yes.")
+        agree(
+            f"The password of {', '.join(names)} changes, and apps are deployed anew. Go on?",
+            f"The password of {', '.join(names)} would change.",
+            yes=self.options.yes,
+        )
 
     def write(self, turns: Sequence[Turn], *, changing: Literal["both", "closing"] | None) -> None:
         """Writes how far these are into the stack's config, in one step."""
@@ -146,9 +146,7 @@ class Stack:
 
     def deploy(self) -> None:
         """`trellis up`. Raises OperationError where it fails."""
-        given = Namespace(stack=self.options.stack, config_file=self.options.config_file, may_delete=[], pulumi=[])
-        if up.run(given):
-            raise OperationError("The deployment failed, see above. The same command goes on where it ended.")
+        up.carry_out(self.options)
         self._resources = self.engine.state().get("resources") or ()
         # What `trellis dev` has written for psql and its like.
         if (files := project() / ".trellis" / "connect" / self.options.stack).is_dir():

@@ -1,7 +1,6 @@
 """The subcommand `status`."""
 
 import json
-import os
 import sys
 import time
 from argparse import Namespace
@@ -16,6 +15,7 @@ from trellis.operations.status.look import Page, Stack, look, opened
 from trellis.operations.status.metrics import as_metrics
 from trellis.operations.status.page import as_text, as_values
 from trellis.operations.terminal import say, tell
+from trellis.operations.writing import replace
 
 WARNINGS = 5
 CRITICAL = 6
@@ -58,11 +58,8 @@ def _show(page: Page, options: Namespace) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    # Whoever reads it meanwhile has the one before.
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        beside.write_text(text)
-        beside.replace(file)
+        replace(file, text)
     except OSError as error:
         raise OperationError(f"{file} cannot be written: {error.strerror}.") from None
 

@@ -14,7 +14,7 @@ from trellis.settings.cron import Cron
 if TYPE_CHECKING:
     from trellis.operations.jobs.runs import Run
     from trellis.operations.status.look import Seen, Stack
-    from trellis.settings.resolved import JobSettings
+    from trellis.settings.resolved import JobSettings, PoolSettings
 
 GIB = 1 << 30
 # A certificate is renewed by itself; one that ends so soon was not.
@@ -157,21 +157,19 @@ def growth(seen: "Seen", at: datetime) -> float:
 
 
 def _pools(seen: "Seen") -> Iterator[Finding]:
-    if seen.server.figures is None:
-        return
-    sizes: dict[tuple[str, str], int] = {}
-    names: dict[tuple[str, str], list[str]] = {}
+    together: dict[tuple[str, str], list[PoolSettings]] = {}
     for pool in seen.settings.pools:
-        key = (seen.settings.serving(pool.user), pool.database)
-        sizes[key] = sizes.get(key, 0) + pool.size
-        names.setdefault(key, []).append(pool.name)
-    for key, most in sizes.items():
-        _, busy = seen.server.figures.clients.get(key, (0, 0))
+        together.setdefault((pool.user, pool.database), []).append(pool)
+    for pools in together.values():
+        if (clients := seen.clients_of(pools[0])) is None:
+            return
+        _, busy = clients
+        most = sum(pool.size for pool in pools)
         if busy >= LIMITS.full * most:
             yield _finding(
                 "pool",
                 Severity.CRITICAL if busy >= most else Severity.WARNING,
-                f"{seen.settings.name}, {' and '.join(names[key])}",
+                f"{seen.settings.name}, {' and '.join(pool.name for pool in pools)}",
                 f"{busy} of {most} server connections are at work; who comes then waits",
                 "Shorten transactions, give the pool a larger `size`, or take the next trellis:phase",
             )

@@ -23,6 +23,7 @@ from trellis.operations.status.ways import Tried, Way, attempt, ways
 
 if TYPE_CHECKING:
     from trellis.settings import ClusterSettings, Settings
+    from trellis.settings.resolved import PoolSettings
 
 _AT_ONCE = 8
 
@@ -59,6 +60,13 @@ class Seen:
     logins: Mapping[str, datetime]
     past: history.Past
     checks: Sequence[checking.Answer]
+
+    def clients_of(self, pool: "PoolSettings") -> tuple[int, int] | None:
+        """Its server connections, open and at work; None where the server was not asked. Pools of one login to one
+        database are seen as one."""
+        if self.server.figures is None:
+            return None
+        return self.server.figures.clients.get((self.settings.serving(pool.user), pool.database), (0, 0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,7 +89,7 @@ def _server(seen: Seen) -> Iterator[Sample]:
     for name, size in figures.sizes.items():
         yield "database_bytes", {"database": name}, size
     for pool in cluster.pools:
-        yield "pool_busy", {"pool": pool.name}, figures.clients.get((pool.user, pool.database), (0, 0))[1]
+        yield "pool_busy", {"pool": pool.name}, (seen.clients_of(pool) or (0, 0))[1]
 
 
 def _ways(seen: Seen) -> Iterator[Sample]:

@@ -41,7 +41,7 @@ def _cluster(page: Page, seen: Seen) -> Iterator[str]:
         yield f"  storage      {size(figures.bytes)} of {size(room)} ({100 * figures.bytes / room:.1f} %){grows}"
         yield f"  connections  {figures.connections} of {cluster.plan.connections}"
         for pool in cluster.pools:
-            held, busy = figures.clients.get((cluster.serving(pool.user), pool.database), (0, 0))
+            held, busy = seen.clients_of(pool) or (0, 0)
             yield f"  pool         {pool.name}: {busy} of {pool.size} at work, {held} open"
     for one in seen.tried:
         how = paint("does not answer", "red") if one.error else f"{one.milliseconds:.0f} ms"
@@ -139,18 +139,7 @@ def _values(page: Page, seen: Seen) -> dict[str, Any]:
         "connections_allowed": cluster.plan.connections,
         "pools": {
             pool.name: dict(
-                zip(
-                    ("open", "busy", "size"),
-                    (
-                        *(
-                            figures.clients.get((cluster.serving(pool.user), pool.database), (0, 0))
-                            if figures
-                            else (None, None)
-                        ),
-                        pool.size,
-                    ),
-                    strict=True,
-                )
+                zip(("open", "busy", "size"), (*(seen.clients_of(pool) or (None, None)), pool.size), strict=True)
             )
             for pool in cluster.pools
         },
