@@ -22,9 +22,6 @@ class Cgroup:
 
     folder: Path
 
-    def create(self) -> None:
-        self.folder.mkdir(exist_ok=True)
-
     def populated(self) -> bool:
         """Whether any process is in it."""
         try:

@@ -13,6 +13,7 @@ import platform
 import socket
 import struct
 import sys
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -31,6 +32,8 @@ _DESTINATION = 4
 """Where the kernel's context has the IPv4 address that is connected to."""
 _BIND = 64
 """Number of the kernel function that binds a socket."""
+_attaching = threading.Lock()
+"""What is replaced must still be there, and two programs at one place are one too many."""
 
 
 # The kernel's numbers: kind of program, place where it is attached.
@@ -60,9 +63,10 @@ def _attach(cgroup: Path, programs: Iterable[tuple[tuple[int, int], bytes]]) -> 
     group = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for place, code in programs:
-            program, before = _load(place, code), _attached(group, place)
-            order = struct.pack("<IIII", group, program, place[1], _ALLOW_MULTI | (_REPLACE if before else 0))
-            _call(_PROG_ATTACH, order + struct.pack("<I", before or 0))
+            with _attaching:
+                program, before = _load(place, code), _attached(group, place)
+                order = struct.pack("<IIII", group, program, place[1], _ALLOW_MULTI | (_REPLACE if before else 0))
+                _call(_PROG_ATTACH, order + struct.pack("<I", before or 0))
             for descriptor in filter(None, (program, before)):
                 os.close(descriptor)
     finally:

@@ -1,5 +1,6 @@
 """One machine: its files, its start and its end."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -87,7 +88,7 @@ class Machine:
 
     def keep_to(self, walls: Walls) -> None:
         """Has the kernel hold the machine to these firewalls, from the next packet on. Nothing when it is off."""
-        if self._cgroup.folder.exists():
+        with contextlib.suppress(FileNotFoundError):
             kernel_rules.hold(self._cgroup.folder, walls.programs())
 
     def start(self, volumes: Sequence[Volume], walls: Walls) -> None:
@@ -99,8 +100,7 @@ class Machine:
             return
         if not self._image.is_dir():
             raise StartFailed(f"The machine {self._name} was made from {self._image}, which is gone. Make a new one.")
-        self._cgroup.create()
-        (self._cgroup.folder / "machine").mkdir(exist_ok=True)
+        (self._cgroup.folder / "machine").mkdir(parents=True, exist_ok=True)
         kernel_rules.give(self._cgroup.folder, self._address)
         self.keep_to(walls)
         supervise, boot, plugs = (str(_SCRIPTS / name) for name in ("supervise.sh", "boot.sh", "volumes.sh"))

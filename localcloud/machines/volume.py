@@ -81,8 +81,7 @@ class Volume:
 
 
 def _devices(image: Path) -> Sequence[Path]:
-    listed = run("losetup", "--noheadings", "--output", "NAME", "--associated", str(image)).split()
-    return [Path(name) for name in listed]
+    return list(map(Path, run("losetup", "--noheadings", "--output", "NAME", "--associated", str(image)).split()))
 
 
 def _device(image: Path) -> Path | None:
