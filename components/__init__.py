@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trellis.startup import late
 
 if TYPE_CHECKING:
-    from trellis.settings.cluster import Backup, Dump, Maintenance
+    from trellis.settings.cluster import Backup, Dump, Maintenance, ServerSettings
     from trellis.settings.resolved import DatabaseSettings, PoolSettings
     from trellis.settings.system import Alerts
 
@@ -85,6 +85,7 @@ __all__ = [
     "SelfHostedServer",
     "Server",
     "ServerArgs",
+    "ServerSettings",
     "System",
     "SystemArgs",
     "TrustedSources",
@@ -95,7 +96,7 @@ __all__ = [
 
 # Module -> what it holds of the above, as the imports for a type checker have it.
 _HOMES = {
-    "trellis.settings.cluster": ("Backup", "Dump", "Maintenance"),
+    "trellis.settings.cluster": ("Backup", "Dump", "Maintenance", "ServerSettings"),
     "trellis.settings.resolved": ("DatabaseSettings", "PoolSettings"),
     "trellis.settings.system": ("Alerts",),
     ".alerts": ("CLUSTER_ALERTS", "DROPLET_ALERTS", "ClusterAlerts", "ClusterAlertsArgs"),

@@ -10,7 +10,7 @@ from pulumi import dynamic
 from trellis.providers.settings import SettingProvider
 from trellis.settings import PLANS
 from trellis.settings.catalogue import Edition
-from trellis.settings.cluster import QUIET, Backup, Maintenance
+from trellis.settings.cluster import QUIET, UNSET, Backup, Maintenance, ServerSettings
 
 from .endpoint import Endpoint, Login
 from .lookups import ends_plainly
@@ -45,23 +45,25 @@ class ClusterArgs:
     users: Sequence[str] = ()
     maintenance: Maintenance = QUIET
     backup: Backup | None = None
+    settings: ServerSettings = UNSET
     restored_from: tuple[str, str] | None = None
     tags: Sequence[pulumi.Input[str]] = ()
     protect: bool = False
 
 
-class BackupTime(dynamic.Resource, module="cluster", name="BackupTime"):
-    """Sets when a cluster is backed up every day. Taken away, the time stays as it is."""
+class Configuration(dynamic.Resource, module="cluster", name="Configuration"):
+    """Sets some of a cluster's configuration. What is taken away stays as it is."""
 
-    def __init__(self, name: str, item: pulumi.Output[str], backup: Backup, opts: pulumi.ResourceOptions) -> None:
-        hour, minute = map(int, backup.hour.split(":"))
+    def __init__(
+        self, name: str, item: pulumi.Output[str], wanted: Mapping[str, int], opts: pulumi.ResourceOptions
+    ) -> None:
         props = {
             "provider_version": SettingProvider.version,
             "item": item,
             "root": "config",
             "method": "PATCH",
             "at": "config",
-            "wanted": {"backup_hour": hour, "backup_minute": minute},
+            "wanted": dict(wanted),
             "body": {},
         }
         super().__init__(SettingProvider(), name, props, opts)
@@ -121,9 +123,12 @@ class Cluster(pulumi.ComponentResource):
             )
             for user in args.users
         }
-        if args.backup:
+        if wanted := _configured(args):
             item = pulumi.Output.concat("/v2/databases/", cluster.id, "/config")
-            BackupTime(f"{name}-backup", item, args.backup, pulumi.ResourceOptions(parent=self))
+            # It was called so while it set the time of the backup alone.
+            before = pulumi.Alias(name=f"{name}-backup", type_="pulumi-python:dynamic/cluster:BackupTime")
+            options = pulumi.ResourceOptions(parent=self, aliases=[before])
+            Configuration(f"{name}-configuration", item, wanted, options)
         self.id = cluster.id
         self.name = cluster.name
         self.version = args.version
@@ -146,6 +151,13 @@ class Cluster(pulumi.ComponentResource):
                 "ca_certificate": self.ca_certificate,
             }
         )
+
+
+def _configured(args: ClusterArgs) -> dict[str, int]:
+    """What of the configuration is asked for, by the API's names."""
+    hour, minute = map(int, args.backup.hour.split(":")) if args.backup else (None, None)
+    asked = {"backup_hour": hour, "backup_minute": minute, **args.settings.model_dump()}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _past(name: str, at: str) -> digitalocean.DatabaseClusterBackupRestoreArgs:

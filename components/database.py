@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 from trellis.settings.catalogue import Edition
-from trellis.settings.cluster import QUIET, Backup, Maintenance
+from trellis.settings.cluster import QUIET, UNSET, Backup, Maintenance, ServerSettings
 from trellis.settings.resolved import DatabaseSettings, LoginSettings, PoolSettings, physical, second_login
 from trellis.settings.system import Alerts
 
@@ -76,6 +76,7 @@ class DatabasePlatformArgs(PlatformArgs):
     droplets: Sequence[pulumi.Input[str]] = ()
     maintenance: Maintenance = QUIET
     backup: Backup | None = None
+    settings: ServerSettings = UNSET
     restored_from: tuple[str, str] | None = None
     logins: Mapping[str, LoginSettings] = field(default_factory=dict)
 
@@ -113,6 +114,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                 users=[*args.users, *map(second_login, args.logins)],
                 maintenance=args.maintenance,
                 backup=args.backup,
+                settings=args.settings,
                 restored_from=args.restored_from,
                 tags=args.tags,
                 protect=args.protect,

@@ -256,6 +256,7 @@ def _platform(
             droplets=around.droplets,
             maintenance=cluster.maintenance,
             backup=cluster.backup,
+            settings=cluster.settings,
             restored_from=_past(cluster, settings),
             logins=cluster.logins,
         )

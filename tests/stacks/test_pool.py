@@ -20,7 +20,8 @@ def stack(parts: Parts) -> Iterator[LocalStack]:
     with program_copy() as program, local_stack(parts, root=program) as stack:
         resize(stack, 5)
         villa = program / "systems" / "villa.yaml"
-        villa.write_text(villa.read_text().replace("    maintenance:", '    backup: {hour: "02:30"}\n    maintenance:'))
+        more = '    backup: {hour: "02:30"}\n    settings: {log_min_duration_statement: 250}\n    maintenance:'
+        villa.write_text(villa.read_text().replace("    maintenance:", more))
         stack.up()
         yield stack
 
@@ -76,10 +77,15 @@ def pool_changes(stack: LocalStack, since: int) -> list[str]:
     return [method for method, path in stack.changes(since) if path.split("/")[4:5] == ["pools"]]
 
 
-def test_the_backup_hour_is_the_file_s(stack: LocalStack) -> None:
+def test_the_configuration_is_the_file_s(stack: LocalStack) -> None:
     (cluster,) = stack.api("GET", "/v2/databases")["databases"]
     config = stack.api("GET", f"/v2/databases/{cluster['id']}/config")["config"]
     assert (config["backup_hour"], config["backup_minute"]) == (2, 30)
+    with stack.connect(pooled(stack)) as connection:
+        assert connection.execute("SHOW log_min_duration_statement").fetchone() == ("250ms",)
+        connection.execute("SELECT pg_sleep(0.3), 'a slow one'")
+    (log,) = stack.workspace.cloud_state.glob("clusters/*/postgresql.log")
+    assert "SELECT pg_sleep(0.3), 'a slow one'" in log.read_text()
 
 
 def test_a_size_changes_in_place_and_drops_nobody(stack: LocalStack) -> None:

@@ -60,7 +60,7 @@ from components import (
 )
 from tests.unit.recorder import Recorder, recorded
 from trellis import settings
-from trellis.settings.cluster import Backup, PoolMode
+from trellis.settings.cluster import Backup, PoolMode, ServerSettings
 from trellis.settings.resolved import LoginSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,16 +123,26 @@ def test_cluster() -> None:
         "privateNetworkUuid": "vpc-1",
         "maintenanceWindows": [{"day": "sunday", "hour": "04:00:00"}],
     }
-    assert recorder.of("BackupTime") == {}
+    assert recorder.of("Configuration") == {}
     assert recorder.of("DatabaseDb")["shop-db-shop"] == {"name": "shop", "clusterId": "shop-db-id"}
     assert recorder.of("DatabaseUser")["shop-db-shop_app"] == {"name": "shop_app", "clusterId": "shop-db-id"}
 
 
-def test_a_backup_time() -> None:
-    args = ClusterArgs(region=later("nyc1"), network_id=later("vpc-1"), backup=Backup(hour="02:30"))
-    time = _only(lambda: Cluster("shop-db", args), "BackupTime")
-    assert (time["item"], time["method"]) == ("/v2/databases/shop-db-id/config", "PATCH")
-    assert time["wanted"] == {"backup_hour": 2, "backup_minute": 30}
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ({"backup": Backup(hour="02:30")}, {"backup_hour": 2, "backup_minute": 30}),
+        (
+            {"settings": ServerSettings(log_min_duration_statement=0, idle_in_transaction_session_timeout=60_000)},
+            {"log_min_duration_statement": 0, "idle_in_transaction_session_timeout": 60_000},
+        ),
+    ],
+)
+def test_a_configuration(asked: dict[str, Any], wanted: dict[str, int]) -> None:
+    args = ClusterArgs(region=later("nyc1"), network_id=later("vpc-1"), **asked)
+    made = _only(lambda: Cluster("shop-db", args), "Configuration")
+    assert (made["item"], made["method"]) == ("/v2/databases/shop-db-id/config", "PATCH")
+    assert made["wanted"] == wanted
 
 
 def test_a_plan_that_nobody_knows_needs_its_storage() -> None:

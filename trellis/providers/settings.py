@@ -1,4 +1,4 @@
-"""One setting of a cluster, changed where it stands: the provider behind `PoolSize` and `BackupTime`."""
+"""One setting of a cluster, changed where it stands: the provider behind `PoolSize` and `Configuration`."""
 
 from typing import TYPE_CHECKING, Any
 

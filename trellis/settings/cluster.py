@@ -78,6 +78,20 @@ class Backup(Model):
     hour: Hour
 
 
+class ServerSettings(Model):
+    """PostgreSQL's own settings, by its names. What is left out stays as it is, DigitalOcean's choice at first.
+
+    log_min_duration_statement: milliseconds; a statement that takes longer is logged. 0 logs every one, -1 none.
+    idle_in_transaction_session_timeout: milliseconds after which a session is ended that leaves a transaction open,
+    with the locks it has; 0 for never.
+    """
+
+    log_min_duration_statement: int | None = Field(default=None, ge=-1, le=86_400_000)
+    idle_in_transaction_session_timeout: int | None = Field(default=None, ge=0, le=604_800_000)
+
+
+UNSET = ServerSettings()
+
 # Without a window of its own a cluster is updated at any hour, also when it is in use.
 QUIET = Maintenance(day="sunday", hour="04:00")
 
@@ -152,6 +166,7 @@ class Cluster(Model):
     headroom: Headroom = Headroom()
     maintenance: Maintenance = QUIET
     backup: Backup | None = None
+    settings: ServerSettings = UNSET
     recovery_days: int | None = Field(default=None, ge=1)
     phases: dict[Phase, Size] = {}
     self_hosted: SelfHosted | None = None

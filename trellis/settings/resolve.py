@@ -213,6 +213,7 @@ def _stands(
         budget=budget,
         maintenance=cluster.maintenance,
         backup=cluster.backup,
+        settings=cluster.settings,
         self_hosted=None if managed else cluster.self_hosted,
         monthly_usd=round(nodes + read_only + volume_gib * VOLUME_GIB_MONTHLY_USD, 2),
         logins=_logins(cluster, chosen) if managed else {},

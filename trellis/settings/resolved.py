@@ -7,7 +7,7 @@ from pathlib import Path
 from trellis.settings.app import App, Droplet
 from trellis.settings.budget import ConnectionBudget
 from trellis.settings.catalogue import SPACES_MONTHLY_USD, Edition, Phase, Plan, monthly_usd
-from trellis.settings.cluster import Backup, Cache, Maintenance, PoolMode, SelfHosted
+from trellis.settings.cluster import Backup, Cache, Maintenance, PoolMode, SelfHosted, ServerSettings
 from trellis.settings.duties import Check, Job
 from trellis.settings.recovery import Backups, Objectives
 from trellis.settings.stack import Copy, Layout
@@ -89,6 +89,7 @@ class ClusterSettings:
     budget: ConnectionBudget
     maintenance: Maintenance
     backup: Backup | None
+    settings: ServerSettings
     self_hosted: SelfHosted | None
     monthly_usd: float
     generation: int = 1

@@ -121,4 +121,5 @@ END
 $$;
 COMMENT ON FUNCTION rows_without_partition IS 'Rows in each default partition and their span. More than none for long means that make_partitions_ahead() does not run, or a clock that is wrong.';
 
+-- Also those of V1.0.14's table.
 CALL make_partitions_ahead();

@@ -10,7 +10,7 @@ from tests.systems.audifi.product import ADMIN, APP, INDEXER, AudiFi, deposit
 REVENUE = "chain_revenue_events"
 TABLES = {
     *("chain_nft_events", "chain_revenue_events", "chain_coin_events"),
-    *("vstudio_vote_events", "audit_logs", "security_events"),
+    *("vstudio_vote_events", "audit_logs", "security_events", "row_changes"),
 }
 MONTHS_OF = "SELECT right(relname, 7) FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = %s::regclass"
 

@@ -17,7 +17,7 @@ OPERATIONAL = (
 )
 EVENTS = (
     *("chain_nft_events", "chain_revenue_events", "chain_coin_events", "chain_event_keys"),
-    *("vstudio_vote_events", "vstudio_vote_keys", "audit_logs", "security_events"),
+    *("vstudio_vote_events", "vstudio_vote_keys", "audit_logs", "security_events", "row_changes"),
 )
 DASHBOARDS = ("artist_performance", "ipo_statistics", "vstudio_engagement", "chain_activity", "subscription_revenue")
 BOOKKEEPING = ("event_tables", "partition_changes", "flyway_schema_history")

@@ -23,7 +23,7 @@ DOMAINS = {
         *("vstudio_vote_keys", "vstudio_vote_events"),
     },
     "subscriptions": {"subscription_plans", "subscriptions", "payments"},
-    "observability": {"audit_logs", "security_events"},
+    "observability": {"audit_logs", "security_events", "row_changes"},
     "operation": {"event_tables", "partition_changes", "chain_event_keys", "dashboard_refreshes"},
 }
 
