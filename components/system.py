@@ -1,7 +1,9 @@
 """A whole system at one phase."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,7 @@ import pulumi
 
 from trellis import migrator
 from trellis.settings import AppSettings, ClusterSettings, Settings
-from trellis.settings.resolved import numbered
+from trellis.settings.resolved import DnsSettings, numbered
 from trellis.settings.system import Mode
 
 from .app import App, AppArgs, AppDatabase
@@ -189,20 +191,10 @@ class System(pulumi.ComponentResource):
             )
             hosts.setdefault(app.name, apps[app.name].host)
         if settings.dns:
-            # pulumi_cloudflare takes seconds to import, and only a stack with DNS needs it.
-            from .dns import Dns, DnsArgs, RecordArgs
-
-            Dns(
-                f"{name}-dns",
-                DnsArgs(
-                    zone=settings.dns.zone,
-                    records={
-                        record.key: RecordArgs(host=record.host, target=apps[record.app].host, proxied=record.proxied)
-                        for record in settings.dns.records
-                    },
-                ),
-                inside,
-            )
+            targets = {record.key: apps[record.app].host for record in settings.dns.records}
+            registered: pulumi.Input[str] = _names(f"{name}-dns", settings.dns, targets, inside)
+            # As a value of the program, for which it waits.
+            pulumi.Output.from_input(registered)
         if settings.connection_files:
             ConnectionFiles(
                 f"{name}-files",
@@ -223,6 +215,19 @@ class _Surroundings:
     files: Files
     root: Path
     tags: Sequence[str]
+
+
+async def _names(
+    name: str, dns: DnsSettings, targets: Mapping[str, pulumi.Input[str]], opts: pulumi.ResourceOptions
+) -> str:
+    """Registers the names; gives their zone. Their SDK takes seconds to import, and all else goes on meanwhile."""
+    module = await asyncio.to_thread(import_module, ".dns", __package__)
+    records = {
+        record.key: module.RecordArgs(host=record.host, target=targets[record.key], proxied=record.proxied)
+        for record in dns.records
+    }
+    module.Dns(name, module.DnsArgs(zone=dns.zone, records=records), opts)
+    return dns.zone
 
 
 def _platform(
