@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 
 from trellis.migrator.history import HistoryTable, identifier, literal
-from trellis.operations.backup import packing
+from trellis.operations.backup import hypertables, packing
 from trellis.operations.backup.manifest import Dump
 from trellis.operations.backup.programs import started
 from trellis.operations.errors import OperationError
@@ -39,13 +39,17 @@ def dump(
                 " pg_catalog.pg_current_wal_lsn() END::text, pg_catalog.pg_database_size("
                 "pg_catalog.current_database()), current_user"
             ).fetchall()
+            hyper = hypertables.find(held)
+            for lack in hyper.lacks if hyper else ():
+                tell(f"warning: {side.name}: {lack} is not in this backup")
             options = ("-Fc", "-Z0", f"--snapshot={snapshot}", "--no-subscriptions", "--lock-wait-timeout=60s")
-            with started("pg_dump", held, *options, writes=True) as program:
-                written, digest = packing.pack(
-                    program.stdout, path, recipients, _progress(f"{side.name}: {size / _MIB:.0f} MiB on disk", tell)
-                )
+            left_out = (hypertables.LEFT_OUT, *(hyper.left_out if hyper else ()))
+            progress = _progress(f"{side.name}: {size / _MIB:.0f} MiB on disk", tell)
+            with started("pg_dump", held, *options, *left_out, writes=True) as program:
+                written, digest = packing.pack(program.stdout, path, recipients, progress)
                 if said := program.end():
                     raise OperationError(f"{side.name} cannot be dumped: {said}")
+            script = hypertables.dump(held, hyper, path, recipients, progress) if hyper else None
             return Dump(
                 name=side.name,
                 cluster=side.cluster,
@@ -61,6 +65,7 @@ def dump(
                 owners=_owners(held),
                 statements=(*_roles(held), *settings(held)),
                 tables=sums(held),
+                hypertables=script,
             )
     except psycopg.Error as error:
         raise OperationError(f"{side.name} cannot be dumped: {error.diag.message_primary or error}") from None

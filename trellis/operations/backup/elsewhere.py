@@ -30,7 +30,7 @@ def run(options: Namespace) -> int:
         place, backup = places.found(options.backup, options.region, {})
         dump = chosen(backup, options.database)
         tell(f"{dump.name} as of {dump.at}, PostgreSQL {dump.server_version}, from {place.where}/{backup.name}")
-        with place.file(backup.name, dump.file) as file:
+        with place.file(backup.name, *dump.files) as file:
             restored = restore(dump, file, side, identities, tell)
     if options.json:
         told = {"backup": f"{place.where}/{backup.name}", "database": dump.name, "of": dump.at, **asdict(restored)}

@@ -17,12 +17,27 @@ _NAME = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hypertables:
+    """The hypertables of a database. version: of TimescaleDB. names: quoted. lacks: what is not kept of it, in words.
+
+    file: of the script that makes and fills them, packed. bytes, sha256: of that file.
+    """
+
+    version: str
+    names: tuple[str, ...]
+    lacks: tuple[str, ...]
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dump:
     """One database. file: of pg_dump's custom format, packed. bytes, sha256: of that file as it lies there.
 
     at, lsn: the moment that every row is of. migration: version of the newest migration. administrator: who dumped it.
     owners: of its objects. statements: what makes roles, memberships and the database's settings and grants.
-    tables: name -> rows and a sum over the hash of each row.
+    tables: name -> rows and a sum over the hash of each row. hypertables: those of TimescaleDB, if any.
     """
 
     name: str
@@ -39,6 +54,12 @@ class Dump:
     owners: tuple[str, ...]
     statements: tuple[str, ...]
     tables: Mapping[str, tuple[int, str]]
+    hypertables: Hypertables | None = None
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Its files, the dump first, and the SHA-256 of each."""
+        return {one.file: one.sha256 for one in (self, self.hypertables) if one}
 
     @property
     def rows(self) -> int:
@@ -93,6 +114,7 @@ def parse(text: str | bytes, where: str) -> Manifest:
                     "owners": tuple(one["owners"]),
                     "statements": tuple(one["statements"]),
                     "tables": {name: (rows, total) for name, (rows, total) in one["tables"].items()},
+                    "hypertables": _hypertables(one.get("hypertables")),
                 }
             )
             for one in found["dumps"]
@@ -106,3 +128,9 @@ def parse(text: str | bytes, where: str) -> Manifest:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise OperationError(f"{where} is no manifest of `trellis backup`.") from None
+
+
+def _hypertables(found: Mapping[str, Any] | None) -> Hypertables | None:
+    if found is None:
+        return None
+    return Hypertables(**{**found, "names": tuple(found["names"]), "lacks": tuple(found["lacks"])})

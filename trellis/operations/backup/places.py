@@ -82,12 +82,13 @@ class Folder:
                 shutil.rmtree(partial, ignore_errors=True)
 
     @contextmanager
-    def file(self, name: str, file: str) -> Iterator[Path]:
-        """It is there already. Raises OperationError where it is not."""
-        path = self._path / name / file
-        if not path.is_file():
-            raise OperationError(f"{path} is missing.")
-        yield path
+    def file(self, name: str, *files: str) -> Iterator[Path]:
+        """The first of some files of one folder, which are there already. Raises OperationError where one is not."""
+        paths = [self._path / name / file for file in files]
+        for path in paths:
+            if not path.is_file():
+                raise OperationError(f"{path} is missing.")
+        yield paths[0]
 
     def delete(self, name: str) -> None:
         """Deletes a backup, its manifest first."""
@@ -139,14 +140,15 @@ class Spaces:
         self._client.delete_object(Bucket=self._bucket, Key=self._key(name, _STARTED))
 
     @contextmanager
-    def file(self, name: str, file: str) -> Iterator[Path]:
-        """Downloads it."""
+    def file(self, name: str, *files: str) -> Iterator[Path]:
+        """Downloads some files of one folder; gives the first."""
         with TemporaryDirectory(prefix="trellis-") as folder:
-            path = Path(folder, Path(file).name)
-            body = self._client.get_object(Bucket=self._bucket, Key=self._key(name, file))["Body"]
-            with path.open("wb") as out:
-                shutil.copyfileobj(body, out, 1 << 20)
-            yield path
+            paths = [Path(folder, Path(file).name) for file in files]
+            for file, path in zip(files, paths, strict=True):
+                body = self._client.get_object(Bucket=self._bucket, Key=self._key(name, file))["Body"]
+                with path.open("wb") as out:
+                    shutil.copyfileobj(body, out, 1 << 20)
+            yield paths[0]
 
     def delete(self, name: str) -> None:
         """Deletes a backup, its manifest first."""

@@ -33,12 +33,12 @@ class Program:
 
 @contextmanager
 def started(
-    name: str, connection: Connection, *options: str, reads: bool = False, writes: bool = False
+    name: str, connection: Connection, *options: str, reads: bool = False, writes: bool | IO[bytes] = False
 ) -> Iterator[Program]:
     """Starts a client program of the server's own major version, on the connection's database unless it does both.
 
-    reads: whether it is given a stream. writes: whether it gives one. It is ended where this process is. Raises
-    OperationError where there is no such program.
+    reads: whether it is given a stream. writes: whether it gives one, or into which of another program. It is ended
+    where this process is. Raises OperationError where there is no such program.
     """
     program = dump_program(str(connection.info.server_version // 10000)).with_name(name)
     if not os.access(program, os.X_OK):
@@ -49,7 +49,7 @@ def started(
             [str(program), *options, *(() if reads and writes else ("-d", reached(connection)))],
             env=variables,
             stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if writes else subprocess.DEVNULL,
+            stdout=(subprocess.PIPE if writes else subprocess.DEVNULL) if isinstance(writes, bool) else writes,
             stderr=complaints,
             process_group=0,
         )

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,8 +11,8 @@ from typing import IO, Any
 import psycopg
 
 from trellis.migrator.history import identifier
-from trellis.operations.backup import packing
-from trellis.operations.backup.manifest import Dump
+from trellis.operations.backup import hypertables, packing
+from trellis.operations.backup.manifest import Dump, Hypertables
 from trellis.operations.backup.programs import close, started
 from trellis.operations.errors import OperationError
 from trellis.operations.move import fences
@@ -19,7 +20,7 @@ from trellis.operations.move.comparing import sums
 from trellis.operations.move.sides import SCHEMA, Connection, Side
 
 # Its owner is whoever made the extension, at a managed cluster not the administrator.
-_LEFT_OUT = (" COMMENT - EXTENSION ", SCHEMA)
+_LEFT_OUT = (" COMMENT - EXTENSION ", SCHEMA, f" {hypertables.TRIGGER} ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,23 +40,28 @@ def restore(dump: Dump, file: Path, side: Side, identities: Sequence[Any], tell:
     with side.connect() as connection:
         if fences.tables(connection):
             raise OperationError(f"{side.name} holds tables already. A dump is restored into an empty database.")
-        tell(f"{side.name}: checking {file.name}")
-        if packing.sha256(file) != dump.sha256:
-            raise OperationError(f"{file.name} is not the file that was made: its SHA-256 is another. Take another.")
+        hypertables.check(dump, side.name, connection)
+        for one, digest in dump.files.items():
+            tell(f"{side.name}: checking {Path(one).name}")
+            if packing.sha256(file.with_name(Path(one).name)) != digest:
+                raise OperationError(
+                    f"{Path(one).name} is not the file that was made: its SHA-256 is another. Take another."
+                )
         lacks = tuple(_attempted(connection, _statements(dump, connection)))
+        if dump.hypertables:
+            lacks += tuple(f"{lack} is not in this backup" for lack in dump.hypertables.lacks)
         with TemporaryDirectory(prefix="trellis-") as folder:
             wanted = Path(folder, "contents")
-            wanted.write_text("\n".join(_contents(file, connection, identities)))
+            contents = _Archive(file, connection, identities).read("--list")
+            wanted.write_text(
+                "\n".join(line for line in contents.splitlines() if not any(word in line for word in _LEFT_OUT))
+            )
             tell(f"{side.name}: restoring {dump.rows:,} rows")
             own = ["--no-owner"] if set(dump.owners) <= {dump.administrator} else []
-            with started(
-                "pg_restore", connection, "--single-transaction", f"--use-list={wanted}", *own, reads=True
-            ) as program:
-                failed = _fed(file, program.stdin, identities)
-                if said := program.end():
-                    raise OperationError(f"{dump.name} cannot be restored into {side.name}: {said}")
-                if failed:
-                    raise OperationError(f"{dump.name} cannot be restored into {side.name}: {failed}")
+            archive = _Archive(file, connection, identities, (f"--use-list={wanted}", *own))
+            failed = archive.scripted(dump.hypertables) if dump.hypertables else archive.run("--single-transaction")
+            if failed:
+                raise OperationError(f"{dump.name} cannot be restored into {side.name}: {failed}")
         connection.execute("ANALYZE")
         tell(f"{side.name}: counting and summing")
         there = sums(connection)
@@ -85,18 +91,60 @@ def _attempted(connection: Connection, statements: Iterator[str]) -> Iterator[st
             yield f"{statement}: {error.diag.message_primary or error}"
 
 
-def _contents(file: Path, connection: Connection, identities: Sequence[Any]) -> list[str]:
-    """The lines of pg_restore's list that are restored."""
-    with started("pg_restore", connection, "--list", reads=True, writes=True) as program:
-        found: list[bytes] = []
-        reader = threading.Thread(target=lambda: found.append(program.stdout.read()))
-        reader.start()
-        # It has seen enough after the first pages.
-        failed = _fed(file, program.stdin, identities)
-        reader.join()
-        if said := program.end():
-            raise OperationError(f"{file.name} is no dump: {failed or said}")
-    return [line for line in found[0].decode().splitlines() if not any(word in line for word in _LEFT_OUT)]
+@dataclass(frozen=True)
+class _Archive:
+    """pg_restore at work on a packed archive. options: what it is told each time."""
+
+    file: Path
+    connection: Connection
+    identities: Sequence[Any]
+    options: Sequence[str] = ()
+
+    def run(self, *options: str, out: IO[bytes] | None = None) -> str:
+        """Restores, or writes a script into another program; gives what went wrong, empty where nothing did."""
+        with started(
+            "pg_restore", self.connection, *self.options, *options, reads=True, writes=out or False
+        ) as program:
+            failed = _fed(self.file, program.stdin, self.identities)
+            return program.end() or failed
+
+    def read(self, *options: str) -> str:
+        """What it writes of the archive's head, which has everything but rows."""
+        with started("pg_restore", self.connection, *self.options, *options, reads=True, writes=True) as program:
+            found: list[bytes] = []
+            reader = threading.Thread(target=lambda: found.append(program.stdout.read()))
+            reader.start()
+            # It has seen enough after the first pages.
+            failed = _fed(self.file, program.stdin, self.identities)
+            reader.join()
+            if said := program.end():
+                raise OperationError(f"{self.file.name} is no dump: {failed or said}")
+        return found[0].decode()
+
+    def scripted(self, those: Hypertables) -> str:
+        """Restores in one transaction of psql, with the script that makes hypertables of tables and fills them.
+
+        Before indexes, references and triggers, as rows of all tables come. Gives what went wrong.
+        """
+        with started("psql", self.connection, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", reads=True) as psql:
+            failed = ""
+            # Whatever ends before the COMMIT leaves nothing.
+            with suppress(BrokenPipeError):
+                _write(psql.stdin, "BEGIN;")
+                failed = self.run("--file=-", "--section=pre-data", out=psql.stdin) or self.run(
+                    "--file=-", "--section=data", out=psql.stdin
+                )
+                if not failed:
+                    packing.unpack(self.file.with_name(Path(those.file).name), psql.stdin, self.identities)
+                    _write(psql.stdin, hypertables.whole(self.read("--file=-", "--section=post-data"), those.names))
+                    _write(psql.stdin, "COMMIT;")
+            close(psql.stdin)
+            return psql.end() or failed
+
+
+def _write(out: IO[bytes], text: str) -> None:
+    out.write(f"{text}\n".encode())
+    out.flush()
 
 
 def _fed(file: Path, out: IO[bytes], identities: Sequence[Any]) -> str:

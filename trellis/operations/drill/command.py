@@ -148,7 +148,7 @@ def _from_backup(options: Namespace, stack: Stack, stood: Stood, address: str) -
     checks: list[Check] = []
     with ExitStack() as opened:
         made: Temporary = opened.enter_context(ordered(stack.clouds.digitalocean, stood.origin, address, None, tell))
-        files = {one.name: opened.enter_context(place.file(backup.name, one.file)) for one in dumps}
+        files = {one.name: opened.enter_context(place.file(backup.name, *one.files)) for one in dumps}
         made.wait()
         tell(f"{made.name}: online")
         for database, source in zip(stood.databases, stood.sides, strict=True):

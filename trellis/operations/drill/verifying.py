@@ -116,8 +116,8 @@ def newest(side: Side, until: datetime) -> datetime | None:
             " JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum"
             " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
             " WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attgenerated = ''"
-            " AND a.atttypid = 'timestamptz'::pg_catalog.regtype AND n.nspname !~ '^pg_' AND pg_catalog.pg_get_expr("
-            "d.adbin, d.adrelid) ~* '(now\\(\\)|current_timestamp|clock_timestamp)'"
+            " AND a.atttypid = 'timestamptz'::pg_catalog.regtype AND n.nspname !~ '^(pg|_timescaledb)_'"
+            " AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) ~* '(now\\(\\)|current_timestamp|clock_timestamp)'"
         ).fetchall()
         moments = [
             moment

@@ -23,12 +23,12 @@ _MARK = "INSERT INTO trellis_move.marks (token) VALUES "
 _TRY = 1.0
 _PATIENCE = 60.0
 
-# Ordinary and partitioned tables that are the application's.
+# Ordinary and partitioned tables that are the application's. Chunks of TimescaleDB are part of their hypertable.
 TABLES = """
 SELECT n.nspname, c.relname, c.relispartition, c.oid
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
-  AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'trellis_move')
+  AND n.nspname !~ '^(pg|_timescaledb)_' AND n.nspname NOT IN ('information_schema', 'trellis_move')
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1, 2

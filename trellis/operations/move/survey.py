@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trellis.operations.backup import hypertables
 from trellis.operations.move import fences
 from trellis.operations.move.sides import Connection, Side
 from trellis.operations.move.streams import FIRST_WITH_ORIGIN
@@ -148,15 +149,6 @@ _OBSTACLES = (
         False,
     ),
     (
-        "SELECT 'hypertables' WHERE EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'timescaledb')"
-        " AND EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = '_timescaledb_internal' AND c.relkind = 'r' AND c.relname ~ '^_hyper_')",
-        "of TimescaleDB cannot be streamed table by table",
-        "Dump and restore this database behind a stop of its writers",
-        True,
-        True,
-    ),
-    (
         "SELECT 'prepared transaction ' || gid FROM pg_catalog.pg_prepared_xacts"
         " WHERE database = pg_catalog.current_database()",
         "holds its locks for ever",
@@ -187,6 +179,13 @@ def rows(name: str, connection: Connection) -> Iterator[Finding]:
                 blocks=stream,
                 by_stream=stream and not copy,
             )
+    for hypertable in hypertables.named(connection):
+        yield Finding(
+            where=f"{name}, {hypertable}",
+            what="a hypertable of TimescaleDB, which is neither streamed nor copied as a table",
+            do="Stop its writers, then `trellis backup` and `trellis restore` into the other cluster.",
+            blocks=True,
+        )
 
 
 def _server(side: Side, connection: Connection) -> Iterator[Finding]:

@@ -63,7 +63,7 @@ def _past(options: Namespace, stack: Stack, stood: Stood, source: Side) -> Itera
             place, backup = found(options, stack)
             dump = chosen(backup, source.name)
             identities = packing.identities(options.identity)
-            with place.file(backup.name, dump.file) as file, ordered(api, stood.origin, address, None, tell) as made:
+            with place.file(backup.name, *dump.files) as file, ordered(api, stood.origin, address, None, tell) as made:
                 made.wait()
                 made.add_database(source.database)
                 side = made.side(source.database, private=stack.private)

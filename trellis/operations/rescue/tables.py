@@ -97,7 +97,8 @@ def _read(connection: Connection, name: str) -> Table:
 def _triggers(connection: Connection, name: str) -> Iterator[tuple[str, str]]:
     found = connection.execute(
         "SELECT tgname, tgtype FROM pg_catalog.pg_trigger WHERE tgrelid = %s::pg_catalog.regclass"
-        " AND NOT tgisinternal AND tgenabled IN ('O', 'A') ORDER BY 1",
+        # TimescaleDB's own lets nobody write to the parent of the chunks.
+        " AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgname <> 'ts_insert_blocker' ORDER BY 1",
         (name,),
     ).fetchall()
     for trigger, kind in found:

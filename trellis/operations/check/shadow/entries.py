@@ -65,10 +65,10 @@ def quoted(name: str) -> str:
 def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
     """The schema of the database that a connection leads to, with owners and grants, in an order that makes it anew.
 
-    Subscriptions are left out: a copy of one would be a second subscriber. Raises DumpError with what pg_dump said,
-    OperationError when there is no pg_dump.
+    Subscriptions are left out: a copy of one would be a second subscriber. So are the tables that TimescaleDB makes
+    for the rows of hypertables. Raises DumpError with what pg_dump said, OperationError when there is no pg_dump.
     """
-    return entries(run_dump(connection, "--schema-only"))
+    return entries(run_dump(connection, "--schema-only", "--exclude-schema=_timescaledb_*"))
 
 
 def run_dump(connection: psycopg.Connection[Any], *options: str) -> str:
