@@ -9,6 +9,11 @@ from trellis.development.bring import Parts
 
 SERVICES = ("auth", "billing", "deploy", "monitor")
 BROKEN = ("auth", "deploy")
+SAMPLES = """
+WITH metric AS (INSERT INTO metric_definitions (name, kind, unit, description)
+                VALUES ('cpu.used', 'gauge', 'percent', 'In use') RETURNING id)
+INSERT INTO metrics SELECT id, 'api-1', now() - n * interval '1 day', n FROM metric, generate_series(0, 4) n
+"""
 
 
 def test_every_failed_database_is_named_and_the_others_are_migrated(parts: Parts) -> None:
@@ -38,8 +43,29 @@ def test_every_failed_database_is_named_and_the_others_are_migrated(parts: Parts
         with psycopg.connect(uri, connect_timeout=30) as connection:
             engine = "SELECT engine, name FROM metric_storage, pg_available_extensions WHERE name = 'timescaledb'"
             assert connection.execute(engine).fetchall() == [("timescaledb", "timescaledb")]
+            connection.execute(SAMPLES)
+        _hypertables_come_back(stack, uri)
         names = {cluster["name"] for cluster in stack.api("GET", "/v2/databases")["databases"]}
         assert names == {*(f"capsule-db-{service}-service-db" for service in SERVICES), "capsule-cache"}
+
+
+def _hypertables_come_back(stack: LocalStack, uri: str) -> None:
+    """A drill from a backup, and rows that a wrong DELETE took, which the rescue finds in it."""
+    backups = stack.workspace.folder / "backups"
+    made = stack.trellis("backup", "--to", str(backups))
+    assert made.code == 0, made.text
+    drilled = stack.trellis("drill", "capsule-db-monitor-service-db", "--from", str(backups / stack.name))
+    assert drilled.code == 0, drilled.text
+    with psycopg.connect(uri, connect_timeout=30) as connection:
+        connection.execute("DELETE FROM metrics WHERE observed_at < now() - interval '1 hour'")
+    rescued = stack.trellis(
+        *("rescue", "--from", str(backups / stack.name), "--database", "monitor_service_db"),
+        *("--table", "metrics", "--yes"),
+    )
+    assert rescued.code == 0, rescued.text
+    with psycopg.connect(uri, connect_timeout=30) as connection:
+        counted = connection.execute("SELECT count(*), count(DISTINCT tableoid) FROM metrics")
+        assert counted.fetchall() == [(5, 5)], rescued.text
 
 
 def _applied(stack: LocalStack, services: set[str]) -> None:
