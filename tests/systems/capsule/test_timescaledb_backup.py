@@ -67,6 +67,19 @@ DIMENSIONS = (
 )
 
 
+# What only the Community Edition makes, written into the catalogue by hand: how the backup sees it, and no more.
+COMMUNITY = """
+INSERT INTO _timescaledb_config.bgw_job (id, application_name, schedule_interval, max_runtime, max_retries,
+  retry_period, proc_schema, proc_name, scheduled)
+VALUES (1000, 'x', '1 day', '1 day', 0, '1 day', 'plant', 'tidy', false);
+UPDATE _timescaledb_catalog.hypertable SET compression_state = 1 WHERE table_name = 'metrics';
+INSERT INTO _timescaledb_catalog.continuous_agg
+SELECT m.id, r.id, NULL, 'plant', 'totals', 'plant', 'totals', 'plant', 'totals'
+FROM _timescaledb_catalog.hypertable m, _timescaledb_catalog.hypertable r
+WHERE m.table_name = 'empty' AND r.table_name = 'months';
+"""
+
+
 def side(database: Database) -> Side:
     return Side(
         cluster="monitor-db", database=database.name, target=Target(database.parameters(ADMIN, PASSWORD)), peer={}
@@ -231,6 +244,25 @@ def test_a_restore_that_fails_leaves_nothing(kept: Service, empty: Database, tmp
     assert (code, "null value in column" in err) == (1, True), err
     assert empty.rows("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == [(0,)]
     assert empty.rows("SELECT FROM pg_extension WHERE extname = 'timescaledb'") == []
+
+
+def test_what_is_not_kept_is_told(kept: Service, empty: Database, tmp_path: Path, trellis: Trellis) -> None:
+    with kept.database.connect() as connection:
+        connection.execute(COMMUNITY)
+    backed_up(side(kept.database), tmp_path)
+    code, out, err = restored(trellis, tmp_path, empty)
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["differs"] == []
+    assert told["lacks"] == [
+        f"{what} is not in this backup"
+        for what in (
+            "the compression of public.metrics",
+            "the continuous aggregate plant.totals",
+            "the job 1000, plant.tidy",
+        )
+    ]
+    assert empty.rows("SELECT to_regclass('plant.totals')") == [(None,)]
 
 
 def test_rows_of_a_hypertable_are_rescued(kept: Service, empty: Database, tmp_path: Path, trellis: Trellis) -> None:

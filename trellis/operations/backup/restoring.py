@@ -25,7 +25,10 @@ _LEFT_OUT = (" COMMENT - EXTENSION ", SCHEMA, f" {hypertables.TRIGGER} ")
 
 @dataclass(frozen=True, kw_only=True)
 class Restored:
-    """What became of it. lacks: statements that the server did not take. differs: tables that are not as dumped."""
+    """What became of it. lacks: statements that the server did not take, and what the dump does not hold.
+
+    differs: tables that are not as dumped.
+    """
 
     lacks: tuple[str, ...]
     differs: tuple[str, ...]
