@@ -67,6 +67,22 @@ GO = debian.Programs(
     kept=("usr/lib/go-1.24", "usr/share/go-1.24"),
 )
 
+BROWSER = debian.Programs(
+    title="Chromium without windows",
+    suite="trixie",
+    packages=("chromium-headless-shell",),
+    kept=(
+        "usr/lib/chromium/chromium-headless-shell",
+        "usr/lib/chromium/headless_*.pak",
+        "usr/lib/chromium/icudtl.dat",
+        "usr/lib/chromium/v8_context_snapshot.bin",
+        "etc/fonts/fonts.conf",
+        "usr/share/fonts",
+    ),
+    # The fonts are its own, so that a page is as wide on every machine.
+    rewritten=("etc/fonts/fonts.conf", "/usr/share/fonts"),
+)
+
 
 def _python(version: str, suite: str) -> debian.Programs:
     return debian.Programs(
@@ -165,6 +181,11 @@ def shellcheck() -> Path:
 def monitoring() -> Path:
     """The folder with Prometheus, Alertmanager and node_exporter below it, for the tests only. Raises Failure."""
     return _program(MONITORING, "")
+
+
+def browser() -> Path:
+    """The folder with Chromium and its fonts below it, for the tests only. Raises Failure."""
+    return _program(BROWSER, "")
 
 
 def actionlint() -> Path:
