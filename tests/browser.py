@@ -92,7 +92,7 @@ class Browser:
     errors: list[str] = field(default_factory=list)
     _unread: bytes = b""
     _last: int = 0
-    _loaded: bool = False
+    _loaded: set[str] = field(default_factory=set)
 
     def open(self, page: Path, width: int, height: int, scheme: str = "light", medium: str = "screen") -> None:
         """Opens a page in a window of this size in CSS pixels; one of less than 500 is a phone's."""
@@ -103,9 +103,8 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", **size)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", media=medium, features=features)
-        self._loaded = False
-        self.call("Page.navigate", url=page.as_uri())
-        while not self._loaded:
+        loader = self.call("Page.navigate", url=page.as_uri())["loaderId"]
+        while loader not in self._loaded:
             self._read()
 
     def ask(self, script: str) -> Any:
@@ -149,8 +148,8 @@ class Browser:
         message: dict[str, Any] = json.loads(text)
         told = message.get("params", {})
         match message.get("method"):
-            case "Page.loadEventFired":
-                self._loaded = True
+            case "Page.lifecycleEvent" if told["name"] == "load":
+                self._loaded.add(told["loaderId"])
             case "Network.requestWillBeSent":
                 self.requests.append(told["request"]["url"])
             case "Runtime.exceptionThrown":
@@ -184,6 +183,7 @@ def browser(folder: Path) -> Iterator[Browser]:
             tab.session = tab.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
             for domain in ("Page", "Network", "Runtime", "Log"):
                 tab.call(f"{domain}.enable")
+            tab.call("Page.setLifecycleEventsEnabled", enabled=True)
             yield tab
         finally:
             chromium.terminate()

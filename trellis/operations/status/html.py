@@ -73,7 +73,7 @@ def _cluster(page: Page, seen: Seen) -> Iterator[str]:
     sizes, clients = _told(seen, "status", "bytes"), _told(seen, "status", "connections")
     if figures:
         sizes, clients = [*sizes, (page.at, figures.bytes)], [*clients, (page.at, figures.connections)]
-    restores = _told(seen, "drill", "rto_seconds", 1 / 60)
+    restores = _told(seen, "drill", "rto_seconds", 1 / 60, good=True)
     none = "Nothing is known of it yet."
     name = seen.settings.name
     yield f'<h2>{escape(name)}</h2><div class="plots">'
@@ -90,10 +90,10 @@ def _cluster(page: Page, seen: Seen) -> Iterator[str]:
     yield "</div>"
 
 
-def _told(seen: Seen, kind: str, key: str, unit: float = 1) -> Points:
-    """What the records say of a figure, over time."""
-    told = [one for one in seen.past if one.get("kind") == kind and isinstance(one.get(key), int | float)]
-    return [(one["at"], one[key] * unit) for one in told]
+def _told(seen: Seen, kind: str, key: str, unit: float = 1, *, good: bool = False) -> Points:
+    """What the records say of a figure, over time; with `good` those of what went well."""
+    told = [one for one in seen.past if one.get("kind") == kind and (one.get("ok") or not good)]
+    return [(one["at"], one[key] * unit) for one in told if isinstance(one.get(key), int | float)]
 
 
 def _plot(cluster: str, title: str, unit: str, points: Points, none: str) -> str:
