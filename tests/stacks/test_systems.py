@@ -69,8 +69,8 @@ def test_it_grows_and_is_destroyed(system: LocalStack) -> None:
     assert [command for command in servers_of(system.workspace.cloud_state) if "serve" not in command] == []
 
 
-# The smallest way to the Advanced edition: FreshTrack without the Droplet that uses it.
-LATE = ("capsule", "tudao", "audifi", "freshtrack")
+# The smallest first: FreshTrack without the Droplet that uses it.
+LATE = ("freshtrack", "audifi", "tudao", "capsule")
 
 
 @pytest.mark.soak(short=1, long=len(LATE))
