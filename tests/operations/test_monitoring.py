@@ -27,7 +27,7 @@ from tests.operations.conftest import Finished
 from tests.operations.test_stack import Command, tudao_with_a_replica
 from tests.ports import free_port
 from tests.stacks.harness import open_folder, wait_for
-from trellis.development.bring import monitoring
+from trellis.development.bring import grafana, monitoring
 
 TOLD_WITHIN = 90
 
@@ -270,12 +270,22 @@ def test_what_is_wrong_is_told_and_no_panel_is_empty(command: Command, tmp_path:
             check=False,
         )
         assert checked.returncode == 0, checked.stderr
+        assert _grafana_says(folder / "dashboard.json") == (0, "")
+        wrong = folder.parent / "wrong.json"
+        wrong.write_text((folder / "dashboard.json").read_text().replace('"legendFormat"', '"legend"'))
+        code, said = _grafana_says(wrong)
+        assert (code, "unexpected field 'legend'" in said) == (1, True)
         panels = json.loads((folder / "dashboard.json").read_text())["panels"]
         expressions = [target["expr"] for panel in panels for target in panel["targets"]]
         assert len(expressions) >= 18
         # A rate needs two looks.
         wait_for(lambda: all(series(port, one) for one in expressions), seconds=60)
         assert {panel["title"] for panel in panels} >= {"Replicas, behind", "Checks", "The machine"}
+
+
+def _grafana_says(dashboard: Path) -> tuple[int, str]:
+    done = subprocess.run((grafana(), dashboard), capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
 
 
 def _start(ends: ExitStack, command: Command, folder: Path) -> None:

@@ -67,6 +67,22 @@ GO = debian.Programs(
     kept=("usr/lib/go-1.24", "usr/share/go-1.24"),
 )
 
+BROWSER = debian.Programs(
+    title="Chromium without windows",
+    suite="trixie",
+    packages=("chromium-headless-shell",),
+    kept=(
+        "usr/lib/chromium/chromium-headless-shell",
+        "usr/lib/chromium/headless_*.pak",
+        "usr/lib/chromium/icudtl.dat",
+        "usr/lib/chromium/v8_context_snapshot.bin",
+        "etc/fonts/fonts.conf",
+        "usr/share/fonts",
+    ),
+    # The fonts are its own, so that a page is as wide on every machine.
+    rewritten=("etc/fonts/fonts.conf", "/usr/share/fonts"),
+)
+
 
 def _python(version: str, suite: str) -> debian.Programs:
     return debian.Programs(
@@ -167,17 +183,19 @@ def monitoring() -> Path:
     return _program(MONITORING, "")
 
 
+def browser() -> Path:
+    """The folder with Chromium and its fonts below it, for the tests only. Raises Failure."""
+    return _program(BROWSER, "")
+
+
 def actionlint() -> Path:
     """actionlint, for the tests only. Raises Failure when it cannot be brought."""
-    module, usable = MODULES / "actionlint", _usable_go()
-    part = _Part(
-        title="actionlint, built from source",
-        place=cache_folder() / "actionlint" / hashlib.sha256((module / "go.sum").read_bytes()).hexdigest()[:12],
-        make=partial(_build_actionlint, go=usable),
-        needs=() if usable else ("apt-get", "dpkg"),
-    )
-    _complete(cache_folder(), [part])
-    return part.place / "actionlint"
+    return _built("actionlint", "github.com/rhysd/actionlint/cmd/actionlint")
+
+
+def grafana() -> Path:
+    """A program that reads a dashboard by Grafana's own types, for the tests only. Raises Failure."""
+    return _built("grafana", "trellis.local/tools/grafana")
 
 
 def python(version: str) -> Path:
@@ -202,6 +220,20 @@ def minimal_debian(suite: str, packages: Sequence[str]) -> Path:
     )
     _complete(cache, [part])
     return part.place / "root"
+
+
+def _built(name: str, package: str) -> Path:
+    """The program of one of our own modules of Go, which is named like the module."""
+    module, usable = MODULES / name, _usable_go()
+    sources = (module / "go.sum", *sorted(module.glob("*.go")))
+    part = _Part(
+        title=f"{name}, built from source",
+        place=cache_folder() / name / hashlib.sha256(b"".join(one.read_bytes() for one in sources)).hexdigest()[:12],
+        make=partial(_build, module=module, package=package, go=usable),
+        needs=() if usable else ("apt-get", "dpkg"),
+    )
+    _complete(cache_folder(), [part])
+    return part.place / name
 
 
 def _program(programs: debian.Programs, path: str) -> Path:
@@ -297,7 +329,7 @@ def _usable_go() -> str | None:
     """The Go on PATH if it builds Pulumi: it is new enough, or it fetches a newer one by itself."""
     if shutil.which("go") is None:
         return None
-    needed = max(_go_line(MODULES / name / "go.mod") for name in ("pulumi", "language-python", "actionlint"))
+    needed = max(_go_line(MODULES / name / "go.mod") for name in ("pulumi", "language-python", "actionlint", "grafana"))
     said = subprocess.run(
         ("go", "env", "GOVERSION", "GOTOOLCHAIN"), cwd="/", capture_output=True, text=True, check=False
     ).stdout.split()
@@ -338,9 +370,9 @@ def _build_pulumi(folder: Path, go: str | None) -> None:
             copy.chmod(0o755)
 
 
-def _build_actionlint(folder: Path, go: str | None) -> None:
+def _build(folder: Path, module: Path, package: str, go: str | None) -> None:
     with _go(folder.parent / ".building", go) as run:
-        _go_build(run, MODULES / "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", folder)
+        _go_build(run, module, package, folder)
 
 
 @contextmanager

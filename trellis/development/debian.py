@@ -35,7 +35,7 @@ _KEYRINGS = ("debian-archive-keyring.gpg", "debian-archive-keyring.pgp")
 # Parts of a kept folder that no program needs. The just-in-time compiler alone would double the whole.
 _LEFT_OUT = ("**/bitcode", "**/llvmjit*", "**/locale", "**/man", "**/testdata")
 # Packages that others depend on and nothing here uses, by the beginnings of their names: two thirds of a download.
-_NOT_FETCHED = ("libc-l10n", "libllvm", "libperl", "libz3", "locales", "perl")
+_NOT_FETCHED = ("libc-l10n", "libllvm", "libperl", "libz3", "locales", "mesa-libgallium", "perl")
 
 _CONFIGURATION = """\
 Dir::State "{folder}/state";
@@ -249,6 +249,7 @@ def _add_libraries(files: Sequence[Path], unpacked: Path, libraries: Path) -> No
     """Copies the libraries that the files need, the libraries of these, and so on."""
     libraries.mkdir(parents=True, exist_ok=True)
     sources = [unpacked / _LIBRARIES, unpacked / _LIBRARIES.removeprefix("usr/")]
+    sources += (folder for folder in sorted(sources[0].glob("*")) if folder.is_dir())
     names = {name for path in files for name in _needed(path)}
     if names:
         names.add(_LOADER)
@@ -260,6 +261,9 @@ def _add_libraries(files: Sequence[Path], unpacked: Path, libraries: Path) -> No
         if source is None:
             raise Failure(f"Debian's packages no longer hold the library {name}. Trellis needs a change for it.")
         shutil.copy2(source, libraries / name)
+        if _asked("--print-rpath", source):
+            # With a path of its own it would look for what it needs there, and not beside it.
+            _patchelf("--remove-rpath", str(libraries / name))
         names |= _needed(libraries / name)
 
 

@@ -137,6 +137,7 @@ def dashboard(watched: Watched) -> dict[str, Any]:
         "schemaVersion": 39,
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
+        "annotations": {"list": []},
         "templating": {"list": [{"name": "datasource", "type": "datasource", "query": "prometheus"}]},
         "panels": [_panel(number, panel, watched) for number, panel in enumerate(shown)],
     }
@@ -162,7 +163,7 @@ def _panel(number: int, panel: Panel, watched: Watched) -> dict[str, Any]:
                 "noValue": panel.otherwise or "No data",
                 "mappings": list(panel.mappings),
                 "thresholds": {"mode": "absolute", "steps": colours},
-                "custom": {"thresholdsStyle": {"mode": "line"}} if panel.kind == "timeseries" and panel.limits else {},
+                "custom": _custom(panel),
             },
             "overrides": [],
         },
@@ -179,3 +180,10 @@ def _panel(number: int, panel: Panel, watched: Watched) -> dict[str, Any]:
             for place, (legend, expression) in enumerate(panel.expressions.items())
         ],
     }
+
+
+def _custom(panel: Panel) -> dict[str, Any]:
+    """What only panels of this kind have."""
+    if panel.kind == "table":
+        return {"align": "auto", "inspect": False}
+    return {"thresholdsStyle": {"mode": "line"}} if panel.kind == "timeseries" and panel.limits else {}

@@ -1,42 +1,57 @@
-"""A look as one page that needs nothing else: no script, no style and no picture from elsewhere."""
+"""A look as one page that needs nothing else: no script, no font and no picture, and browsers let it ask for none."""
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
-from typing import TYPE_CHECKING, Any
+from math import ceil, floor, log10
 
 from trellis.operations.status.judging import GIB
 from trellis.operations.status.look import Page, Seen
 from trellis.operations.status.page import as_text
+from trellis.operations.status.words import size
 
-if TYPE_CHECKING:
-    import pygal
-
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-pre { background: #f6f6f6; padding: 1rem; overflow-x: auto; font-size: 13px }
-table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .3rem .6rem; vertical-align: top }
-tr { border-top: 1px solid #ddd } .critical { color: #b00020; font-weight: 600 } .warning { color: #9a6700 }
-.note { color: #666 } .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)); gap: 1rem }
+:root { color-scheme: light dark; --ink: light-dark(#222, #e4e4e4); --paper: light-dark(#fff, #181818);
+  --soft: light-dark(#f4f4f4, #242424); --dim: light-dark(#5c5c5c, #a8a8a8); --line: light-dark(#ccc, #484848);
+  --plot: light-dark(#0b62b8, #6cb2ff); --critical: light-dark(#b00020, #ff8a94);
+  --warning: light-dark(#835700, #e8b44a) }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink);
+  background: var(--paper); overflow-wrap: anywhere }
+h2 { margin: 2.5rem 0 1rem } ul, ol { list-style: none; padding: 0; margin: 0 } figure { margin: 0 }
+.findings li { border-left: 4px solid currentColor; padding: .1rem .8rem; margin: .8rem 0 } .findings p { margin: 0 }
+.critical { color: var(--critical) } .warning { color: var(--warning) } .note, .axis, .none { color: var(--dim) }
+.findings p, .findings code { color: var(--ink) } code { font-size: 13px }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 2rem }
+figcaption { font-weight: 600; margin-bottom: .6rem } .wide { grid-column: 1 / -1 }
+.plot { display: grid; grid-template-columns: max-content 1fr; gap: .3rem .5rem }
+.axis { display: flex; justify-content: space-between; font-size: 12px; line-height: 1 } .up { flex-direction: column }
+svg { display: block; width: 100%; height: 10rem; overflow: visible; fill: none; stroke-linecap: round }
+svg path { vector-effect: non-scaling-stroke; stroke: var(--plot); stroke-width: 1.5 }
+svg .grid { stroke: var(--line); stroke-width: 1 } svg .points { stroke-width: 5 }
+.bars li { margin: .5rem 0 } .bar { display: block; height: .5rem; min-width: 2px; background: var(--plot) }
+pre { background: var(--soft); padding: 1rem; overflow-x: auto; font-size: 13px }
+@media print { :root { color-scheme: light } pre { white-space: pre-wrap } figure, .findings li { break-inside: avoid }
+  .bar { print-color-adjust: exact } }
 """
-# pygal adds a script for its tooltips, and says who made it in comments.
 _COLOUR = re.compile(r"\x1b\[\d+m")
-_ADDED = re.compile(r"<script\b.*?</script>|<!--.*?-->", re.DOTALL)
-_WIDTH, _HEIGHT = 640, 320
-_LONGEST = 60
+_LONGEST = 160
 
 Points = Sequence[tuple[datetime, float]]
 
 
 def as_html(page: Page) -> str:
     """The page."""
-    title = f"{page.stack.name}, {page.at:%Y-%m-%d %H:%M} UTC"
+    name, at = escape(page.stack.name), f"{page.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     parts = [
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
-        f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>",
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{name}, {at}</title><style>{_STYLE}</style></head>",
+        f"<body><h1>{name}</h1><p>Seen at {at}. All times are UTC.</p>",
         *_findings(page),
-        *(part for seen in page.clusters for part in _cluster(seen, page.at)),
+        *(part for seen in page.clusters for part in _cluster(page, seen)),
         f"<h2>All of it</h2><pre>{escape(_COLOUR.sub('', as_text(page)))}</pre></body></html>",
     ]
     return "\n".join(parts)
@@ -46,65 +61,83 @@ def _findings(page: Page) -> Iterator[str]:
     if not page.findings:
         yield "<p>All is well.</p>"
         return
-    yield "<table><tr><th></th><th>where</th><th>what</th><th>what to do</th></tr>"
+    yield '<ul class="findings">'
     for one in page.findings:
-        cells = (one.severity.value, one.where, one.what, one.do)
-        row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        yield f'<tr class="{one.severity.value}">{row}</tr>'
-    yield "</table>"
+        what, do = escape(f"{one.where}: {one.what}."), escape(one.do)
+        yield f'<li class="{one.severity.value}"><b>{one.severity.value}</b><p>{what}</p><code>{do}</code></li>'
+    yield "</ul>"
 
 
-def _cluster(seen: Seen, at: datetime) -> Iterator[str]:
-    yield f'<h2>{escape(seen.settings.name)}</h2><div class="plots">'
-    storage, connections = seen.settings.plan.storage_gib, seen.settings.plan.connections
-    sizes, clients = _told(seen, "status", "bytes", 1 / GIB), _told(seen, "status", "connections")
-    if figures := seen.server.figures:
-        sizes, clients = [*sizes, (at, figures.bytes / GIB)], [*clients, (at, figures.connections)]
-    yield _over_time(f"Size, GiB of {storage}", "databases", sizes)
-    yield _over_time(f"Connections of {connections}", "clients", clients)
-    yield _over_time("Proven restores, minutes", "until usable", _told(seen, "drill", "rto_seconds", 1 / 60))
+def _cluster(page: Page, seen: Seen) -> Iterator[str]:
+    plan, figures = seen.settings.plan, seen.server.figures
+    sizes, clients = _told(seen, "status", "bytes"), _told(seen, "status", "connections")
+    if figures:
+        sizes, clients = [*sizes, (page.at, figures.bytes)], [*clients, (page.at, figures.connections)]
+    restores = _told(seen, "drill", "rto_seconds", 1 / 60, good=True)
+    none = "Nothing is known of it yet."
+    name = seen.settings.name
+    yield f'<h2>{escape(name)}</h2><div class="plots">'
+    mib = max((number for _, number in sizes), default=0) < GIB
+    scaled = [(at, number / (1 << 20 if mib else GIB)) for at, number in sizes]
+    now = f"{size(sizes[-1][1])} of {plan.storage_gib} GiB" if sizes else "not known"
+    yield _plot(name, f"Databases: {now}", "MiB" if mib else "GiB", scaled, none)
+    now = f"{clients[-1][1]:g} of {plan.connections}" if clients else "not known"
+    yield _plot(name, f"Connections: {now}", "", clients, none)
+    now = f"usable after {restores[-1][1]:.1f} minutes" if restores else "none"
+    drill = f"The first one is made by: trellis drill --stack {page.stack.name}"
+    yield _plot(name, f"Proven restore: {now}", "min", restores, drill)
     yield _statements(seen)
     yield "</div>"
 
 
-def _told(seen: Seen, kind: str, key: str, unit: float = 1) -> Points:
-    """What the records say of a figure, over time."""
-    told = [one for one in seen.past if one.get("kind") == kind and isinstance(one.get(key), int | float)]
-    return [(one["at"], one[key] * unit) for one in told]
+def _told(seen: Seen, kind: str, key: str, unit: float = 1, *, good: bool = False) -> Points:
+    """What the records say of a figure, over time; with `good` those of what went well."""
+    told = [one for one in seen.past if one.get("kind") == kind and (one.get("ok") or not good)]
+    return [(one["at"], one[key] * unit) for one in told if isinstance(one.get(key), int | float)]
 
 
-def _over_time(title: str, name: str, points: Points) -> str:
-    import pygal
+def _plot(cluster: str, title: str, unit: str, points: Points, none: str) -> str:
+    """Points over time, from nothing on. none: what is said where there are none."""
+    head, label = f"<figure><figcaption>{escape(title)}</figcaption>", escape(f"{cluster}, {title}")
+    if not points:
+        return f'{head}<p class="none">{escape(none)}</p></figure>'
+    top = _round_up(max(number for _, number in points))
+    first, last = points[0][0], points[-1][0]
+    passed = (last - first) or timedelta(seconds=1)
+    places = [f"{100 * ((at - first) / passed):.2f} {100 - 100 * number / top:.2f}" for at, number in points]
+    line, dots = "L".join(places), "".join(f"M{place}h0" for place in places)
+    form = "%Y-%m-%d" if passed > timedelta(days=2) else "%Y-%m-%d %H:%M"
+    times = dict.fromkeys(f"{at.astimezone(UTC):{form}}" for at in (first, last))
+    return (
+        f'{head}<div class="plot"><div class="up axis"><span>{top:g} {unit}</span><span>0</span></div>'
+        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{label}">'
+        f'<path class="grid" d="M0 0H100M0 50H100M0 100H100"/><path class="line" d="M{line}"/>'
+        f'<path class="points" d="{dots}"/></svg>'
+        f'<span></span><div class="axis">{"".join(f"<span>{time}</span>" for time in times)}</div></div></figure>'
+    )
 
-    chart = pygal.DateTimeLine(**_options(title), x_value_formatter=lambda at: f"{at:%Y-%m-%d}")
-    chart.add(name, list(points))
-    return _drawn(chart)
+
+def _round_up(number: float) -> float:
+    """The next number of one digit: where an axis ends."""
+    if number <= 0:
+        return 1
+    digit: float = 10 ** floor(log10(number))
+    return ceil(number / digit) * digit
 
 
 def _statements(seen: Seen) -> str:
-    import pygal
-
-    chart = pygal.HorizontalBar(**_options("Statements by total time, ms"))
-    for answers in seen.databases.values():
-        for one in answers.statements:
-            chart.add(one["statement"][:_LONGEST], [float(one["total"])])
-    return _drawn(chart)
-
-
-def _options(title: str) -> dict[str, Any]:
-    return {
-        "title": title,
-        "js": (),
-        "disable_xml_declaration": True,
-        "width": _WIDTH,
-        "height": _HEIGHT,
-        "legend_at_bottom": True,
-        "legend_at_bottom_columns": 1,
-        "truncate_legend": _LONGEST,
-        "value_formatter": "{:,.1f}".format,
-        "no_data_text": "Nothing yet",
-    }
+    statements = [one for answers in seen.databases.values() for one in answers.statements]
+    most = max((float(one["total"]) for one in statements), default=0) or 1
+    rows = "".join(
+        f'<li><span class="bar" style="width: {100 * float(one["total"]) / most:.1f}%"></span>'
+        f"{float(one['total']):,.0f} ms <code>{escape(_short(one['statement']))}</code></li>"
+        for one in statements
+    )
+    told = f'<ol class="bars">{rows}</ol>' if rows else '<p class="none">No statement is known.</p>'
+    return f'<figure class="wide"><figcaption>Statements, by the time of all their calls</figcaption>{told}</figure>'
 
 
-def _drawn(chart: "pygal.Graph") -> str:
-    return _ADDED.sub("", str(chart.render(is_unicode=True)))
+def _short(statement: str) -> str:
+    """On one line, and of bearable length."""
+    line = " ".join(statement.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
