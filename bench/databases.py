@@ -2,8 +2,8 @@
 
 Counted in seconds of processor time: those of the program and its plugins, which must grow no faster than the number,
 and the engine's own, which writes the whole state at each step. What the first few databases add is less than what the
-start of a program varies by, and a machine is slower in one minute than in another: so all are deployed in turn, several
-times, and the least of each counts.
+start of a program varies by, and a machine is slower in one minute than in another. So all are deployed in turn,
+several times, and the least of each counts.
 """
 
 import os

@@ -86,6 +86,17 @@ def test_the_configuration_is_the_file_s(stack: LocalStack) -> None:
         connection.execute("SELECT pg_sleep(0.3), 'a slow one'")
     (log,) = stack.workspace.cloud_state.glob("clusters/*/postgresql.log")
     assert "SELECT pg_sleep(0.3), 'a slow one'" in log.read_text()
+    # In stacks of before it goes by the name that it had when it was the backup's time alone.
+    file = stack.workspace.folder / "before.json"
+    state = stack.stack.pulumi("stack", "export", "--show-secrets")
+    assert "cluster:Configuration::villa-db-configuration" in state
+    file.write_text(
+        state.replace("Configuration::villa-db-configuration", "BackupTime::villa-db-backup").replace(
+            "cluster:Configuration", "cluster:BackupTime"
+        )
+    )
+    stack.stack.pulumi("stack", "import", "--file", str(file))
+    stack.must("preview", "--expect-no-changes")
 
 
 def test_a_size_changes_in_place_and_drops_nobody(stack: LocalStack) -> None:

@@ -23,7 +23,7 @@ UPGRADED: dict[str, type[Provider]] = {
     "pulumi-python:dynamic/server:Contents": ContentsProvider,
 }
 # What programs have had since.
-ADDED = {"pulumi-python:dynamic/pool:PoolSize"}
+ADDED = {"pulumi-python:dynamic/pool:PoolSize", "pulumi-python:dynamic/cluster:Configuration"}
 CASES = cases()
 
 
