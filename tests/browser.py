@@ -49,35 +49,37 @@ _FAULTS = """(() => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
   while (texts.nextNode()) {
     const node = texts.currentNode, one = node.parentElement, style = getComputedStyle(one), range = new Range()
-    if (!node.data.trim()) continue
+    if (!node.data.trim() || one.closest("style, title, desc")) continue
     range.selectNodeContents(node)
     const lines = [...range.getClientRects()]
     if (!lines.length) faults.push(`${name(node.data)} is not to be seen`)
     if (parseFloat(style.fontSize) < 12) faults.push(`${name(node.data)} is small: ${style.fontSize}`)
-    if (contrast(one, style.color) < 4.5) faults.push(`${name(node.data)} has little contrast: ${style.color}`)
+    const colour = one.closest("svg") ? style.fill : style.color
+    if (contrast(one, colour) < 4.5) faults.push(`${name(node.data)} has little contrast: ${colour}`)
     if (style.overflowX == "auto") continue
+    const around = (one.closest("svg") ?? page).getBoundingClientRect()
     for (const line of lines) {
-      if (line.left < 0 || line.right > page.clientWidth + 0.5) faults.push(`${name(node.data)} is cut`)
+      if (line.left < around.left || line.right > around.right + 0.5) faults.push(`${name(node.data)} is cut`)
       const under = seen.find(({at: other}) => line.left < other.right - 1 && other.left < line.right - 1
         && line.top < other.bottom - 3 && other.top < line.bottom - 3)
       if (under && under.text != node.data) faults.push(`${name(node.data)} lies over ${name(under.text)}`)
     }
     seen.push(...lines.map(at => ({at, text: node.data})))
   }
-  for (const line of document.querySelectorAll("svg path:not(.grid)")) {
+  for (const line of document.querySelectorAll("svg .series path")) {
     const style = getComputedStyle(line), around = line.ownerSVGElement.getBoundingClientRect()
-    const at = line.getBoundingClientRect(), title = name(line.ownerSVGElement.getAttribute("aria-label"))
+    const at = line.getBoundingClientRect(), title = name(line.closest("[aria-label]").ariaLabel)
     if (style.stroke == "none" || contrast(line, style.stroke) < 3) faults.push(`${title} has a line of no contrast`)
     if (at.left < around.left - 4 || at.right > around.right + 4 || at.top < around.top - 4 ||
       at.bottom > around.bottom + 4) faults.push(`${title} leaves its plot`)
   }
   return faults
 })()"""
-# Title -> the points that its plot has, and how wide and high their line is in CSS pixels.
+# Title -> the points that its plot has, and how wide and high its line is in CSS pixels.
 _PLOTS = """Object.fromEntries([...document.querySelectorAll("svg")].map(plot => {
-  const {width, height} = plot.querySelector(".line").getBoundingClientRect()
-  const points = plot.querySelector(".points").getAttribute("d").split("M").length - 1
-  return [plot.getAttribute("aria-label"), [points, Math.round(width), Math.round(height)]]
+  const line = plot.querySelector(".series path"), {width, height} = line.getBoundingClientRect()
+  const points = (line.getAttribute("d").match(/[-.\\d]+ [-.\\d]+/g) || []).length
+  return [plot.closest("[aria-label]").ariaLabel, [points, Math.round(width), Math.round(height)]]
 }))"""
 
 

@@ -73,7 +73,7 @@ def test_a_page_that_nobody_can_read_is_told(tab: Browser, tmp_path: Path) -> No
     page.write_text(
         '<img src="http://192.0.2.1/"><script>missing()</script><p style="width: 2000px; color: #aaa">Wide'
         '<p style="font-size: 9px">Small<p style="margin-top: -2em">Over'
-        '<svg aria-label="Plot" height="9" viewBox="0 0 1 1"><path d="M0 0H9"/></svg>'
+        '<svg aria-label="Plot" height="9" viewBox="0 0 1 1"><g class="series"><path d="M0 0H9"/></g></svg>'
     )
     tab.open(page, 1280, 900)
     told = "\n".join(tab.faults())

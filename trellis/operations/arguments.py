@@ -347,7 +347,7 @@ def _status(command: argparse.ArgumentParser) -> None:
         "--html",
         type=Path,
         metavar="FILE",
-        help="also write one page with plots, which needs nothing beside it",
+        help="also write one page with plots, which needs nothing beside it (pygal)",
     )
     command.add_argument(
         "--metrics", type=Path, metavar="FILE", help="also write the figures and findings as Prometheus reads them"

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
 from math import ceil, floor, log10
+from typing import Any
 
 from trellis.operations.status.judging import GIB
 from trellis.operations.status.look import Page, Seen
@@ -21,21 +22,46 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto
   background: var(--paper); overflow-wrap: anywhere }
 h2 { margin: 2.5rem 0 1rem } ul, ol { list-style: none; padding: 0; margin: 0 } figure { margin: 0 }
 .findings li { border-left: 4px solid currentColor; padding: .1rem .8rem; margin: .8rem 0 } .findings p { margin: 0 }
-.critical { color: var(--critical) } .warning { color: var(--warning) } .note, .axis, .none { color: var(--dim) }
+.critical { color: var(--critical) } .warning { color: var(--warning) } .note, .none { color: var(--dim) }
 .findings p, .findings code { color: var(--ink) } code { font-size: 13px }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 2rem }
 figcaption { font-weight: 600; margin-bottom: .6rem } .wide { grid-column: 1 / -1 }
-.plot { display: grid; grid-template-columns: max-content 1fr; gap: .3rem .5rem }
-.axis { display: flex; justify-content: space-between; font-size: 12px; line-height: 1 } .up { flex-direction: column }
-svg { display: block; width: 100%; height: 10rem; overflow: visible; fill: none; stroke-linecap: round }
-svg path { vector-effect: non-scaling-stroke; stroke: var(--plot); stroke-width: 1.5 }
-svg .grid { stroke: var(--line); stroke-width: 1 } svg .points { stroke-width: 5 }
+svg { display: block }
 .bars li { margin: .5rem 0 } .bar { display: block; height: .5rem; min-width: 2px; background: var(--plot) }
 pre { background: var(--soft); padding: 1rem; overflow-x: auto; font-size: 13px }
 @media print { :root { color-scheme: light } pre { white-space: pre-wrap } figure, .findings li { break-inside: avoid }
   .bar { print-color-adjust: exact } }
 """
 _COLOUR = re.compile(r"\x1b\[\d+m")
+# pygal adds a script, its name as a title, and comments.
+_ADDED = re.compile(r"<script\b.*?</script>|<title>Pygal</title>|<!--.*?-->", re.DOTALL)
+# As wide as a phone is, and never scaled: a text keeps its size.
+_LOOK: dict[str, Any] = {
+    "width": 352,
+    "height": 190,
+    "explicit_size": True,
+    "margin": 4,
+    # For half of a time.
+    "margin_left": 36,
+    "margin_right": 56,
+    "dots_size": 2,
+    "show_legend": False,
+    "truncate_label": -1,
+    "js": (),
+    "disable_xml_declaration": True,
+}
+_COLOURS: dict[str, Any] = {
+    **dict.fromkeys(("background", "plot_background"), "transparent"),
+    **dict.fromkeys(("foreground", "foreground_strong", "foreground_subtle"), "var(--dim)"),
+    **dict.fromkeys(("guide_stroke_color", "major_guide_stroke_color"), "var(--line)"),
+    **dict.fromkeys(("label_font_size", "major_label_font_size"), 12),
+    "colors": ("var(--plot)",),
+    "value_colors": ("var(--ink)",),
+    "font_family": "inherit",
+    "opacity": "1",
+    "stroke_opacity": "1",
+}
+_DOTS = 60
 _LONGEST = 160
 
 Points = Sequence[tuple[datetime, float]]
@@ -98,23 +124,27 @@ def _told(seen: Seen, kind: str, key: str, unit: float = 1, *, good: bool = Fals
 
 def _plot(cluster: str, title: str, unit: str, points: Points, none: str) -> str:
     """Points over time, from nothing on. none: what is said where there are none."""
-    head, label = f"<figure><figcaption>{escape(title)}</figcaption>", escape(f"{cluster}, {title}")
+    head = f"<figcaption>{escape(title)}</figcaption>"
     if not points:
-        return f'{head}<p class="none">{escape(none)}</p></figure>'
+        return f'<figure>{head}<p class="none">{escape(none)}</p></figure>'
+    import pygal
+
     top = _round_up(max(number for _, number in points))
-    first, last = points[0][0], points[-1][0]
-    passed = (last - first) or timedelta(seconds=1)
-    places = [f"{100 * ((at - first) / passed):.2f} {100 - 100 * number / top:.2f}" for at, number in points]
-    line, dots = "L".join(places), "".join(f"M{place}h0" for place in places)
-    form = "%Y-%m-%d" if passed > timedelta(days=2) else "%Y-%m-%d %H:%M"
-    times = dict.fromkeys(f"{at.astimezone(UTC):{form}}" for at in (first, last))
-    return (
-        f'{head}<div class="plot"><div class="up axis"><span>{top:g} {unit}</span><span>0</span></div>'
-        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{label}">'
-        f'<path class="grid" d="M0 0H100M0 50H100M0 100H100"/><path class="line" d="M{line}"/>'
-        f'<path class="points" d="{dots}"/></svg>'
-        f'<span></span><div class="axis">{"".join(f"<span>{time}</span>" for time in times)}</div></div></figure>'
+    times = list(dict.fromkeys(at.astimezone(UTC) for at, _ in (points[0], points[-1])))
+    form = "%Y-%m-%d" if times[-1] - times[0] > timedelta(days=2) else "%Y-%m-%d %H:%M"
+    chart = pygal.DateTimeLine(
+        **_LOOK,
+        style=pygal.style.Style(**_COLOURS),
+        range=(0, top),
+        y_labels=[0, top / 2, top],
+        value_formatter=lambda number: f"{number:g} {unit}".strip(),
+        x_labels=times,
+        x_value_formatter=lambda at: f"{at.astimezone(UTC):{form}}",
+        show_dots=len(points) <= _DOTS,
     )
+    chart.add(None, list(points))
+    drawn = _ADDED.sub("", chart.render(is_unicode=True))
+    return f'<figure role="img" aria-label="{escape(f"{cluster}, {title}")}">{head}{drawn}</figure>'
 
 
 def _round_up(number: float) -> float:
