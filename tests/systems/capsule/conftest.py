@@ -49,8 +49,8 @@ def in_one_transaction(services: dict[str, Service], request: pytest.FixtureRequ
 
 @pytest.fixture
 def copied(services: dict[str, Service], request: pytest.FixtureRequest) -> Iterator[Service]:
-    """A copy of its database, for what commits or takes several sessions."""
-    service = services[request.module.SERVICE]
+    """A copy of its database, or of that of the asked service, for what commits or takes several sessions."""
+    service = services[getattr(request, "param", None) or request.module.SERVICE]
     server, name = service.database.server, f"{service.name}_{next(_numbers)}"
     with server.connect() as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {service.database.name} OWNER {ADMIN}".encode())
