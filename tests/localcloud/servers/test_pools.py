@@ -28,15 +28,18 @@ def shop(shared: Cluster) -> Cluster:
 
 @contextmanager
 def most_connections(place: Place, cluster: Cluster, *users: str) -> Iterator[list[int]]:
-    """Watches how many server connections the users have; the list holds every count seen."""
+    """Watches how many server connections the users have; the list holds every count seen. Those of before go first."""
     seen: list[int] = []
     stop = threading.Event()
+    names = ", ".join(f"'{user}'" for user in users)
+    count = f"SELECT count(*) FROM pg_stat_activity WHERE usename IN ({names})"
+    with place.connect(cluster) as session:
+        eventually(lambda: value(session, count) == 0)
 
     def watch() -> None:
-        names = ", ".join(f"'{user}'" for user in users)
         with place.connect(cluster) as session:
             while not stop.is_set():
-                seen.append(value(session, f"SELECT count(*) FROM pg_stat_activity WHERE usename IN ({names})"))
+                seen.append(value(session, count))
                 time.sleep(0.01)
 
     thread = threading.Thread(target=watch)
