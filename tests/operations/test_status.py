@@ -140,9 +140,12 @@ def test_a_pool_that_is_full(command: Status) -> None:
             client = ends.enter_context(command.stack.connect(uri))
             client.execute("BEGIN")
             client.execute("SELECT 1")
-        found = _findings(command)["pool"]
+        findings = _findings(command)
+        found = findings["pool"]
         assert (found["severity"], found["where"]) == ("critical", "tudao-db, tudao-analytics-pool")
         assert found["what"].startswith("3 of 3 server connections are at work")
+        # Nobody waits for as long as PgBouncer would.
+        assert "it let us in, and gave no answer within 5 s" in findings["unreachable"]["what"]
 
 
 def test_a_check_of_the_system_file(command: Status) -> None:

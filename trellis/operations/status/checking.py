@@ -1,6 +1,7 @@
 """The checks of the system file: each asked through its pool, as the pool's user, in a transaction that only reads."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import psycopg
 
 from trellis.migrator import MigrationError
 from trellis.operations.status.findings import Finding, Severity
-from trellis.operations.status.ways import Way
+from trellis.operations.status.ways import Way, answering
 
 if TYPE_CHECKING:
     from trellis.settings.resolved import CheckSettings
@@ -33,7 +34,9 @@ def ask(check: "CheckSettings", way: Way | None) -> Answer:
     if way is None:
         return Answer(check=check, error=f"the pool {check.pool} is not deployed")
     try:
-        with way.target.connect() as connection, connection.transaction(force_rollback=True):
+        with way.target.connect() as connection, ExitStack() as ended:
+            with answering(connection):
+                ended.enter_context(connection.transaction(force_rollback=True))
             connection.execute("SET TRANSACTION READ ONLY")
             connection.execute(f"SET LOCAL statement_timeout = '{check.check.timeout_seconds}s'".encode())
             # In binary: a text of several statements would be one message, and could end the transaction.

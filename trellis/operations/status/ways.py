@@ -1,8 +1,11 @@
 """The ways that lead to a stack's databases, each tried as a client would, with verification."""
 
+import os
+import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +21,8 @@ from trellis.operations.status.limits import LIMITS
 if TYPE_CHECKING:
     from trellis.settings import ClusterSettings
 
-# Seconds to connect, and the longest run of a query of ours. What does not answer by then is a finding by itself.
+# Seconds to connect, and then to the first answer; the longest run of a query of ours. What takes longer is a finding
+# by itself.
 PATIENCE = 5
 QUERY_SECONDS = 15
 
@@ -101,10 +105,11 @@ def session(target: Target) -> Iterator[Session]:
     """A session that only reads, and gives up soon. Raises MigrationError where there is no way."""
     try:
         with target.connect() as connection:
-            connection.execute(
-                "SET default_transaction_read_only = on; SET lock_timeout = '1s'; SET search_path = pg_catalog;"
-                f" SET application_name = 'trellis-status'; SET statement_timeout = '{QUERY_SECONDS}s'"
-            )
+            with answering(connection):
+                connection.execute(
+                    "SET default_transaction_read_only = on; SET lock_timeout = '1s'; SET search_path = pg_catalog;"
+                    f" SET application_name = 'trellis-status'; SET statement_timeout = '{QUERY_SECONDS}s'"
+                )
             connection.row_factory = dict_row  # type: ignore[assignment]
             yield connection  # type: ignore[misc]
     except MigrationError as error:
@@ -116,7 +121,8 @@ def attempt(way: Way, primary: str | None) -> Tried:
     started = time.monotonic()
     try:
         with way.target.connect() as connection:
-            connection.execute("SELECT 1")
+            with answering(connection):
+                connection.execute("SELECT 1")
             took = 1000 * (time.monotonic() - started)
             if way.kind != "replica" or primary is None:
                 return Tried(way=way, milliseconds=took)
@@ -129,3 +135,28 @@ def attempt(way: Way, primary: str | None) -> Tried:
         return Tried(way=way, error=with_advice(error, way.target))
     except psycopg.Error as error:
         return Tried(way=way, error=MigrationError(way.target.conceal(str(error).strip()), state=""))
+
+
+@contextmanager
+def answering(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Hangs up where the first answer takes too long: a full pool lets clients in, and leaves them waiting for minutes.
+
+    Raises MigrationError then.
+    """
+    late = threading.Event()
+
+    def hang_up() -> None:
+        late.set()
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(PATIENCE, hang_up)
+    timer.start()
+    try:
+        yield
+    except psycopg.OperationalError:
+        if late.is_set():
+            raise MigrationError(f"it let us in, and gave no answer within {PATIENCE} s", state="") from None
+        raise
+    finally:
+        timer.cancel()
