@@ -108,3 +108,17 @@ def test_output_input_and_exit_code() -> None:
 def test_a_program_that_is_not_there() -> None:
     with pytest.raises(FileNotFoundError, match="no-such-program"):
         processes.run(["no-such-program"])
+
+
+def test_what_a_shells_background_starts_can_be_interrupted() -> None:
+    child = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+    program = (
+        "import os, signal, subprocess, sys\n"
+        "from trellis.operations.processes import heed_termination\n"
+        "heed_termination()\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        f"subprocess.run([sys.executable, '-c', {child!r}], check=True)\n"
+    )
+    background = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+    done = subprocess.run((*background, sys.executable, "-c", program), capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -43,6 +43,14 @@ def heed_termination() -> None:
         raise Terminated
 
     signal.signal(signal.SIGTERM, stop)
+    # Dropped here: what is ignored, as in a shell's background, is so in every program that is started, too, and Pulumi
+    # ends its own by this signal, or waits five seconds for them.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _drop)
+
+
+def _drop(_number: int, _frame: FrameType | None) -> None:
+    pass
 
 
 def run(
@@ -124,7 +132,7 @@ class _Interrupts:
             raise Terminated if self.first == signal.SIGTERM else KeyboardInterrupt
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self._handlers.get(number) is signal.SIG_IGN:
+        if number == signal.SIGINT and self._handlers.get(number) in (signal.SIG_IGN, _drop):
             return
         self.first = self.first or number
         if self._child is not None:
