@@ -10,6 +10,7 @@ from trellis.migrator.history import HistoryTable, identifier, literal
 from trellis.operations.backup import hypertables, packing
 from trellis.operations.backup.manifest import Dump
 from trellis.operations.backup.programs import started
+from trellis.operations.check.shadow.programs import WITHOUT_CHUNKS
 from trellis.operations.errors import OperationError
 from trellis.operations.move.comparing import sums
 from trellis.operations.move.copying import settings
@@ -43,7 +44,7 @@ def dump(
             for lack in hyper.lacks if hyper else ():
                 tell(f"warning: {side.name}: {lack} is not in this backup")
             options = ("-Fc", "-Z0", f"--snapshot={snapshot}", "--no-subscriptions", "--lock-wait-timeout=60s")
-            left_out = (hypertables.LEFT_OUT, *(hyper.left_out if hyper else ()))
+            left_out = (WITHOUT_CHUNKS, *(hyper.left_out if hyper else ()))
             progress = _progress(f"{side.name}: {size / _MIB:.0f} MiB on disk", tell)
             with started("pg_dump", held, *options, *left_out, writes=True) as program:
                 written, digest = packing.pack(program.stdout, path, recipients, progress)

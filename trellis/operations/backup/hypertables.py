@@ -13,17 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from trellis.migrator.history import identifier, literal
+from trellis.migrator.versions import VersionKey, version_key
 from trellis.operations.backup import packing
 from trellis.operations.backup.manifest import Dump, Hypertables
 from trellis.operations.errors import OperationError
 from trellis.operations.move.sides import Connection
 from trellis.operations.rescue.tables import types
 
-# TimescaleDB's own schemas, for pg_dump.
-LEFT_OUT = "--exclude-schema=_timescaledb_*"
 _SUFFIX = ".hypertables.sql.zst"
-# create_hypertable makes it itself.
-TRIGGER = "ts_insert_blocker"
 _ONLY = re.compile(r'^ALTER TABLE ONLY ("(?:[^"]|"")+"|[^\s".]+)\.("(?:[^"]|"")+"|[^\s".;]+)', re.MULTILINE)
 _LACKS = """
 SELECT pg_catalog.format('the continuous aggregate %I.%I', view_schema, view_name)
@@ -188,8 +185,8 @@ def whole(script: str, names: Sequence[str]) -> str:
     return _ONLY.sub(table, script)
 
 
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.partition("-")[0].split("."))
+def _number(version: str) -> VersionKey:
+    return version_key(version.partition("-")[0])
 
 
 class _Stream:

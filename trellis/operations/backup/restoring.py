@@ -18,9 +18,10 @@ from trellis.operations.errors import OperationError
 from trellis.operations.move import fences
 from trellis.operations.move.comparing import sums
 from trellis.operations.move.sides import SCHEMA, Connection, Side
+from trellis.operations.rescue.tables import INSERT_BLOCKER
 
 # Its owner is whoever made the extension, at a managed cluster not the administrator.
-_LEFT_OUT = (" COMMENT - EXTENSION ", SCHEMA, f" {hypertables.TRIGGER} ")
+_LEFT_OUT = (" COMMENT - EXTENSION ", SCHEMA, f" {INSERT_BLOCKER} ")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,9 @@ from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.move import fences
 from trellis.operations.move.sides import Connection
 
+# TimescaleDB's own on each hypertable, which lets nobody write to the parent of the chunks. create_hypertable makes it.
+INSERT_BLOCKER = "ts_insert_blocker"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -97,9 +100,8 @@ def _read(connection: Connection, name: str) -> Table:
 def _triggers(connection: Connection, name: str) -> Iterator[tuple[str, str]]:
     found = connection.execute(
         "SELECT tgname, tgtype FROM pg_catalog.pg_trigger WHERE tgrelid = %s::pg_catalog.regclass"
-        # TimescaleDB's own lets nobody write to the parent of the chunks.
-        " AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgname <> 'ts_insert_blocker' ORDER BY 1",
-        (name,),
+        " AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgname <> %s ORDER BY 1",
+        (name, INSERT_BLOCKER),
     ).fetchall()
     for trigger, kind in found:
         # TRIGGER_TYPE_INSERT and _UPDATE of PostgreSQL's catalog.

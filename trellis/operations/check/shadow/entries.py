@@ -11,7 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from trellis.migrator.history import identifier
-from trellis.operations.check.shadow.programs import dump_program
+from trellis.operations.check.shadow.programs import WITHOUT_CHUNKS, dump_program
 
 # pg_dump writes this above every object; a line end in a name becomes a space there.
 _HEADER = re.compile(
@@ -68,7 +68,7 @@ def dump(connection: psycopg.Connection[Any]) -> tuple[Entry, ...]:
     Subscriptions are left out: a copy of one would be a second subscriber. So are the tables that TimescaleDB makes
     for the rows of hypertables. Raises DumpError with what pg_dump said, OperationError when there is no pg_dump.
     """
-    return entries(run_dump(connection, "--schema-only", "--exclude-schema=_timescaledb_*"))
+    return entries(run_dump(connection, "--schema-only", WITHOUT_CHUNKS))
 
 
 def run_dump(connection: psycopg.Connection[Any], *options: str) -> str:

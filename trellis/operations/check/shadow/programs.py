@@ -16,6 +16,9 @@ _SERVER = ("initdb", "pg_ctl", "postgres")
 # Where distributions put the server's programs, most of them off the PATH.
 _PACKAGED = ("/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin")
 
+# For pg_dump: the schemas where TimescaleDB keeps its catalogue and the rows of hypertables.
+WITHOUT_CHUNKS = "--exclude-schema=_timescaledb_*"
+
 
 def server_programs(major: str, named: Path | None) -> Path:
     """The folder with initdb, pg_ctl and postgres of a major version.
