@@ -209,11 +209,13 @@ def test_records_are_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_new_cluster_is_given_the_time_for_its_first_backup(serve: Server) -> None:
-    none, one = (answer(200, found) for found in (b'{"backups": []}', b'{"backups": [{"size_gigabytes": 0.1}]}'))
+    none, one = answer(200, b'{"backups": []}'), answer(200, b'{"backups": [{"size_gigabytes": 0.1}]}')
+    # So the API says it of a cluster that is minutes old.
+    refused = answer(412, b'{"id": "precondition_failed", "message": "villa-db does not have any backups yet."}')
     origin = temporary.Origin(
         id="1", name="villa-db", engine="pg", version="17", size="", region="", network="", storage_mib=None
     )
     told: list[str] = []
-    temporary.await_backup(serve(none, none, one), origin, told.append)
+    temporary.await_backup(serve(refused, none, one), origin, told.append)
     assert [asked.split()[1] for asked in serve.asked] == ["/v2/databases/1/backups"] * 3
     assert told == ["villa-db: has no backup yet; a new cluster's first one takes minutes"]

@@ -23,6 +23,7 @@ from trellis.operations.api import Api
 from trellis.operations.errors import OperationError
 from trellis.operations.move.sides import Side
 from trellis.operations.ownership import at
+from trellis.operations.status.cloud import backups
 from trellis.server.scram import verifier
 
 TAG = "trellis-drill"
@@ -146,7 +147,7 @@ def await_backup(api: Api, origin: Origin, tell: Callable[[str], None]) -> None:
     """Until the cloud has a backup of the origin. Raises OperationError when two hours have passed."""
 
     def is_there() -> bool:
-        return bool((api.get(f"/v2/databases/{origin.id}/backups") or {}).get("backups"))
+        return bool(backups(api, origin.id))
 
     if not is_there():
         tell(f"{origin.name}: has no backup yet; a new cluster's first one takes minutes")

@@ -35,21 +35,22 @@ def facts(api: Api, resources: Iterable[Mapping[str, Any]], cluster: "ClusterSet
     found = (api.get(f"/v2/databases/{made['id']}") or {}).get("database") if made else None
     if made is None or found is None:
         return None
-    backups = _backups(api, made["id"])
+    found_backups = backups(api, made["id"])
     try:
         return Facts(
             status=str(found["status"]),
             plan=str(found["size"]),
             created=_time(found["created_at"]),
             pending_maintenance=bool((found.get("maintenance_window") or {}).get("pending")),
-            backup=max((_time(one["created_at"]) for one in backups), default=None),
+            backup=max((_time(one["created_at"]) for one in found_backups), default=None),
             users=frozenset(str(user["name"]) for user in found.get("users") or () if user.get("role") != "primary"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise OperationError(f"What the API says of {cluster.made_as} cannot be read: {error!r}") from None
 
 
-def _backups(api: Api, cluster: str) -> Iterable[Mapping[str, Any]]:
+def backups(api: Api, cluster: str) -> Iterable[Mapping[str, Any]]:
+    """The backups that DigitalOcean has of a cluster, by its id. Raises OperationError."""
     try:
         return (api.get(f"/v2/databases/{cluster}/backups") or {}).get("backups") or ()
     except OperationError as error:
