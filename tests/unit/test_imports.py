@@ -10,14 +10,31 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FINGERPRINT = "trellis/fingerprint"
 STARTUP = "trellis/startup"
+CONNECT = "trellis/connect"
+WRITING = "trellis/writing"
 ALLOWED: dict[str, set[str]] = {
     "trellis/settings": {STARTUP},
     "trellis/migrator": {STARTUP},
     "trellis/server": set(),
     "trellis/providers": {"trellis/migrator", "trellis/server", FINGERPRINT},
-    "trellis/operations": {"trellis/settings", "trellis/migrator", "trellis/server", "trellis/policies", FINGERPRINT},
-    "trellis/development": {"trellis/settings", "trellis/operations", "trellis/policies", "localcloud"},
-    "components": {"trellis/settings", "trellis/migrator", "trellis/providers", "trellis/server", FINGERPRINT, STARTUP},
+    "trellis/operations": {
+        "trellis/settings",
+        "trellis/migrator",
+        "trellis/server",
+        "trellis/policies",
+        FINGERPRINT,
+        WRITING,
+    },
+    "trellis/development": {"trellis/settings", "trellis/operations", "trellis/policies", "localcloud", CONNECT},
+    "components": {
+        "trellis/settings",
+        "trellis/migrator",
+        "trellis/providers",
+        "trellis/server",
+        FINGERPRINT,
+        STARTUP,
+        CONNECT,
+    },
     "policies": {"trellis/settings", "trellis/policies", STARTUP},
     "localcloud": set(),
 }

@@ -16,7 +16,7 @@ from trellis.operations.monitoring.dashboard import dashboard
 from trellis.operations.monitoring.watched import Places, Watched, addresses, watched
 from trellis.operations.status.look import opened
 from trellis.operations.terminal import say
-from trellis.operations.writing import PRIVATE, replace
+from trellis.writing import PRIVATE, replace
 
 SECRETS = "secrets"
 PASSWORD_VARIABLE = "TRELLIS_SMTP_PASSWORD"  # noqa: S105
