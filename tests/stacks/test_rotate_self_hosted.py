@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.stacks.harness import LocalStack, at_work, kill_when, local_stack, wait_for
+from tests.stacks.harness import LocalStack, at_work, kill_when, local_stack, program_copy, wait_for
 from tests.stacks.test_rotate import CLIENTS, Client, config, refused, rotate, work_on
 from tests.stacks.test_self_hosted import CLUSTER, _as_superuser, _direct, _droplet, _on
 from trellis.development.bring import Parts
@@ -27,7 +27,7 @@ SETTINGS = f"ALTER ROLE {ROLE} SET work_mem = '5MB'; ALTER ROLE {ROLE} SET searc
 
 @pytest.fixture(scope="module")
 def stack(parts: Parts) -> Iterator[LocalStack]:
-    with local_stack(parts, "freshtrack", mode="self-hosted") as stack:
+    with program_copy() as program, local_stack(parts, "freshtrack", root=program, mode="self-hosted") as stack:
         stack.configure(connectionFiles=str(stack.workspace.folder / "files"))
         stack.up()
         yield stack
@@ -112,6 +112,8 @@ def test_no_login_is_refused_by_a_server_of_one_s_own(stack: LocalStack, rounds:
     assert [client.failed for client in started if client.failed] == []
     assert {login for client in started for login in client.logins} == {ROLE, SECOND}
     assert len(kept) == rounds + 1
+    lines = (stack.root / ".trellis" / "records" / "freshtrack.jsonl").read_text().splitlines()
+    assert [(told["kind"], told["login"]) for told in map(json.loads, lines)][:1] == [("rotation", SECOND)]
     shown = stack.state() + str(stack.journal()) + stack.must("preview", "--diff") + stack.config_file.read_text()
     assert not [password for password in kept if password in shown]
     stack.must("preview", "--refresh", "--expect-no-changes")
