@@ -36,6 +36,7 @@ class PlatformArgs:
     private: whether this machine is inside it. migrate: whether the files give the schema; else it comes by a move.
     alerts: who gets mails when it runs hot; by default nobody.
     files: folder of SQL -> what it holds, where it was read before. root: the folder of the program.
+    logins: user -> the two logins that take turns for it, where its password was rotated.
     tags: labels for bills and searches. protect: refuse to delete data.
     """
 
@@ -52,6 +53,7 @@ class PlatformArgs:
     alerts: Alerts | None = None
     files: Files = field(default_factory=dict)
     root: Path = field(default_factory=Path.cwd)
+    logins: Mapping[str, LoginSettings] = field(default_factory=dict)
     tags: Sequence[str] = ()
     protect: bool = True
 
@@ -65,7 +67,6 @@ class DatabasePlatformArgs(PlatformArgs):
     maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
     backup: when it is backed up every day; by default DigitalOcean chooses.
     restored_from: the name of the cluster that it is a copy of, and the second of it.
-    logins: user -> the two logins that take turns for it, where its password was rotated.
     """
 
     plan: str = "db-s-1vcpu-1gb"
@@ -78,7 +79,6 @@ class DatabasePlatformArgs(PlatformArgs):
     backup: Backup | None = None
     settings: ServerSettings = UNSET
     restored_from: tuple[str, str] | None = None
-    logins: Mapping[str, LoginSettings] = field(default_factory=dict)
 
 
 class DatabasePlatform(pulumi.ComponentResource):
@@ -150,6 +150,7 @@ class DatabasePlatform(pulumi.ComponentResource):
         serving = serving_logins(
             named,
             cluster,
+            next(iter(cluster.databases)),
             args.logins,
             migrations,
             private=private,

@@ -11,8 +11,7 @@ from trellis.fingerprint import fingerprint
 from trellis.providers.membership import MembershipProvider
 from trellis.settings.resolved import LoginSettings, second_login
 
-from .cluster import Cluster
-from .endpoint import Login, administration
+from .endpoint import Login, Server, administration
 from .migrations import Migrations
 
 
@@ -20,11 +19,12 @@ from .migrations import Migrations
 class MembershipArgs:
     """role: a user of the cluster. login: another one, which becomes a login of that role.
 
+    database: the one to come in by; of a self-hosted server the one with its tables, which is none of the cluster's.
     migrations: those of the cluster's databases, which may set something for the role. private: whether this machine is
     inside the VPC. after: what has to stand first.
     """
 
-    cluster: Cluster
+    cluster: Server
     database: str
     role: str
     login: str
@@ -53,7 +53,7 @@ class Membership(dynamic.Resource, module="login", name="Membership"):
                 name: migrated.report.apply(lambda report: (report or {}).get("restore_time"))
                 for name, migrated in args.migrations.items()
             },
-            **administration(cluster, cluster.databases[args.database], private=args.private),
+            **administration(cluster, cluster.databases.get(args.database, args.database), private=args.private),
         }
         after = pulumi.ResourceOptions(depends_on=args.after)
         super().__init__(MembershipProvider(), name, props, pulumi.ResourceOptions.merge(opts, after))
@@ -61,7 +61,8 @@ class Membership(dynamic.Resource, module="login", name="Membership"):
 
 def serving_logins(
     named: str,
-    cluster: Cluster,
+    cluster: Server,
+    database: str,
     logins: Mapping[str, LoginSettings],
     migrations: Mapping[str, Migrations],
     *,
@@ -71,14 +72,14 @@ def serving_logins(
 ) -> Mapping[str, Login]:
     """Role -> the login by which clients come in as it. Who uses a second one waits until it is a login of the role.
 
-    named: begins the names of what is made. after: what has to stand first.
+    named: begins the names of what is made. database: the one to come in by. after: what has to stand first.
     """
     serving = dict(cluster.users)
     for role, pair in logins.items():
         login = second_login(role)
         args = MembershipArgs(
             cluster=cluster,
-            database=next(iter(cluster.databases)),
+            database=database,
             role=role,
             login=login,
             migrations=migrations,

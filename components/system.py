@@ -247,6 +247,7 @@ def _platform(
         alerts=settings.alerts,
         files=around.files,
         root=around.root,
+        logins=cluster.logins,
         tags=around.tags,
         protect=settings.protect,
     )
@@ -263,7 +264,6 @@ def _platform(
             backup=cluster.backup,
             settings=cluster.settings,
             restored_from=_past(cluster, settings),
-            logins=cluster.logins,
         )
         return DatabasePlatform(name, managed, opts)
     # A managed stack does not pay for the import of pulumi_random.

@@ -15,6 +15,7 @@ LOAD_BALANCER = "digitalocean:index/loadBalancer:LoadBalancer"
 MONITOR_ALERT = "digitalocean:index/monitorAlert:MonitorAlert"
 NFS = "digitalocean:index/nfs:Nfs"
 NODE_POOL = "digitalocean:index/kubernetesNodePool:KubernetesNodePool"
+PASSWORD = "random:index/randomPassword:RandomPassword"  # noqa: S105
 POOL = "digitalocean:index/databaseConnectionPool:DatabaseConnectionPool"
 REPLICA = "digitalocean:index/databaseReplica:DatabaseReplica"
 STACK = "pulumi:pulumi:Stack"

@@ -9,6 +9,7 @@ from pulumi import dynamic
 
 from trellis.providers.contents import ContentsProvider
 from trellis.settings import Plan, PoolSettings
+from trellis.settings.resolved import LoginSettings
 
 from ..endpoint import SSLMODE, Endpoint, Login
 
@@ -22,7 +23,8 @@ class ContentsArgs:
 
     server: id of the volume; another one means empty databases. machine: id of the Droplet; a new one is waited for.
     plan: the Droplet's figures. databases: their names. sources: IPv4 ranges that may connect.
-    users: every login with its password. ca_certificate, ca_key: the outputs of its authority.
+    users: every login with its password. logins: user -> the two that take turns for it, where there are two.
+    ca_certificate, ca_key: the outputs of its authority.
     private: whether this machine is inside the VPC.
     """
 
@@ -35,6 +37,7 @@ class ContentsArgs:
     users: Mapping[str, Login]
     databases: Sequence[str]
     pools: Sequence[PoolSettings]
+    logins: Mapping[str, LoginSettings]
     sources: Sequence[pulumi.Input[str]]
     ca_certificate: pulumi.Input[str]
     ca_key: pulumi.Input[str]
@@ -67,6 +70,8 @@ class Contents(dynamic.Resource, module="server", name="Contents"):
             "passwords": pulumi.Output.secret({user: login.password for user, login in args.users.items()}),
             "databases": list(args.databases),
             "pools": [{**asdict(pool), "mode": pool.mode.value} for pool in args.pools],
+            # A state of before has none.
+            **({"logins": {role: pair.admitted for role, pair in args.logins.items()}} if args.logins else {}),
             "sources": list(args.sources),
             "sizes": _sizes(args.plan),
             "users": None,

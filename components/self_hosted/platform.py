@@ -13,7 +13,8 @@ from ..alerts import DROPLET_ALERTS, ClusterAlerts, ClusterAlertsArgs
 from ..database import PlatformArgs, login_uris
 from ..endpoint import postgresql_uri
 from ..schemas import migrated
-from ..self_hosted.server import SelfHostedServer, ServerArgs
+from ..second_login import serving_logins
+from ..self_hosted.server import CONTROL, SelfHostedServer, ServerArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ class SelfHostedPlatform(pulumi.ComponentResource):
                 droplet=args.droplet,
                 volume_gib=args.volume_gib,
                 users=args.users,
+                logins=args.logins,
                 databases=[database.name for database in args.databases],
                 pools=args.pools,
                 version=args.version,
@@ -84,6 +86,9 @@ class SelfHostedPlatform(pulumi.ComponentResource):
             after=server.members,
             opts=inside,
         )
+        serving = serving_logins(
+            named, server, CONTROL, args.logins, migrations, private=private, after=server.members, opts=inside
+        )
         if args.alerts:
             ClusterAlerts(
                 f"{named}-alerts",
@@ -107,13 +112,13 @@ class SelfHostedPlatform(pulumi.ComponentResource):
         self.pooled_uris, self.private_uris = (
             {
                 pool.name: postgresql_uri(
-                    server.pool_endpoint, server.users[pool.user], pool.name, private=inside_the_network
+                    server.pool_endpoint, serving[pool.user], pool.name, private=inside_the_network
                 )
                 for pool in args.pools
             }
             for inside_the_network in (private, True)
         )
         self.replica_uris = {}
-        self.login_uris = login_uris(args, server, server.users, {})
+        self.login_uris = login_uris(args, server, serving, {})
         self.reports = {database: migration.report for database, migration in migrations.items()}
         self.register_outputs({"ca_certificate": self.ca_certificate, "reports": self.reports})

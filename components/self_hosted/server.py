@@ -13,7 +13,7 @@ from trellis.server.scram import verifier
 from trellis.settings import PoolSettings
 from trellis.settings.catalogue import DROPLETS
 from trellis.settings.cluster import Dump
-from trellis.settings.resolved import physical
+from trellis.settings.resolved import LoginSettings, physical, second_login
 
 from ..endpoint import Endpoint, Login
 from ..network import Network
@@ -24,6 +24,8 @@ from ..self_hosted.dumps import DumpStore, DumpStoreArgs
 from ..self_hosted.user_data import POOL_PORT, PORT, ServerFacts, user_data
 
 ADMIN = "doadmin"
+# The database with the tables that tell the server what to hold.
+CONTROL = "defaultdb"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,7 @@ class ServerArgs:
     network: the VPC it joins. droplet: slug of its size. volume_gib: the volume for its data. image: slug.
     name_suffix: what ends the names in the account. version: of PostgreSQL. users, databases: their names.
     pools: each with its database, user, mode and size. dump: when, and how long one is kept.
+    logins: user -> the two logins that take turns for it, where its password was rotated.
     trusted_sources: IPv4 addresses and ranges outside the VPC that may connect.
     private: whether this machine is inside it.
     ssh_keys: ids or fingerprints of keys that may log in as root. tags: labels for bills and searches.
@@ -45,6 +48,7 @@ class ServerArgs:
     users: Sequence[str]
     databases: Sequence[str]
     pools: Sequence[PoolSettings] = ()
+    logins: Mapping[str, LoginSettings] = field(default_factory=dict)
     version: str = "17"
     image: str = "debian-12-x64"
     dump: Dump = field(default_factory=Dump)
@@ -83,9 +87,14 @@ class SelfHostedServer(pulumi.ComponentResource):
         # Nothing is made before the stack's phase and mode are checked, and the network waits for that.
         inside = pulumi.ResourceOptions(parent=self, depends_on=[network])
         kept = pulumi.ResourceOptions(parent=self, depends_on=[network], protect=args.protect)
+        # A password is made anew in each round of its rotations.
+        in_turns = {login: pair.made_in(login) for pair in args.logins.values() for login in pair.admitted}
+        keepers = {login: {"round": str(made)} for login, made in in_turns.items() if made}
         passwords = {
-            user: random.RandomPassword(f"{name}-{user}", length=32, special=False, opts=inside).result
-            for user in (ADMIN, *args.users)
+            user: random.RandomPassword(
+                f"{name}-{user}", length=32, special=False, keepers=keepers.get(user), opts=inside
+            ).result
+            for user in (ADMIN, *args.users, *map(second_login, args.logins))
         }
         authority = Authority(f"{name}-authority", inside)
         store = DumpStore(
@@ -150,7 +159,11 @@ class SelfHostedServer(pulumi.ComponentResource):
         )
         self.id, self.name, self.machine = volume.id, droplet.name, droplet.id
         self.admin = Login(user=pulumi.Output.from_input(ADMIN), password=passwords[ADMIN])
-        self.users = {user: Login(user=pulumi.Output.from_input(user), password=passwords[user]) for user in args.users}
+        users = {
+            user: Login(user=pulumi.Output.from_input(user), password=password)
+            for user, password in passwords.items()
+            if user != ADMIN
+        }
         # Before PostgreSQL 16 the administrator may not make logins, so the server does.
         self.reviewers = reviewers(self.admin, args.databases, made=True)
         self.ca_certificate = authority.certificate
@@ -164,15 +177,26 @@ class SelfHostedServer(pulumi.ComponentResource):
                 private=args.private,
                 pool_port=POOL_PORT,
                 admin=self.admin,
-                users={**self.users, **{one.name: one.login for one in self.reviewers.values()}},
+                users={**users, **{one.name: one.login for one in self.reviewers.values()}},
                 databases=args.databases,
                 pools=args.pools,
+                logins=args.logins,
                 sources=sources,
                 ca_certificate=authority.certificate,
                 ca_key=authority.key,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[firewall]),
         )
+        # Nobody is told of a password that changes before the server and its pools take it.
+        self.users = {
+            user: Login(
+                user=login.user,
+                password=pulumi.Output.all(login.password, contents.id).apply(lambda known: str(known[0])),
+            )
+            if user in in_turns
+            else login
+            for user, login in users.items()
+        }
         self.databases = {
             database: pulumi.Output.all(contents.id, database).apply(lambda made: str(made[1]))
             for database in args.databases

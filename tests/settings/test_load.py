@@ -193,6 +193,18 @@ def test_a_self_hosted_cluster_is_a_droplet_with_the_memory_and_the_disk_of_the_
     assert load(*SELF_HOSTED).clusters[0].self_hosted is None
 
 
+def test_a_rotation_of_managed_clusters_alone_is_none_of_a_self_hosted_one_s(load: Load) -> None:
+    of_managed, of_both = ({"shop_app": {"serves": 2, **more}} for more in ({}, {"round": 3}))
+    cluster = load(*SELF_HOSTED, mode="self-hosted", logins=json.dumps(of_managed)).clusters[0]
+    assert (cluster.logins, cluster.serving("shop_app")) == ({}, "shop_app")
+    for chosen in (
+        load(logins=json.dumps(of_both)),
+        load(*SELF_HOSTED, mode="self-hosted", logins=json.dumps(of_both)),
+    ):
+        logins = chosen.clusters[0].logins["shop_app"]
+        assert (logins.serving, logins.made_in("shop_app"), logins.made_in("shop_app_2")) == ("shop_app_2", 3, 3)
+
+
 @pytest.mark.parametrize("version", ["13", "14"])
 def test_a_version_in_which_every_login_may_create_is_not_self_hosted(load: Load, version: str) -> None:
     older = ('version: "17"', f'version: "{version}"')

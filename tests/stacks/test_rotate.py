@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import urlsplit
 
 import psycopg
@@ -37,8 +38,11 @@ def stack(parts: Parts) -> Iterator[LocalStack]:
 class Client(threading.Thread):
     """Connects afresh, does a few transactions, and goes on so until it is told to end."""
 
-    def __init__(self, uri: Callable[[], str], authority: Path, per_second: float = FEW / CLIENTS) -> None:
+    def __init__(
+        self, uri: Callable[[], str], authority: Path, per_second: float = FEW / CLIENTS, tick: LiteralString = TICK
+    ) -> None:
         super().__init__(daemon=True)
+        self._tick = tick
         self.done = 0
         self.logins: set[str] = set()
         self.failed: list[str] = []
@@ -58,7 +62,7 @@ class Client(threading.Thread):
                     uri, sslrootcert=str(self._authority), prepare_threshold=None, autocommit=True, connect_timeout=60
                 ) as connection:
                     for _ in range(TRANSACTIONS):
-                        connection.execute(TICK)
+                        connection.execute(self._tick)
                         self.done += 1
             except psycopg.Error as error:
                 self.failed.append(f"{urlsplit(uri).username}: {error}")

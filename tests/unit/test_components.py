@@ -404,6 +404,8 @@ def test_self_hosted_server_and_platform() -> None:
     recorder = _built(lambda: SelfHostedServer("shop-db", args))
     assert recorder.of("Droplet")["shop-db"]["size"] == "s-1vcpu-2gb"
     assert recorder.of("Volume")["shop-db-data"]["size"] == 10
+    # A state of before has none of this, and sees no change.
+    assert "logins" not in recorder.of("Contents")["shop-db-contents"]
     platform = SelfHostedPlatformArgs(
         cluster="shop-db",
         network=_network(),
@@ -417,6 +419,43 @@ def test_self_hosted_server_and_platform() -> None:
     recorder = _built(lambda: SelfHostedPlatform("shop", platform))
     assert list(recorder.of("Droplet")) == ["shop-db"]
     assert "shop-db-shop-migrations" in recorder.of("Migrations")
+
+
+@pytest.mark.parametrize(
+    ("both", "round_", "keepers"),
+    [(True, 1, ("1", None)), (False, 1, ("1", "1")), (True, 2, ("2", "1")), (False, 2, ("2", "2"))],
+)
+def test_a_self_hosted_login_has_another_password_in_each_round_and_the_old_one_when_nobody_needs_it(
+    both: bool, round_: int, keepers: tuple[str, str | None]
+) -> None:
+    seen: list[str] = []
+    pair = LoginSettings(serving="shop_app_2", resting="shop_app", both=both, round=round_)
+
+    def program() -> None:
+        platform = SelfHostedPlatformArgs(
+            cluster="shop-db",
+            network=_network(),
+            databases=DATABASES,
+            users=["shop_app", "shop_other"],
+            pools=POOLS,
+            logins={"shop_app": pair},
+            root=ROOT,
+            droplet="s-1vcpu-2gb",
+            volume_gib=10,
+        )
+        SelfHostedPlatform("shop", platform).pooled_uris["web"].apply(seen.append)
+
+    recorder = _built(program)
+    made = {name: inputs.get("keepers") for name, inputs in recorder.of("RandomPassword").items()}
+    told = {name: {"round": keeper} if keeper else None for name, keeper in zip(pair.admitted, keepers, strict=True)}
+    untold: dict[str, None] = {"doadmin": None, "shop_other": None}
+    assert made == {f"shop-db-{login}": keeper for login, keeper in {**untold, **told}.items()}
+    (contents,) = recorder.of("Contents").values()
+    assert contents["logins"] == {"shop_app": {"shop_app_2": True, "shop_app": both}}
+    assert [pool["user"] for pool in contents["pools"]] == ["shop_app"]
+    (member,) = recorder.of("Membership").values()
+    assert (member["role"], member["login"], member["database"]) == ("shop_app", "shop_app_2", "defaultdb")
+    assert [urlsplit(uri).username for uri in seen] == ["shop_app_2"]
 
 
 def test_dump_store() -> None:

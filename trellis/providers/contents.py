@@ -11,7 +11,7 @@ class ContentsProvider(Provider):
     """Hands the resource's inputs over to `arrange`. Outputs are facts and fingerprints, never a password."""
 
     version = "4"
-    compared = ("server", "machine", "databases", "pools", "sources", "sizes")
+    compared = ("server", "machine", "databases", "pools", "logins", "sources", "sizes")
 
     def facts(self, props: dict[str, Any]) -> dict[str, Any]:
         """The named inputs, and a fingerprint of each user's password."""

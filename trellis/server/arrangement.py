@@ -31,6 +31,13 @@ _POOL_OF_ANYBODY = """
 INSERT INTO server.pools (name, database, mode, size) VALUES (%(name)s, %(database)s, %(mode)s, %(size)s)
 """
 
+# A role's two logins, and whether its pools let each in. A second one that nothing is said of any more stays shut out.
+_FIRST_ALONE = "UPDATE server.logins SET admitted = login = role"
+_LOGINS = """
+INSERT INTO server.logins (login, role, admitted) VALUES (%s, %s, %s)
+ON CONFLICT (login) DO UPDATE SET role = excluded.role, admitted = excluded.admitted
+"""
+
 _CERTIFICATE = """
 INSERT INTO server.certificate (certificate) VALUES (%s)
 ON CONFLICT (single) DO UPDATE SET certificate = excluded.certificate
@@ -47,8 +54,9 @@ def arrange(props: Mapping[str, Any]) -> str | None:
     """Creates users, databases and pools as `Contents` lists them, and waits until the server carries them out.
 
     Gives the time from which on its certificate is to be renewed, which this does too; None where it cannot be. Raises
-    ArrangementError when the server does not answer within 15 minutes.
+    ArrangementError when the server does not answer within 15 minutes, or knows of no second logins.
     """
+    logins = props.get("logins") or {}
     authorities, now = Authorities(props["ca_certificate"], props["ca_key"]), datetime.now(UTC)
     with TemporaryDirectory() as folder:
         authority, own, own_key = (Path(folder, name) for name in ("ca.crt", "client.crt", "client.key"))
@@ -80,9 +88,17 @@ def arrange(props: Mapping[str, Any]) -> str | None:
 
         where = f"{props['host']}:{int(props['port'])}"
         with _patiently(as_admin, f"the server at {where}") as admin:
+            if logins and not _has(admin, "to_regprocedure('server.join(text)')"):
+                raise ArrangementError(
+                    f"the server at {where} was built before a user could have a second login, which trellis:logins "
+                    "asks for. Nothing was changed on it. Build it again as docs/self-hosted.md says, or take the "
+                    "users of this cluster out of trellis:logins."
+                )
             _roles(admin, props["passwords"])
+            for role in logins:
+                admin.execute("SELECT server.join(%s)", (role,))
             _databases(admin, props["databases"])
-            _control(admin, props)
+            _control(admin, props, logins)
         wanted = int(props["sizes"]["max_connections"])
 
         def resized() -> None:
@@ -95,9 +111,11 @@ def arrange(props: Mapping[str, Any]) -> str | None:
         for name in props["databases"]:
             _patiently(partial(as_admin, name), f"the database {name} at {where}").close()
         for pool in props["pools"]:
-            user = pool["user"]
-            opened = partial(connect, user, props["passwords"][user], int(props["pool_port"]), pool["name"])
-            _patiently(opened, f"the pool {pool['name']} at {props['host']}:{int(props['pool_port'])}").close()
+            for login, admitted in logins.get(pool["user"], {pool["user"]: True}).items():
+                if not admitted:
+                    continue
+                opened = partial(connect, login, props["passwords"][login], int(props["pool_port"]), pool["name"])
+                _patiently(opened, f"the pool {pool['name']} at {props['host']}:{int(props['pool_port'])}").close()
         with as_admin() as admin:
             return _certified(admin, authorities, now, props, authority)
 
@@ -182,7 +200,9 @@ def _databases(admin: psycopg.Connection[Any], names: list[str]) -> None:
             admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
-def _control(admin: psycopg.Connection[Any], props: Mapping[str, Any]) -> None:
+def _control(
+    admin: psycopg.Connection[Any], props: Mapping[str, Any], logins: Mapping[str, Mapping[str, bool]]
+) -> None:
     """Writes the tables that the server's own trellis-sync carries out."""
     with admin.transaction(), admin.cursor() as cursor:
         cursor.execute("DELETE FROM server.settings")
@@ -194,3 +214,8 @@ def _control(admin: psycopg.Connection[Any], props: Mapping[str, Any]) -> None:
             _POOL if _guarded(admin) else _POOL_OF_ANYBODY,
             [{**pool, "size": int(pool["size"])} for pool in props["pools"]],
         )
+        if _has(admin, "to_regclass('server.logins')"):
+            cursor.execute(_FIRST_ALONE)
+            cursor.executemany(
+                _LOGINS, [(login, role, admitted) for role, pair in logins.items() for login, admitted in pair.items()]
+            )

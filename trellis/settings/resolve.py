@@ -216,17 +216,19 @@ def _stands(
         settings=cluster.settings,
         self_hosted=None if managed else cluster.self_hosted,
         monthly_usd=round(nodes + read_only + volume_gib * VOLUME_GIB_MONTHLY_USD, 2),
-        logins=_logins(cluster, chosen) if managed else {},
+        logins=_logins(cluster, chosen, managed=managed),
     )
 
 
-def _logins(cluster: Cluster, chosen: StackConfig) -> Mapping[str, LoginSettings]:
+def _logins(cluster: Cluster, chosen: StackConfig, *, managed: bool) -> Mapping[str, LoginSettings]:
     made = {}
     for role, state in chosen.logins.items():
-        if role in cluster.users:
+        if role in cluster.users and (managed or state.round):
             names = (role, second_login(role))
             serving, resting = names if state.serves == 1 else reversed(names)
-            made[role] = LoginSettings(serving=serving, resting=resting, both=state.changing == "both")
+            made[role] = LoginSettings(
+                serving=serving, resting=resting, both=state.changing == "both", round=state.round
+            )
     return made
 
 

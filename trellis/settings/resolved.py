@@ -34,11 +34,25 @@ class LoginSettings:
     """The two logins of a role whose password was rotated.
 
     serving, resting: their names. both: whether pools let both in, while clients change over.
+    round: the number of the rotation, where Trellis makes the passwords: each gives both logins another one.
     """
 
     serving: str
     resting: str
     both: bool = False
+    round: int = 0
+
+    @property
+    def admitted(self) -> Mapping[str, bool]:
+        """Each login, and whether pools let it in."""
+        return {self.serving: True, self.resting: self.both}
+
+    def made_in(self, login: str) -> int:
+        """The round that gave a login its password, 0 for the one that it had before there was any.
+
+        While pools let both in, the resting one has its old one still.
+        """
+        return self.round - (self.both and login == self.resting)
 
 
 @dataclass(frozen=True, kw_only=True)

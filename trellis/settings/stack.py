@@ -159,10 +159,12 @@ class Logins(Camel):
 
     serves: 1 for the role itself, 2 for its second login. changing: how far a rotation is: pools let both in, or are
     being closed to the one whose password was reset. Left out, pools let the serving one in alone.
+    round: the number of the rotation on a self-hosted cluster. One without it was of managed clusters alone.
     """
 
     serves: Literal[1, 2]
     changing: Literal["both", "closing"] | None = None
+    round: int = Field(default=0, ge=0)
 
 
 class StackConfig(Camel):

@@ -34,6 +34,14 @@ CREATE TABLE IF NOT EXISTS server.pools (
   mode text NOT NULL CHECK (mode IN ('session', 'transaction', 'statement')),
   size integer NOT NULL CHECK (size BETWEEN 1 AND 10000)
 );
+-- The two logins of a role that has been given another password while in use, and whether its pools let each in. A role
+-- that is not here is its own and only login.
+CREATE TABLE IF NOT EXISTS server.logins (
+  login text PRIMARY KEY,
+  role text NOT NULL CHECK (role ~ '^[a-z_][a-z0-9_]{0,60}$'),
+  admitted boolean NOT NULL,
+  CHECK (login IN (role, role || '_2'))
+);
 -- The next certificate for the key that the server has.
 CREATE TABLE IF NOT EXISTS server.certificate (
   single boolean PRIMARY KEY DEFAULT true CHECK (single),
@@ -48,14 +56,13 @@ CREATE TABLE IF NOT EXISTS server.state (
 );
 COMMENT ON TABLE server.state IS 'How the last synchronisation and the last dump ended';
 
--- Makes a login, or gives it another password. The administrator may then grant it; so it is none that reaches further.
-CREATE OR REPLACE FUNCTION server.login(name text, verifier text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $function$
+-- Refuses every name but that of a login of the administrator's, or of one to be. It may grant those; so there is none
+-- among them that reaches further.
+CREATE OR REPLACE FUNCTION server.refuse(name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $function$
 BEGIN
   IF name !~ '^[a-z_][a-z0-9_]{0,62}$' OR name ~ '^pg_' THEN
     RAISE invalid_parameter_value USING MESSAGE = 'A login has lower-case letters, digits and _ in its name.';
-  ELSIF verifier !~ '^SCRAM-SHA-256[$][0-9]+:[A-Za-z0-9+/=]+[$][A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$' THEN
-    RAISE invalid_parameter_value USING MESSAGE = 'A password is given as its SCRAM-SHA-256 verifier.';
   ELSIF EXISTS (
     SELECT FROM pg_roles AS known
     WHERE rolname = name AND (
@@ -67,6 +74,17 @@ BEGIN
     )
   ) THEN
     RAISE insufficient_privilege USING MESSAGE = 'This role is not one of the administrator''s to change.';
+  END IF;
+END
+$function$;
+
+-- Makes a login, or gives it another password.
+CREATE OR REPLACE FUNCTION server.login(name text, verifier text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $function$
+BEGIN
+  PERFORM server.refuse(name);
+  IF verifier !~ '^SCRAM-SHA-256[$][0-9]+:[A-Za-z0-9+/=]+[$][A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$' THEN
+    RAISE invalid_parameter_value USING MESSAGE = 'A password is given as its SCRAM-SHA-256 verifier.';
   ELSIF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
     EXECUTE format('CREATE ROLE %I', name);
   END IF;
@@ -74,8 +92,28 @@ BEGIN
   EXECUTE format('GRANT %I TO doadmin WITH ADMIN OPTION', name);
 END
 $function$;
-REVOKE ALL ON FUNCTION server.login(text, text) FROM PUBLIC;
+
+-- Makes a role's second login, which is called as this says and no other way, the role from its first statement on, with
+-- the role's settings. It owns nothing.
+CREATE OR REPLACE FUNCTION server.join(role text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $function$
+DECLARE
+  login text := role || '_2';
+BEGIN
+  PERFORM server.refuse(one) FROM unnest(ARRAY[role, login]) AS one;
+  EXECUTE format('GRANT %I TO %I', role, login);
+  -- As they stand: to set each anew, the superuser would have to work under what somebody chose, and what runs as its
+  -- definer may not set a role at all. The last setting of a name counts.
+  DELETE FROM pg_db_role_setting WHERE setrole = login::regrole;
+  INSERT INTO pg_db_role_setting (setdatabase, setrole, setconfig)
+    SELECT setdatabase, login::regrole, setconfig FROM pg_db_role_setting
+      WHERE setrole = role::regrole AND setdatabase <> 0
+    UNION ALL SELECT 0, login::regrole, array_append(max(setconfig), 'role=' || role) FROM pg_db_role_setting
+      WHERE setrole = role::regrole AND setdatabase = 0;
+END
+$function$;
+REVOKE ALL ON FUNCTION server.refuse(text), server.login(text, text), server.join(text) FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA server TO doadmin;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA server TO doadmin;
-GRANT EXECUTE ON FUNCTION server.login(text, text) TO doadmin;
+GRANT EXECUTE ON FUNCTION server.login(text, text), server.join(text) TO doadmin;

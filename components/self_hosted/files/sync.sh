@@ -57,9 +57,10 @@ stage_all() {
     only "($ALLOWED) = '[0-9]{1,9}(kB|MB|GB)?'" | stage "$sizes" postgres
   {
     echo "$LOCAL_ACCESS"
-    # Whom a pool is for comes through it, and not past it. The first line that fits counts.
-    as_administrator -c "SELECT DISTINCT format('hostssl all \"%s\" all reject', login) FROM server.pools
-      WHERE login <> 'doadmin' ORDER BY 1" | only "hostssl all $login all reject"
+    # Whom a pool is for comes through it, and not past it, by either of its logins. The first line that fits counts.
+    as_administrator -c "SELECT DISTINCT format('hostssl all \"%s\" all reject', coalesce(logins.login, pools.login))
+      FROM server.pools LEFT JOIN server.logins ON role = pools.login
+      WHERE pools.login <> 'doadmin' ORDER BY 1" | only "hostssl all $login all reject"
     as_administrator -c "SELECT concat('hostssl all all ', range, ' scram-sha-256') FROM server.sources ORDER BY range" |
       only "hostssl all all $range scram-sha-256"
     echo "$STATE_ACCESS"
@@ -70,9 +71,10 @@ stage_all() {
       name, database, mode, size, size) FROM server.pools ORDER BY name" |
       only "$pool = host=/run/postgresql port=$PORT dbname=[a-z_][a-z0-9_]{0,62} pool_mode=(session|transaction|statement) pool_size=[0-9]{1,5} max_db_connections=[0-9]{1,5}"
   } | stage "$pools" pgbouncer
-  # Each pool is for its own user, as a managed cluster's is.
-  as_administrator -c "SELECT format('hostssl \"%s\" \"%s\" %s scram-sha-256', name, login, range)
-    FROM server.pools CROSS JOIN server.sources ORDER BY name, range" |
+  # Each pool is for its own user, as a managed cluster's is, by the login that serves, or by both while clients change.
+  as_administrator -c "SELECT format('hostssl \"%s\" \"%s\" %s scram-sha-256', name, coalesce(logins.login, pools.login), range)
+    FROM server.pools LEFT JOIN server.logins ON role = pools.login CROSS JOIN server.sources
+    WHERE admitted IS NOT FALSE ORDER BY name, logins.login, range" |
     only "hostssl \"$pool\" $login $range scram-sha-256" | stage "$pool_access" pgbouncer
   # Passwords are the superuser's to read. A role with any other name or kind of password is none that uses a pool.
   as_postgres psql -XqAt -d postgres -v ON_ERROR_STOP=1 -c "SELECT format('\"%s\" \"%s\"', rolname, rolpassword)

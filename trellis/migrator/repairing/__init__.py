@@ -3,7 +3,7 @@
 from .admission import admit
 from .cleaning import Contents, clean, contents
 from .inspection import MigrationInfo, info, validate
-from .membership import join, may_join
+from .membership import join, joins_itself, may_join
 from .repairs import RepairReport, Repairs, baseline, repair
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "contents",
     "info",
     "join",
+    "joins_itself",
     "may_join",
     "repair",
     "validate",

@@ -16,6 +16,12 @@ SELECT CASE WHEN current_setting('server_version_num')::int < 160000
     ELSE pg_has_role(current_user, oid, 'MEMBER WITH ADMIN OPTION') END
 FROM pg_catalog.pg_roles WHERE rolname = {role}
 """
+# What a self-hosted server has, whose administrator may not do it before 16; one that was built before has not. What
+# anybody else has called so is not run as the administrator.
+_ITSELF = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_roles r ON r.oid = p.proowner
+    WHERE p.oid = pg_catalog.to_regprocedure('server.join(text)') AND r.rolsuper)
+"""
 _SETTINGS = """
 SELECT coalesce(d.datname, ''), split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)
 FROM pg_catalog.pg_db_role_setting s
@@ -40,6 +46,15 @@ def may_join(target: Target, role: str) -> bool:
     return bool(row and row[0])
 
 
+def joins_itself(target: Target) -> bool:
+    """Whether it is a self-hosted server that makes logins members of a role, and lets them in. Raises MigrationError.
+
+    The target leads to the database with the server's tables.
+    """
+    with target.connect() as connection:
+        return connection.execute(_ITSELF).fetchone() == (True,)
+
+
 def join(target: Target, role: str, login: str) -> None:
     """Makes a login a member of a role, which it is from its first statement on, with the role's settings.
 
@@ -48,6 +63,9 @@ def join(target: Target, role: str, login: str) -> None:
     try:
         with target.connect() as connection, connection.transaction():
             run = connection.execute
+            if run(_ITSELF).fetchone() == (True,):
+                run("SELECT server.join(%s::text)", (role,))
+                return
             options = " WITH INHERIT TRUE, SET TRUE" if connection.info.server_version >= _SINCE_ADMIN_OPTION else ""
             run(f"GRANT {identifier(role)} TO {identifier(login)}{options}".encode())
             wanted, there = (

@@ -78,7 +78,6 @@ def _change_over(stack: Stack, turns: Sequence[Turn]) -> None:
             _wait_for_quiet(reached, opened, stack.options)
         for turn in opened:
             stack.reset(turn, turn.old)
-            tell(f"{turn.old}: reset")
         stack.write(opened, changing="closing")
     stack.deploy()
     with stack.reached() as reached:

@@ -33,6 +33,7 @@ class Nodes:
     """The ways of a cluster's administrator to its servers: the primary's, and each replica's."""
 
     cluster: str
+    self_hosted: bool = False
     targets: Sequence[Target] = field(repr=False)
 
     def users_of(self, login: str) -> Iterator[str]:

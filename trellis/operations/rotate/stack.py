@@ -16,7 +16,7 @@ from trellis.operations.errors import OperationError
 from trellis.operations.ownership import Clouds
 from trellis.operations.rotate.sessions import Nodes
 from trellis.operations.terminal import agree, tell
-from trellis.policies.kinds import CLUSTER, USER
+from trellis.policies.kinds import CLUSTER, PASSWORD, USER, VOLUME
 from trellis.settings.resolved import second_login
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from trellis.settings import ClusterSettings, Settings
 
 LOGINS = "trellis:logins"
+# The database of a self-hosted server with its own tables.
+CONTROL = "defaultdb"
 Resources = Sequence[Mapping[str, Any]]
 
 
@@ -32,7 +34,7 @@ class Turn:
     """A role whose logins take turns. old, wanted: the login that served, and the one that is to.
 
     clusters: the names of those that have it. begun: whether the stack's config says so already. closing: whether the
-    old one was reset by a run before.
+    old one was reset by a run before. round: the number of the rotation where a cluster is self-hosted, else 0.
     """
 
     role: str
@@ -41,6 +43,7 @@ class Turn:
     clusters: Sequence[str]
     begun: bool = False
     closing: bool = False
+    round: int = 0
 
     @property
     def serves(self) -> int:
@@ -73,15 +76,23 @@ class Stack:
 
     def turn(self, role: str) -> Turn:
         """Where a role stands."""
-        clusters = [cluster.name for cluster in self.settings.clusters if role in cluster.users]
-        state = self._logins().get(role, {"serves": 1})
+        clusters = [cluster for cluster in self.settings.clusters if role in cluster.users]
+        # What is left of another mode means nothing to a self-hosted cluster.
+        rotated = any(role in cluster.logins for cluster in clusters)
+        state = self._logins()[role] if rotated else {"serves": 1}
         names = (role, second_login(role))
         changing = state.get("changing")
         # A rotation that has begun goes on to the login that it has named.
         wanted = names[state["serves"] - 1] if changing else names[2 - state["serves"]]
         (old,) = set(names) - {wanted}
         return Turn(
-            role=role, old=old, wanted=wanted, clusters=clusters, begun=bool(changing), closing=changing == "closing"
+            role=role,
+            old=old,
+            wanted=wanted,
+            clusters=[cluster.name for cluster in clusters],
+            begun=bool(changing),
+            closing=changing == "closing",
+            round=state.get("round", 0) + (not changing) if any(one.self_hosted for one in clusters) else 0,
         )
 
     def refuse_what_cannot_be(self, turns: Sequence[Turn]) -> None:
@@ -90,14 +101,15 @@ class Stack:
         for cluster in self.settings.clusters:
             if not (self.options.administrator or cluster.name in concerned):
                 continue
-            if cluster.self_hosted:
+            if cluster.self_hosted and self.options.administrator:
                 raise OperationError(
-                    f"{cluster.name} is self-hosted: it has one login a user, whose password Pulumi makes. Nothing was "
-                    f"changed. For another one: trellis up --stack {self.options.stack} -- --replace URN, with the URN "
-                    f"of its RandomPassword (`pulumi stack --show-urns`). Clients with the old one are refused from "
-                    "then until they have the new one."
+                    f"{cluster.name} is self-hosted: its Droplet is told the administrator's password when it is "
+                    "built. Nothing was changed. For another one build it again, as docs/self-hosted.md says, with `-- "
+                    f"--replace URN` behind `trellis up --stack {self.options.stack}`: the URN of {cluster.made_as}-"
+                    "doadmin (`pulumi stack --show-urns`)."
                 )
-            if resource(self._resources, CLUSTER, cluster.made_as) is None:
+            kind, name = (VOLUME, f"{cluster.made_as}-data") if cluster.self_hosted else (CLUSTER, cluster.made_as)
+            if resource(self._resources, kind, name) is None:
                 raise OperationError(
                     f"{cluster.name} is not deployed: there is no password yet. `trellis up` makes it."
                 )
@@ -110,15 +122,22 @@ class Stack:
             self._refuse_without_right(turns)
 
     def _refuse_without_right(self, turns: Sequence[Turn]) -> None:
-        from trellis.migrator import MigrationError, may_join
+        from trellis.migrator import MigrationError, joins_itself, may_join
 
         with self.reached() as reached:
             for turn in turns:
                 for nodes in reached.nodes(turn):
+                    own = nodes.self_hosted
                     try:
-                        allowed = may_join(nodes.targets[0], turn.role)
+                        allowed = joins_itself(nodes.targets[0]) if own else may_join(nodes.targets[0], turn.role)
                     except MigrationError as error:
                         raise OperationError(str(error)) from None
+                    if not allowed and own:
+                        raise OperationError(
+                            f"The server of {nodes.cluster} was built before a user could have a second login. Nothing "
+                            "was changed. Build its Droplet again, with the same data, as docs/self-hosted.md says, "
+                            "and run the same command."
+                        )
                     if not allowed:
                         raise OperationError(
                             f"The administrator of {nodes.cluster} may not grant {turn.role} to a second login. "
@@ -139,9 +158,11 @@ class Stack:
     def write(self, turns: Sequence[Turn], *, changing: Literal["both", "closing"] | None) -> None:
         """Writes how far these are into the stack's config, in one step."""
         step = {"changing": changing} if changing else {}
-        self.engine.set_object(
-            LOGINS, {**self._logins(), **{turn.role: {"serves": turn.serves, **step} for turn in turns}}
-        )
+        written = {
+            turn.role: {"serves": turn.serves, **step, **({"round": turn.round} if turn.round else {})}
+            for turn in turns
+        }
+        self.engine.set_object(LOGINS, {**self._logins(), **written})
 
     def deploy(self) -> None:
         """`trellis up`. Raises OperationError where it fails."""
@@ -149,10 +170,14 @@ class Stack:
         self._resources = self.engine.state().get("resources") or ()
 
     def reset(self, turn: Turn, login: str) -> None:
-        """Gives a login another password, on each of its clusters where it is. Raises OperationError."""
+        """Gives a login another password, on each of its managed clusters where it is. Raises OperationError.
+
+        A self-hosted one's comes with the deployment after the round, or its step, was written.
+        """
         for cluster in self.settings.clusters:
             if cluster.name in turn.clusters and resource(self._resources, USER, f"{cluster.made_as}-{login}"):
                 self._reset(cluster, login)
+                tell(f"{login} of {cluster.name}: reset")
 
     def reset_administrator(self, cluster: "ClusterSettings") -> None:
         """The same for the administrator."""
@@ -196,24 +221,30 @@ class Reached:
         """The administrator's ways to the servers of each cluster of a role."""
         for cluster in self._clusters(turn):
             primary = self._direct(cluster, cluster.databases[0].name)
+            if cluster.self_hosted:
+                primary["dbname"] = CONTROL
             replicas = {
                 (one["host"], one["port"]) for one in map(_read, (self._uris("replica_uris", cluster)).values())
             }
             targets = [primary, *({**primary, "host": host, "port": port} for host, port in sorted(replicas))]
-            yield Nodes(cluster=cluster.name, targets=[_target(one) for one in targets])
+            own = cluster.self_hosted is not None
+            yield Nodes(cluster=cluster.name, self_hosted=own, targets=[_target(one) for one in targets])
 
     def ways(self, turn: Turn) -> "Iterator[Target]":
         """The ways of the login that is to serve: direct, and by each pool of its role."""
         for cluster in self._clusters(turn):
-            made = resource(self._resources, USER, f"{cluster.made_as}-{turn.wanted}")
+            kind, at = (PASSWORD, "result") if cluster.self_hosted else (USER, "password")
+            made = resource(self._resources, kind, f"{cluster.made_as}-{turn.wanted}")
             if made is None:
                 raise OperationError(f"{turn.wanted} is not in the stack's state, though it was deployed.")
-            password = json.loads(made["outputs"]["password"]["plaintext"])
+            password = json.loads(made["outputs"][at]["plaintext"])
             login = {"user": turn.wanted, "password": password}
             pools = [pool for pool in cluster.pools if pool.user == turn.role]
             using = [pool.database for pool in pools]
             granted = [one.name for one in cluster.databases if turn.role in one.roles.values()]
-            yield _target({**self._direct(cluster, [*granted, *using, cluster.databases[0].name][0]), **login})
+            # A self-hosted server lets nobody pass by his pool.
+            if not (cluster.self_hosted and pools):
+                yield _target({**self._direct(cluster, [*granted, *using, cluster.databases[0].name][0]), **login})
             pooled = self._uris("pooled_uris", cluster)
             for pool in pools:
                 yield _target({**_read(pooled[pool.name]), "sslrootcert": self._authority(cluster), **login})
@@ -222,9 +253,10 @@ class Reached:
         return (cluster for cluster in self._settings.clusters if cluster.name in turn.clusters)
 
     def _direct(self, cluster: "ClusterSettings", database: str) -> dict[str, str]:
-        uri = self._uris("direct_uris", cluster).get(database)
-        if uri is None:
-            raise OperationError(f"{cluster.name}/{database} is not deployed yet. Run `trellis up`.")
+        uri = self._uris("direct_uris", cluster).get(database, "")
+        # What depends on something that failed has no address among the outputs.
+        if not uri.startswith("postgresql://"):
+            raise OperationError(f"{cluster.name}/{database} is not deployed, or not to its end. Run `trellis up`.")
         return {**_read(uri), "sslrootcert": self._authority(cluster)}
 
     def _uris(self, kind: str, cluster: "ClusterSettings") -> Mapping[str, str]:

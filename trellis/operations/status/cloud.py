@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trellis.operations.api import Api
 from trellis.operations.engine import resource
 from trellis.operations.errors import OperationError
-from trellis.policies.kinds import CLUSTER, USER
+from trellis.policies.kinds import CLUSTER, PASSWORD, USER
 
 if TYPE_CHECKING:
     from trellis.settings import ClusterSettings
@@ -61,12 +61,12 @@ def backups(api: Api, cluster: str) -> Iterable[Mapping[str, Any]]:
 
 
 def credentials(resources: Iterable[Mapping[str, Any]], cluster: "ClusterSettings") -> Mapping[str, datetime]:
-    """When the stack last saw the serving login of each user of a managed cluster change: no password is newer."""
-    made = list(resources)
+    """When the stack last saw the serving login of each user of a cluster change: no password is newer."""
+    made, kind = list(resources), PASSWORD if cluster.self_hosted else USER
     return {
         user: _time(found.get("modified") or found["created"])
         for user in cluster.users
-        if (found := resource(made, USER, f"{cluster.made_as}-{cluster.serving(user)}")) and found.get("created")
+        if (found := resource(made, kind, f"{cluster.made_as}-{cluster.serving(user)}")) and found.get("created")
     }
 
 

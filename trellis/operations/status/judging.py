@@ -194,7 +194,7 @@ def _ends(seen: "Seen", at: datetime) -> Iterator[Finding]:
 
 def _credentials(stack: "Stack", seen: "Seen", at: datetime) -> Iterator[Finding]:
     for role in (role for role, logins in seen.settings.logins.items() if logins.both):
-        what = f"the password of {role} is being changed, and pools let every login in until that has ended"
+        what = f"the password of {role} is being changed, and its pools let other logins in until that has ended"
         do = f"trellis rotate {role} --stack {stack.name}"
         yield _finding("rotation", Severity.WARNING, seen.settings.name, what, do)
     old = {user: when for user, when in seen.logins.items() if at - when > timedelta(days=LIMITS.credential_days)}
