@@ -1,35 +1,63 @@
 """Each question of `status`, asked of a real server on which it is to find something, and of one where nothing is."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
 import psycopg
 import pytest
 
-from tests.migrator.servers import PASSWORD, Database
+from tests.migrator.servers import PASSWORD, Database, PostgreSQL, server_folder
 from tests.stacks.harness import wait_for
 from trellis.migrator import Target
+from trellis.monitoring.exporter import told
+from trellis.monitoring.findings import Finding, Severity
+from trellis.monitoring.limits import LIMITS
+from trellis.monitoring.questions import OF_A_CLUSTER, OF_A_DATABASE, Question
 from trellis.operations.status import asking
 from trellis.operations.status.asking import ask_cluster
-from trellis.operations.status.findings import Finding, Severity
-from trellis.operations.status.limits import LIMITS
-from trellis.operations.status.questions import OF_A_CLUSTER, OF_A_DATABASE, Question
-from trellis.operations.status.ways import Way, session
+from trellis.operations.status.ways import Session, Way, session
 
 MANY = 1000
+
+Words = tuple[str, ...]
 
 
 def _way(database: Database) -> Way:
     return Way(cluster="db", kind="direct", name=database.name, target=Target(database.parameters()))
 
 
+@pytest.fixture(scope="module", params=["17", "15"])
+def server(request: pytest.FixtureRequest) -> Iterator[PostgreSQL]:
+    with server_folder() as folder:
+        postgresql = PostgreSQL(folder, request.param)
+        postgresql.start()
+        try:
+            yield postgresql
+        finally:
+            postgresql.stop()
+
+
 def _asked(database: Database) -> dict[str, Finding]:
+    where = f"db/{database.name}"
     with session(_way(database).target) as server:
-        found = list(asking._found(server, f"db/{database.name}", OF_A_DATABASE, MANY))
+        found = list(asking._found(server, where, OF_A_DATABASE, MANY))
+        assert _told(server, OF_A_DATABASE, where) == {_words(one) for one in found}
     assert all("{" not in one.what + one.do for one in found)
     return {one.name: one for one in found}
+
+
+def _words(one: Finding) -> Words:
+    return one.name, one.severity.value, one.where, one.what, one.do
+
+
+def _told(server: Session, questions: Sequence[Question], where: str, connections: int = MANY) -> set[Words]:
+    """What the machine for monitoring is told by the same questions."""
+    queries = [told(question, where, connections, asking.LIMITS) for question in questions]
+    rows = [row for query in queries for row in server.execute(query.sql.encode()).fetchall()]
+    assert all(row.pop("finding_told") == 1 for row in rows)
+    return {tuple(row.values()) for row in rows}
 
 
 @pytest.fixture
@@ -47,6 +75,7 @@ def test_every_question_can_be_asked_and_a_quiet_server_has_nothing_to_say(
     database.run("CREATE EXTENSION pg_stat_statements", "CREATE TABLE kept (id bigint PRIMARY KEY)")
     with session(_way(database).target) as server:
         assert asking._asked(server, question, MANY) == []
+        assert _told(server, [question], "db") == set()
 
 
 def test_statements_that_are_slow(database: Database, app: str) -> None:
@@ -131,6 +160,10 @@ def test_sessions_that_hold_others_up(database: Database, app: str, monkeypatch:
     def found() -> dict[str, Finding]:
         return {one.name: one for one in ask_cluster(_way(database), 2).findings}
 
+    def told_of() -> dict[str, Words]:
+        with session(_way(database).target) as server:
+            return {one[0]: one for one in _told(server, OF_A_CLUSTER, "db", 2)}
+
     with ExitStack() as held:
         holder, waiter = (held.enter_context(database.connect(app)) for _ in range(2))
         holder.execute("BEGIN")
@@ -146,6 +179,7 @@ def test_sessions_that_hold_others_up(database: Database, app: str, monkeypatch:
         assert seen["blocked"].severity is Severity.CRITICAL
         assert seen["blocked"].do == f"SELECT pg_terminate_backend({pid})"
         assert "long-transaction" in seen
+        wait_for(lambda: told_of() == {n: _words(o) for n, o in found().items()})
         # The two are all that this plan allows.
         assert (seen["connections"].severity, seen["connections"].what) == (
             Severity.CRITICAL,
@@ -158,6 +192,8 @@ def test_a_slot_that_nobody_reads_and_numbers_that_run_out(database: Database, m
     database.run("SELECT pg_create_physical_replication_slot('forgotten', true)", "CREATE TABLE x (id int)")
     try:
         found = {one.name: one for one in ask_cluster(_way(database), MANY).findings}
+        with session(_way(database).target) as server:
+            assert _words(found["slot"]) in _told(server, OF_A_CLUSTER, "db")
         assert "forgotten" in found["slot"].where
         assert "are not frozen" in found["wraparound"].what
     finally:

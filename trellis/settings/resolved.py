@@ -10,7 +10,7 @@ from trellis.settings.catalogue import SPACES_MONTHLY_USD, Edition, Phase, Plan,
 from trellis.settings.cluster import Backup, Cache, Maintenance, PoolMode, SelfHosted, ServerSettings
 from trellis.settings.duties import Check, Job
 from trellis.settings.recovery import Backups, Objectives
-from trellis.settings.stack import Copy, Layout
+from trellis.settings.stack import Copy, Layout, Monitoring
 from trellis.settings.system import Alerts, Mode
 
 
@@ -192,6 +192,7 @@ class Settings:
     ssh_keys: ids or fingerprints of the account's keys that may log in to Droplets.
     apps: each after those whose address its environment needs.
     alerts: its emails are all that are told in this stack; None where nobody is.
+    monitoring: the machine that watches the stack; None where there is none.
     """
 
     system: str
@@ -220,6 +221,7 @@ class Settings:
     alerts: Alerts | None
     checks: tuple[CheckSettings, ...]
     jobs: tuple[JobSettings, ...]
+    monitoring: Monitoring | None
 
     def physical(self, name: str) -> str:
         """What something of this name is called at DigitalOcean."""
@@ -239,6 +241,7 @@ class Settings:
         dumps = any(cluster.self_hosted for cluster in self.standing)
         sizes = (
             *((droplet.size, 1) for droplet in self.droplets.values()),
+            *([(self.monitoring.size, 1)] if self.monitoring else []),
             *((app.app.size, app.app.instances) for app in self.apps),
         )
         each = (

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
+from trellis.monitoring.alertmanager import Ways
+from trellis.monitoring.dashboard import dashboard
+from trellis.monitoring.watched import Places, Watched, addresses, watched
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.monitoring import alertmanager, prometheus
-from trellis.operations.monitoring.alertmanager import Ways
-from trellis.operations.monitoring.dashboard import dashboard
-from trellis.operations.monitoring.watched import Places, Watched, addresses, watched
 from trellis.operations.status.look import opened
 from trellis.operations.terminal import say
 from trellis.operations.writing import PRIVATE, replace

@@ -8,20 +8,16 @@ from typing import Any
 import psycopg
 
 from trellis.migrator import MigrationError, Options, info
+from trellis.monitoring.findings import Finding, Severity
+from trellis.monitoring.limits import LIMITS
+from trellis.monitoring.questions import OF_A_CLUSTER, OF_A_DATABASE, SIZES, TOP_STATEMENTS, Question
 from trellis.operations import migration_state
 from trellis.operations.databases import Sources
 from trellis.operations.jobs.runs import Run, newest
-from trellis.operations.status.findings import Finding, Severity
-from trellis.operations.status.limits import LIMITS
-from trellis.operations.status.questions import OF_A_CLUSTER, OF_A_DATABASE, TOP_STATEMENTS, Question
 from trellis.operations.status.ways import Session, Way, session
 
 _FIGURES = """
 SELECT current_setting('server_version') AS version, pg_current_wal_lsn()::text AS position
-"""
-_SIZES = """
-SELECT datname AS name, pg_database_size(oid) AS bytes FROM pg_database
-WHERE has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE')
 """
 _CLIENTS = """
 SELECT a.usename AS login, a.datname AS database, count(*) AS held,
@@ -76,7 +72,7 @@ def ask_cluster(way: Way, connections: int) -> Answers:
         with session(way.target) as server:
             figures = Figures(
                 **_row(server, _FIGURES),
-                sizes={row["name"]: row["bytes"] for row in _rows(server, _SIZES)},
+                sizes={row["name"]: row["bytes"] for row in _rows(server, SIZES)},
                 clients={
                     (row["login"], row["database"]): (row["held"], row["busy"]) for row in _rows(server, _CLIENTS)
                 },

@@ -8,8 +8,8 @@ the cluster's own endpoint, against the same limits.
 from collections.abc import Iterator
 from typing import Any
 
-from trellis.operations.monitoring.watched import Places, Watched, values
-from trellis.operations.status.limits import LIMITS
+from trellis.monitoring.limits import LIMITS
+from trellis.monitoring.watched import Places, Watched, values
 
 # Seconds without a look of `trellis status`, or without an answer of what Prometheus reads.
 _BLIND = 300

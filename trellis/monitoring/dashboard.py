@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trellis.operations.monitoring.watched import Watched
-from trellis.operations.status.limits import LIMITS
+from trellis.monitoring.limits import LIMITS
+from trellis.monitoring.watched import Watched
 
 _WIDTH, _HEIGHT = 12, 8
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
