@@ -62,6 +62,7 @@ class DatabasePlatformArgs(PlatformArgs):
 
     replicas: how many read-only ones beside the cluster.
     copy: the network in another region that gets a replica too. droplets: ids of those that use the cluster.
+    watched_by: a tag of Droplets that watch it, which it then has itself, so that the tag is there before them.
     maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
     backup: when it is backed up every day; by default DigitalOcean chooses.
     restored_from: the name of the cluster that it is a copy of, and the second of it.
@@ -74,6 +75,7 @@ class DatabasePlatformArgs(PlatformArgs):
     replicas: int = 0
     copy: Network | None = None
     droplets: Sequence[pulumi.Input[str]] = ()
+    watched_by: str | None = None
     maintenance: Maintenance = QUIET
     backup: Backup | None = None
     settings: ServerSettings = UNSET
@@ -100,6 +102,7 @@ class DatabasePlatform(pulumi.ComponentResource):
         super().__init__("trellis:database:DatabasePlatform", name, None, opts)
         named, network, private = args.cluster, args.network, args.private
         inside = pulumi.ResourceOptions(parent=self)
+        watchers = [args.watched_by] if args.watched_by else []
         cluster = Cluster(
             named,
             ClusterArgs(
@@ -116,7 +119,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                 backup=args.backup,
                 settings=args.settings,
                 restored_from=args.restored_from,
-                tags=args.tags,
+                tags=[*args.tags, *watchers],
                 protect=args.protect,
             ),
             inside,
@@ -129,6 +132,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                 ranges=[member.ip_range for member in (network, args.copy) if member],
                 addresses=args.trusted_sources,
                 droplets=args.droplets,
+                tags=watchers,
             ),
             inside,
         )
@@ -227,6 +231,23 @@ class DatabasePlatform(pulumi.ComponentResource):
     def for_app(self, pool: str) -> AppDatabase:
         """What an app needs to know to use one of the pools."""
         return self._pools[pool].for_app(self._cluster, self._nearest_replica())
+
+    def inside_uris(self) -> Mapping[str, Mapping[str, pulumi.Output[str]]]:
+        """What leads a machine in the VPC here, as the administrator but by pools: `direct`, `pool` and `replica`."""
+        cluster = self._cluster
+        databases = cluster.databases
+        return {
+            "direct": {
+                name: postgresql_uri(cluster.endpoint, cluster.admin, made, private=True)
+                for name, made in databases.items()
+            },
+            "pool": self.private_uris,
+            "replica": {
+                key: postgresql_uri(replica.endpoint, cluster.admin, made, private=True)
+                for key, replica in self._replicas.items()
+                for made in list(databases.values())[:1]
+            },
+        }
 
     def _nearest_replica(self) -> Endpoint | None:
         # A copy in another region is for the day that this region is lost, not for an app's reads.

@@ -131,7 +131,10 @@ class System(pulumi.ComponentResource):
             for key, droplet in settings.droplets.items()
         }
         trusted = [droplet.id for droplet in droplets.values()]
-        around = _Surroundings(network=network, copy=copy, droplets=trusted, files=files, root=args.root, tags=tags)
+        watcher = f"monitoring:{settings.physical(name)}" if settings.monitoring else None
+        around = _Surroundings(
+            network=network, copy=copy, droplets=trusted, watcher=watcher, files=files, root=args.root, tags=tags
+        )
         made = {
             cluster.made_as: _platform(
                 numbered(f"{name}-{cluster.key}", cluster.generation), cluster, settings, around, inside
@@ -202,6 +205,26 @@ class System(pulumi.ComponentResource):
                 inside,
             )
         self.outputs = _outputs(settings, platforms, made, caches, apps, droplets)
+        if watcher:
+            # A stack without one does not pay for the import of pulumi_random.
+            from .monitoring.machine import Monitoring, MonitoringArgs
+
+            machine = Monitoring(
+                f"{name}-monitoring",
+                MonitoringArgs(
+                    settings=settings,
+                    stack=args.stack,
+                    network=network,
+                    tag=watcher,
+                    tags=tags,
+                    uris={cluster.name: platforms[cluster.key].inside_uris() for cluster in settings.clusters},
+                    ca_certificates={
+                        cluster.name: platforms[cluster.key].ca_certificate for cluster in settings.clusters
+                    },
+                ),
+                inside,
+            )
+            self.outputs = {**self.outputs, "monitoring": machine.access}
         self.register_outputs({})
 
 
@@ -212,6 +235,7 @@ class _Surroundings:
     network: Network
     copy: Network | None
     droplets: Sequence[pulumi.Input[str]]
+    watcher: str | None
     files: Files
     root: Path
     tags: Sequence[str]
@@ -259,6 +283,7 @@ def _platform(
             replicas=cluster.replicas,
             copy=around.copy,
             droplets=around.droplets,
+            watched_by=around.watcher,
             maintenance=cluster.maintenance,
             backup=cluster.backup,
             settings=cluster.settings,

@@ -13,7 +13,7 @@ from ..alerts import DROPLET_ALERTS, ClusterAlerts, ClusterAlertsArgs
 from ..database import PlatformArgs, login_uris
 from ..endpoint import postgresql_uri
 from ..schemas import migrated
-from ..self_hosted.server import SelfHostedServer, ServerArgs
+from ..self_hosted.server import ADMINISTRATION, SelfHostedServer, ServerArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,4 +116,17 @@ class SelfHostedPlatform(pulumi.ComponentResource):
         self.replica_uris = {}
         self.login_uris = login_uris(args, server, server.users, {})
         self.reports = {database: migration.report for database, migration in migrations.items()}
+        self._server = server
         self.register_outputs({"ca_certificate": self.ca_certificate, "reports": self.reports})
+
+    def inside_uris(self) -> Mapping[str, Mapping[str, pulumi.Output[str]]]:
+        """What leads a machine in the VPC here, as the administrator but by pools: `direct` and `pool`."""
+        server = self._server
+        databases: Mapping[str, pulumi.Input[str]] = {**server.databases, ADMINISTRATION: ADMINISTRATION}
+        return {
+            "direct": {
+                name: postgresql_uri(server.endpoint, server.admin, made, private=True)
+                for name, made in databases.items()
+            },
+            "pool": self.private_uris,
+        }

@@ -24,6 +24,8 @@ from ..self_hosted.dumps import DumpStore, DumpStoreArgs
 from ..self_hosted.user_data import POOL_PORT, PORT, ServerFacts, user_data
 
 ADMIN = "doadmin"
+ADMINISTRATION = "defaultdb"
+"""The database with the tables that the server carries out."""
 
 
 @dataclass(frozen=True, kw_only=True)
