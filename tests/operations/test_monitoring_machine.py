@@ -9,8 +9,10 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.localcloud.receivers import web
@@ -126,8 +128,8 @@ def test_nothing_is_told_in_plain_text_and_nothing_changes(machine: Machine) -> 
     outputs = stack.outputs()
     administrator = outputs["direct_uris"]["tudao-db"]["tudao"].partition("@")[0].rpartition(":")[2]
     hidden = (administrator, machine.access["password"], machine.secret)
-    shown = stack.pulumi("stack", "output", "--json").text
-    assert not any(secret in stack.state() + shown for secret in hidden)
+    for place, text in (("state", stack.state()), ("outputs", stack.pulumi("stack", "output", "--json").text)):
+        assert [number for number, secret in enumerate(hidden) if secret in text] == [], place
     # Nor does another account of the machine read them.
     look = ("grep", "-rlsE", "|".join(hidden), "/etc/trellis", "/var/lib/cloud", "/var/log")
     assert on(machine, "setpriv", "--reuid=65534", "--clear-groups", *look) == ""
