@@ -62,7 +62,6 @@ class DatabasePlatformArgs(PlatformArgs):
 
     replicas: how many read-only ones beside the cluster.
     copy: the network in another region that gets a replica too. droplets: ids of those that use the cluster.
-    watched_by: a tag of Droplets that watch it, which it then has itself, so that the tag is there before them.
     maintenance: when DigitalOcean may update it; by default on Sunday at 04:00 UTC.
     backup: when it is backed up every day; by default DigitalOcean chooses.
     restored_from: the name of the cluster that it is a copy of, and the second of it.
@@ -75,7 +74,6 @@ class DatabasePlatformArgs(PlatformArgs):
     replicas: int = 0
     copy: Network | None = None
     droplets: Sequence[pulumi.Input[str]] = ()
-    watched_by: str | None = None
     maintenance: Maintenance = QUIET
     backup: Backup | None = None
     settings: ServerSettings = UNSET
@@ -102,7 +100,6 @@ class DatabasePlatform(pulumi.ComponentResource):
         super().__init__("trellis:database:DatabasePlatform", name, None, opts)
         named, network, private = args.cluster, args.network, args.private
         inside = pulumi.ResourceOptions(parent=self)
-        watchers = [args.watched_by] if args.watched_by else []
         cluster = Cluster(
             named,
             ClusterArgs(
@@ -119,7 +116,7 @@ class DatabasePlatform(pulumi.ComponentResource):
                 backup=args.backup,
                 settings=args.settings,
                 restored_from=args.restored_from,
-                tags=[*args.tags, *watchers],
+                tags=args.tags,
                 protect=args.protect,
             ),
             inside,
@@ -132,7 +129,6 @@ class DatabasePlatform(pulumi.ComponentResource):
                 ranges=[member.ip_range for member in (network, args.copy) if member],
                 addresses=args.trusted_sources,
                 droplets=args.droplets,
-                tags=watchers,
             ),
             inside,
         )

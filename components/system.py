@@ -131,10 +131,7 @@ class System(pulumi.ComponentResource):
             for key, droplet in settings.droplets.items()
         }
         trusted = [droplet.id for droplet in droplets.values()]
-        watcher = f"monitoring:{settings.physical(name)}" if settings.monitoring else None
-        around = _Surroundings(
-            network=network, copy=copy, droplets=trusted, watcher=watcher, files=files, root=args.root, tags=tags
-        )
+        around = _Surroundings(network=network, copy=copy, droplets=trusted, files=files, root=args.root, tags=tags)
         made = {
             cluster.made_as: _platform(
                 numbered(f"{name}-{cluster.key}", cluster.generation), cluster, settings, around, inside
@@ -205,7 +202,7 @@ class System(pulumi.ComponentResource):
                 inside,
             )
         self.outputs = _outputs(settings, platforms, made, caches, apps, droplets)
-        if watcher:
+        if settings.monitoring:
             # A stack without one does not pay for the import of pulumi_random.
             from .monitoring.machine import Monitoring, MonitoringArgs
 
@@ -215,7 +212,6 @@ class System(pulumi.ComponentResource):
                     settings=settings,
                     stack=args.stack,
                     network=network,
-                    tag=watcher,
                     tags=tags,
                     uris={cluster.name: platforms[cluster.key].inside_uris() for cluster in settings.clusters},
                     ca_certificates={
@@ -235,7 +231,6 @@ class _Surroundings:
     network: Network
     copy: Network | None
     droplets: Sequence[pulumi.Input[str]]
-    watcher: str | None
     files: Files
     root: Path
     tags: Sequence[str]
@@ -283,7 +278,6 @@ def _platform(
             replicas=cluster.replicas,
             copy=around.copy,
             droplets=around.droplets,
-            watched_by=around.watcher,
             maintenance=cluster.maintenance,
             backup=cluster.backup,
             settings=cluster.settings,

@@ -24,7 +24,7 @@ class MonitoringArgs:
     """What is watched, and from where.
 
     settings: of the stack; its `monitoring` says the size, and how people are told. stack: its name.
-    network: the VPC it joins. tag: its own, by which clusters admit it and its firewall knows it. tags: others.
+    network: the VPC it joins, whose range the clusters admit. tags: labels for bills and searches.
     uris: cluster -> kind (direct, pool, replica) -> key -> the URI on the host inside the VPC, a secret.
     ca_certificates: cluster -> its authority's certificate.
     """
@@ -32,7 +32,6 @@ class MonitoringArgs:
     settings: Settings
     stack: str
     network: Network
-    tag: str
     uris: Mapping[str, Mapping[str, Mapping[str, pulumi.Input[str]]]]
     ca_certificates: Mapping[str, pulumi.Input[str]]
     tags: Sequence[str] = ()
@@ -58,6 +57,7 @@ class Monitoring(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self, depends_on=[args.network])
         login = random.RandomPassword(f"{name}-{LOGIN}", length=32, special=False, opts=inside)
         authority = Authority(f"{name}-authority", inside)
+        own_tag = f"monitoring:{settings.physical(name)}"
         droplet = digitalocean.Droplet(
             name,
             name=settings.physical(name),
@@ -68,14 +68,14 @@ class Monitoring(pulumi.ComponentResource):
             ssh_keys=list(settings.ssh_keys),
             monitoring=True,
             user_data=_user_data(args, login, authority),
-            tags=[*args.tags, args.tag],
+            tags=[*args.tags, own_tag],
             opts=inside,
         )
         digitalocean.Firewall(
             f"{name}-firewall",
             name=settings.physical(f"{name}-firewall"),
             # The tag is there with the first Droplet, and covers the next one from its first moment on.
-            tags=[args.tag],
+            tags=[own_tag],
             inbound_rules=[
                 digitalocean.FirewallInboundRuleArgs(
                     protocol="tcp", port_range=str(port), source_addresses=list(settings.trusted_sources)
