@@ -66,7 +66,6 @@ def user_data(facts: MachineFacts) -> str:
         "sql-exporter.yml": _yaml({"jobs": asked}),
         "web.yml": _yaml(web),
         "secrets/web": facts.password,
-        **({"secrets/metrics": watched.login.password} if watched.login else {}),
     }
     shown = {
         "prometheus.yml": _yaml(prometheus.of_a_machine(watched, INTERVAL // 2)),

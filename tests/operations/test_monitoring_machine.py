@@ -26,22 +26,21 @@ TOLD_WITHIN = 90
 CONTACTS = {"on-call": ["ops@your-company.com"], "database-admin": ["dba@your-company.com"]}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Machine:
-    """A deployed stack, and what its machine has told the webhook. secret: of the webhook's address."""
+    """A deployed stack, and what its machine has told the webhook. secret: of the webhook's address.
+
+    access: the stack's output.
+    """
 
     command: Command
     told: list[dict[str, Any]]
     secret: str
+    access: dict[str, str]
 
     @property
     def stack(self) -> LocalStack:
         return self.command.stack
-
-    @property
-    def access(self) -> dict[str, str]:
-        """The stack's output."""
-        return dict(self.stack.outputs()["monitoring"])
 
     def __call__(self, path: str, server: str = "prometheus", login: str | None = None) -> Any:
         """The answer of Prometheus or Alertmanager, its certificate verified; None while there is none."""
@@ -107,7 +106,8 @@ def machine() -> Iterator[Machine]:
         stack = ends.enter_context(local_stack(bring(), "tudao", program, environment="production", contacts=CONTACTS))
         tell(stack, f"http://127.0.0.1:{port}/{secret}")
         stack.up()
-        made = Machine(command=Command(stack, temporary), told=told, secret=secret)
+        access = stack.outputs()["monitoring"]
+        made = Machine(command=Command(stack, temporary), told=told, secret=secret, access=access)
         assert made.jobs("--due") == 0
         wait_for(lambda: made("/api/v1/status/buildinfo") is not None, seconds=600)
         yield made
@@ -121,9 +121,9 @@ def test_who_may_look(machine: Machine) -> None:
         host, port = urllib.parse.urlsplit(machine.access[server]).netloc.split(":")
         with from_address("127.0.0.77", host, int(port)) as mine, pytest.raises(OSError):
             urllib.request.urlopen(f"http://127.0.0.1:{mine}/", timeout=3)
-    host = urllib.parse.urlsplit(machine.access["prometheus"]).hostname
+    name = urllib.parse.urlsplit(machine.access["prometheus"]).hostname
     with pytest.raises(OSError):
-        urllib.request.urlopen(f"http://{host}:9237/metrics", timeout=3)
+        urllib.request.urlopen(f"http://{name}:9237/metrics", timeout=3)
 
 
 def test_nothing_is_told_in_plain_text_and_nothing_changes(machine: Machine) -> None:
@@ -235,6 +235,7 @@ def test_another_contact_is_another_machine_and_a_destroy_leaves_nothing(machine
     before = machine.access["prometheus"]
     tell(stack, "http://127.0.0.1:1/")
     stack.up()
+    machine.access = stack.outputs()["monitoring"]
     assert machine.access["prometheus"] != before
     wait_for(lambda: asked(machine) != set(), seconds=600)
     stack.must("preview", "--expect-no-changes")

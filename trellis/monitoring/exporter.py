@@ -109,13 +109,10 @@ class Place:
         return {
             "name": self.name,
             "interval": f"{INTERVAL}s",
+            # Its driver knows one of libpq's two names.
             "connections": [
-                "&".join(
-                    (
-                        uri.replace("postgresql://", "postgres://", 1),
-                        *(f"{key}={value}" for key, value in parameters.items()),
-                    )
-                )
+                uri.replace("postgresql://", "postgres://", 1)
+                + "".join(f"&{key}={value}" for key, value in parameters.items())
             ],
             "queries": [query.to_dict() for query in (*self.queries, looked)],
         }
