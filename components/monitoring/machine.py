@@ -69,7 +69,8 @@ class Monitoring(pulumi.ComponentResource):
             monitoring=True,
             user_data=_user_data(args, login, authority),
             tags=[*args.tags, own_tag],
-            opts=inside,
+            # Two of one name and one stack could not be told apart after a run that was killed.
+            opts=pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(delete_before_replace=True)),
         )
         digitalocean.Firewall(
             f"{name}-firewall",

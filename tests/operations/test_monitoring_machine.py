@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import ssl
 import urllib.error
 import urllib.parse
@@ -17,8 +18,9 @@ import pytest
 
 from tests.localcloud.receivers import web
 from tests.operations.test_stack import Command
-from tests.stacks.harness import LocalStack, from_address, local_stack, open_folder, program_copy, wait_for
+from tests.stacks.harness import LocalStack, local_stack, open_folder, program_copy, wait_for
 from trellis.development.bring import bring
+from trellis.monitoring.exporter import FAILED
 
 pytestmark = pytest.mark.droplets
 
@@ -118,12 +120,17 @@ def test_who_may_look(machine: Machine) -> None:
         wait_for(lambda: isinstance(machine(path, server), dict), seconds=60)  # noqa: B023
         assert machine(path, server, login="") == 401
         assert machine(path, server, login="trellis:wrong") == 401
-        host, port = urllib.parse.urlsplit(machine.access[server]).netloc.split(":")
-        with from_address("127.0.0.77", host, int(port)) as mine, pytest.raises(OSError):
-            urllib.request.urlopen(f"http://127.0.0.1:{mine}/", timeout=3)
-    name = urllib.parse.urlsplit(machine.access["prometheus"]).hostname
-    with pytest.raises(OSError):
-        urllib.request.urlopen(f"http://{name}:9237/metrics", timeout=3)
+        address = urllib.parse.urlsplit(machine.access[server])
+        place = str(address.hostname), int(address.port or 0)
+        socket.create_connection(place, timeout=5, source_address=("127.0.0.1", 0)).close()
+        with pytest.raises(TimeoutError):
+            socket.create_connection(place, timeout=3, source_address=("127.0.0.77", 0))
+    # Nobody reaches what has neither TLS nor a login.
+    (droplet,) = machine.stack.api("GET", "/v2/droplets")["droplets"]
+    for one in droplet["networks"]["v4"]:
+        with pytest.raises((TimeoutError, ConnectionRefusedError)):
+            socket.create_connection((one["ip_address"], 9237), timeout=3)
+    assert "LISTEN" in on(machine, "ss", "-ltn", "sport = 9237")
 
 
 def test_nothing_is_told_in_plain_text_and_nothing_changes(machine: Machine) -> None:
@@ -204,7 +211,7 @@ def test_what_is_wrong_is_told_and_no_panel_is_empty(machine: Machine, tmp_path:
         wait_for(lambda: machine.findings() >= wanted, seconds=180)
     finally:
         stack.api("PUT", path, {"rules": [{"type": rule["type"], "value": rule["value"]} for rule in rules]})
-    wait_for(lambda: not machine.series("sql_exporter_last_scrape_failed == 1"), seconds=180)
+    wait_for(lambda: not machine.series(f"{FAILED} == 1"), seconds=180)
 
 
 def asked(machine: Machine) -> set[str]:
@@ -242,3 +249,23 @@ def test_another_contact_is_another_machine_and_a_destroy_leaves_nothing(machine
     stack.must("destroy", "--yes")
     for kind in ("droplets", "firewalls", "databases"):
         assert stack.api("GET", f"/v2/{kind}")[kind] in (None, [])
+
+
+def test_a_self_hosted_server() -> None:
+    """It asks the server's own tables too."""
+    with open_folder() as temporary, web() as (port, told):
+        # A Droplet's address here is no part of the network's range, which the server's own list has.
+        config = {"mode": "self-hosted", "trustedSources": ["127.0.0.0/8"]}
+        with local_stack(bring(), "freshtrack", **config) as stack:
+            tell(stack, f"http://127.0.0.1:{port}/")
+            stack.up()
+            access = stack.outputs()["monitoring"]
+            machine = Machine(command=Command(stack, temporary), told=told, secret="", access=access)
+            places = {"freshtrack-db/freshtrack", "freshtrack-db/defaultdb"}
+            wait_for(lambda: machine("/api/v1/status/buildinfo") is not None, seconds=600)
+            wait_for(lambda: asked(machine) == places, seconds=120)
+            assert machine.series(f"{FAILED} == 1") == []
+            (direct,) = stack.outputs()["direct_uris"]["freshtrack-db"].values()
+            with stack.connect(direct.replace("/freshtrack?", "/defaultdb?")) as admin:
+                admin.execute("UPDATE server.state SET ok = false, message = 'no way' WHERE name = 'synchronisation'")
+                wait_for(lambda: ("server", "freshtrack-db", "on-call") in machine.findings(), seconds=TOLD_WITHIN)
