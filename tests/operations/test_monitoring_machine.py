@@ -30,13 +30,14 @@ CONTACTS = {"on-call": ["ops@your-company.com"], "database-admin": ["dba@your-co
 
 @dataclass(kw_only=True)
 class Machine:
-    """A deployed stack, and what its machine has told the webhook. secret: of the webhook's address.
+    """A deployed stack, and what its machine has told the webhook, and by mail. secret: of the webhook's address.
 
     access: the stack's output.
     """
 
     command: Command
     told: list[dict[str, Any]]
+    mails: list[str]
     secret: str
     access: dict[str, str]
 
@@ -93,10 +94,11 @@ class Machine:
         return self.command.here("jobs", "run", what, "--stack", "tudao").code
 
 
-def tell(stack: LocalStack, webhook: str) -> None:
+def tell(stack: LocalStack, webhook: str, **others: str) -> None:
     """Sets who is told, as docs/monitoring.md does."""
-    path = ("--path", "trellis:monitoring.webhook", webhook, "--secret")
-    stack.must("config", "set", *path)
+    stack.must("config", "set", "--path", "trellis:monitoring.webhook", webhook, "--secret")
+    for key, value in others.items():
+        stack.must("config", "set", "--path", f"trellis:monitoring.{key}", value)
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +108,11 @@ def machine() -> Iterator[Machine]:
         temporary, program = ends.enter_context(open_folder()), ends.enter_context(program_copy())
         port, told = ends.enter_context(web())
         stack = ends.enter_context(local_stack(bring(), "tudao", program, environment="production", contacts=CONTACTS))
-        tell(stack, f"http://127.0.0.1:{port}/{secret}")
+        smtp, mails = ends.enter_context(mail_server())
+        tell(stack, f"http://127.0.0.1:{port}/{secret}", smtp=f"127.0.0.1:{smtp}", **{"from": "a@your-company.com"})
         stack.up()
         access = stack.outputs()["monitoring"]
-        made = Machine(command=Command(stack, temporary), told=told, secret=secret, access=access)
+        made = Machine(command=Command(stack, temporary), told=told, mails=mails, secret=secret, access=access)
         assert made.jobs("--due") == 0
         wait_for(lambda: made("/api/v1/status/buildinfo") is not None, seconds=600)
         yield made
@@ -260,7 +263,7 @@ def test_a_self_hosted_server() -> None:
             tell(stack, f"http://127.0.0.1:{port}/")
             stack.up()
             access = stack.outputs()["monitoring"]
-            machine = Machine(command=Command(stack, temporary), told=told, secret="", access=access)
+            machine = Machine(command=Command(stack, temporary), told=told, mails=[], secret="", access=access)
             places = {"freshtrack-db/freshtrack", "freshtrack-db/defaultdb"}
             wait_for(lambda: machine("/api/v1/status/buildinfo") is not None, seconds=600)
             wait_for(lambda: asked(machine) == places, seconds=120)

@@ -18,6 +18,9 @@ def test_a_stack_without_it_has_none_and_one_with_it_pays_for_it(load: Load) -> 
     assert asked is not None
     assert (asked.size, asked.from_, asked.password) == ("s-1vcpu-1gb", MAIL["from"], "123456")
     assert not any(secret in repr(asked) for secret in ("secret", "123456"))
+    (note,) = load(monitoring=json.dumps({**MAIL})).notes
+    assert "no Droplet of most accounts out to port 587" in note
+    assert load(monitoring=json.dumps({**MAIL, "smtp": "smtp.your-company.com:2525"})).notes == ()
     larger = load(monitoring=json.dumps({**HOOK, "size": "s-1vcpu-2gb"}))
     assert larger.monthly_usd == load().monthly_usd + 12
 

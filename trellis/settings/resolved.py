@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trellis.settings.app import App, Droplet
 from trellis.settings.budget import ConnectionBudget
-from trellis.settings.catalogue import SPACES_MONTHLY_USD, Edition, Phase, Plan, monthly_usd
+from trellis.settings.catalogue import BLOCKED_PORTS, SPACES_MONTHLY_USD, Edition, Phase, Plan, monthly_usd
 from trellis.settings.cluster import Backup, Cache, Maintenance, PoolMode, SelfHosted, ServerSettings
 from trellis.settings.duties import Check, Job
 from trellis.settings.recovery import Backups, Objectives
@@ -255,4 +255,11 @@ class Settings:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for whoever runs the program: what was asked for and could not be given in full."""
-        return tuple(note for cluster in self.clusters for note in cluster.budget.notes)
+        notes = [note for cluster in self.clusters for note in cluster.budget.notes]
+        port = self.monitoring.smtp.rpartition(":")[2] if self.monitoring else ""
+        if port in BLOCKED_PORTS:
+            notes.append(
+                f"trellis:monitoring.smtp: DigitalOcean lets no Droplet of most accounts out to port {port}, so mails "
+                "may never leave. Take another port of the mail server, often 2525, or a webhook beside it."
+            )
+        return tuple(notes)

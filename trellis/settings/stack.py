@@ -167,7 +167,7 @@ class Logins(Camel):
 
 def _host_and_port(value: str) -> str:
     if value and not re.fullmatch(r"[^\s:/]+:\d+", value):
-        raise ValueError(f"{value!r} is not HOST:PORT, for example smtp.your-company.com:587")
+        raise ValueError(f"{value!r} is not HOST:PORT, for example smtp.your-company.com:2525")
     return value
 
 

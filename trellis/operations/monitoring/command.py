@@ -86,7 +86,7 @@ def _of_a_machine(stack: Stack, folder: Path, given: Ways | None) -> int:
     if given:
         raise WrongCall(
             f"The stack {stack.name!r} has a machine that watches it: who is told stands in trellis:monitoring of its "
-            "file. Leave --smtp and --webhook out, and the folder gets the dashboard."
+            "file. Leave --smtp, --webhook and TRELLIS_WEBHOOK out, and the folder gets the dashboard."
         )
     access = stack.outputs.get("monitoring")
     if access is None:
