@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from tests.localcloud.receivers import web
+from tests.operations.test_monitoring import mail_server
 from tests.operations.test_stack import Command
 from tests.stacks.harness import LocalStack, local_stack, open_folder, program_copy, wait_for
 from trellis.development.bring import bring
@@ -184,6 +185,8 @@ def test_what_is_wrong_is_told_and_no_panel_is_empty(machine: Machine, tmp_path:
             ("job-missed", "tudao-db/tudao, archive-buyers", "database-admin"),
         }
         wait_for(lambda: machine.findings() >= wanted, seconds=TOLD_WITHIN)
+        mail = ("RCPT TO:<dba@your-company.com>", "job-failed")
+        wait_for(lambda: any(all(part in one for part in mail) for one in machine.mails), seconds=30)
         told = {
             alert["labels"].get("finding"): alert["annotations"]
             for one in machine.told
@@ -256,19 +259,21 @@ def test_another_contact_is_another_machine_and_a_destroy_leaves_nothing(machine
 
 def test_a_self_hosted_server() -> None:
     """It asks the server's own tables too."""
-    with open_folder() as temporary, web() as (port, told):
+    with (
+        open_folder() as temporary,
+        web() as (port, told),
         # A Droplet's address here is no part of the network's range, which the server's own list has.
-        config = {"mode": "self-hosted", "trustedSources": ["127.0.0.0/8"]}
-        with local_stack(bring(), "freshtrack", **config) as stack:
-            tell(stack, f"http://127.0.0.1:{port}/")
-            stack.up()
-            access = stack.outputs()["monitoring"]
-            machine = Machine(command=Command(stack, temporary), told=told, mails=[], secret="", access=access)
-            places = {"freshtrack-db/freshtrack", "freshtrack-db/defaultdb"}
-            wait_for(lambda: machine("/api/v1/status/buildinfo") is not None, seconds=600)
-            wait_for(lambda: asked(machine) == places, seconds=120)
-            assert machine.series(f"{FAILED} == 1") == []
-            (direct,) = stack.outputs()["direct_uris"]["freshtrack-db"].values()
-            with stack.connect(direct.replace("/freshtrack?", "/defaultdb?")) as admin:
-                admin.execute("UPDATE server.state SET ok = false, message = 'no way' WHERE name = 'synchronisation'")
-                wait_for(lambda: ("server", "freshtrack-db", "on-call") in machine.findings(), seconds=TOLD_WITHIN)
+        local_stack(bring(), "freshtrack", mode="self-hosted", trustedSources=["127.0.0.0/8"]) as stack,
+    ):
+        tell(stack, f"http://127.0.0.1:{port}/")
+        stack.up()
+        access = stack.outputs()["monitoring"]
+        machine = Machine(command=Command(stack, temporary), told=told, mails=[], secret="", access=access)
+        places = {"freshtrack-db/freshtrack", "freshtrack-db/defaultdb"}
+        wait_for(lambda: machine("/api/v1/status/buildinfo") is not None, seconds=600)
+        wait_for(lambda: asked(machine) == places, seconds=120)
+        assert machine.series(f"{FAILED} == 1") == []
+        (direct,) = stack.outputs()["direct_uris"]["freshtrack-db"].values()
+        with stack.connect(direct.replace("/freshtrack?", "/defaultdb?")) as admin:
+            admin.execute("UPDATE server.state SET ok = false, message = 'no way' WHERE name = 'synchronisation'")
+            wait_for(lambda: ("server", "freshtrack-db", "on-call") in machine.findings(), seconds=TOLD_WITHIN)
