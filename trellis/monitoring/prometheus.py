@@ -161,14 +161,15 @@ def _of_a_machine(watched: Watched, asked: Sequence[Place]) -> Iterator[dict[str
             ' "number", "(.*)"), "number", "", "", "")',
             "labels": {**labels, "do": one.check.do},
         }
-        yield _alert(
-            "Finding",
-            f'{FAILED}{{{of},query="trellis:check {one.name}"}} == 1',
-            f"{labels['where']}: it could not be asked",
-            f"Mend the check {one.name} of the system file, or its way",
-            stack=watched.name,
-            **labels,
-        )
+        if one.check.severity != Severity.NOTE:
+            yield _alert(
+                "Finding",
+                f'{FAILED}{{{of},query="trellis:check {one.name}"}} == 1',
+                f"{labels['where']}: it could not be asked",
+                f"Mend the check {one.name} of the system file, or its way",
+                stack=watched.name,
+                **labels,
+            )
     told = f"trellis_finding_told{{{of}}}"
     yield {"record": "trellis_finding", "expr": f"max by (stack, finding, severity, where) ({told})"}
     for severity in Severity:
