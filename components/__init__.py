@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .droplet import Droplet, DropletArgs
     from .endpoint import Endpoint, Login, Server, postgresql_uri
     from .migrations import MIGRATIONS, TEST_DATA, History, Migrations, MigrationsArgs
+    from .monitoring.machine import Monitoring, MonitoringArgs
     from .network import Network, NetworkArgs
     from .phase import Phase, PhaseArgs
     from .pool import Pool, PoolArgs
@@ -69,6 +70,8 @@ __all__ = [
     "Maintenance",
     "Migrations",
     "MigrationsArgs",
+    "Monitoring",
+    "MonitoringArgs",
     "Network",
     "NetworkArgs",
     "Phase",
@@ -109,6 +112,7 @@ _HOMES = {
     ".droplet": ("Droplet", "DropletArgs"),
     ".endpoint": ("Endpoint", "Login", "Server", "postgresql_uri"),
     ".migrations": ("MIGRATIONS", "TEST_DATA", "History", "Migrations", "MigrationsArgs"),
+    ".monitoring.machine": ("Monitoring", "MonitoringArgs"),
     ".network": ("Network", "NetworkArgs"),
     ".phase": ("Phase", "PhaseArgs"),
     ".pool": ("Pool", "PoolArgs"),

@@ -229,6 +229,23 @@ class DatabasePlatform(pulumi.ComponentResource):
         """What an app needs to know to use one of the pools."""
         return self._pools[pool].for_app(self._cluster, self._nearest_replica())
 
+    def inside_uris(self) -> Mapping[str, Mapping[str, pulumi.Output[str]]]:
+        """What leads a machine in the VPC here, as the administrator but by pools: `direct`, `pool` and `replica`."""
+        cluster = self._cluster
+        databases = cluster.databases
+        return {
+            "direct": {
+                name: postgresql_uri(cluster.endpoint, cluster.admin, made, private=True)
+                for name, made in databases.items()
+            },
+            "pool": self.private_uris,
+            "replica": {
+                key: postgresql_uri(replica.endpoint, cluster.admin, made, private=True)
+                for key, replica in self._replicas.items()
+                for made in list(databases.values())[:1]
+            },
+        }
+
     def _nearest_replica(self) -> Endpoint | None:
         # A copy in another region is for the day that this region is lost, not for an app's reads.
         return next((made.endpoint for name, made in self._replicas.items() if name != "copy"), None)

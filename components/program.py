@@ -57,5 +57,7 @@ async def _settled(outputs: Mapping[str, pulumi.Input[Any]], stack: str) -> Mapp
         try:
             connect.write(Path(folder, stack), dict(zip(outputs, known, strict=True)))
         except OSError as error:
-            raise pulumi.RunError(f"{connect.FOLDER} names {folder}, which cannot be written: {error.strerror}.") from None
+            raise pulumi.RunError(
+                f"{connect.FOLDER} names {folder}, which cannot be written: {error.strerror}."
+            ) from None
     return outputs

@@ -202,6 +202,25 @@ class System(pulumi.ComponentResource):
                 inside,
             )
         self.outputs = _outputs(settings, platforms, made, caches, apps, droplets)
+        if settings.monitoring:
+            # A stack without one does not pay for the import of pulumi_random.
+            from .monitoring.machine import Monitoring, MonitoringArgs
+
+            machine = Monitoring(
+                f"{name}-monitoring",
+                MonitoringArgs(
+                    settings=settings,
+                    stack=args.stack,
+                    network=network,
+                    tags=tags,
+                    uris={cluster.name: platforms[cluster.key].inside_uris() for cluster in settings.clusters},
+                    ca_certificates={
+                        cluster.name: platforms[cluster.key].ca_certificate for cluster in settings.clusters
+                    },
+                ),
+                inside,
+            )
+            self.outputs = {**self.outputs, "monitoring": machine.access}
         self.register_outputs({})
 
 

@@ -1,13 +1,16 @@
 """Bringing the servers of one cluster to what its record says, engine by engine."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 from localcloud import catalogue, postgresql, servers
-from localcloud.compute import Droplet, addresses_of
+from localcloud.compute import addresses_of
+from localcloud.networks import members
 from localcloud.records import Cluster, Rule
+from localcloud.state import Tables
 from localcloud.valkey import server_settings
 
 _NOBODY = "255.255.255.255/32"
@@ -16,18 +19,17 @@ _NOBODY = "255.255.255.255/32"
 Running = servers.Cluster | servers.Valkey
 
 
-def trusted_sources(rules: Sequence[Rule], droplets: Iterable[Droplet]) -> tuple[str, ...]:
+def trusted_sources(rules: Sequence[Rule], tables: Tables) -> tuple[str, ...]:
     """Addresses the servers admit. Rules that name an app or a Kubernetes cluster admit nobody."""
     if not rules:
         return ()
-    known = tuple(droplets)
-    return tuple(dict.fromkeys(address for rule in rules for address in _addresses(rule, known))) or (_NOBODY,)
+    return tuple(dict.fromkeys(address for rule in rules for address in _addresses(rule, tables))) or (_NOBODY,)
 
 
-def _addresses(rule: Rule, droplets: Sequence[Droplet]) -> Sequence[str]:
+def _addresses(rule: Rule, tables: Tables) -> Sequence[str]:
     if rule.type == "ip_addr":
-        return (rule.value,)
-    return addresses_of(droplets, *([rule.value] if rule.type == kind else [] for kind in ("droplet", "tag")))
+        return (rule.value, *members(tables, IPv4Network(rule.value, strict=False)))
+    return addresses_of(tables.droplets.values(), *([rule.value] if rule.type == k else () for k in ("droplet", "tag")))
 
 
 def load(
@@ -88,7 +90,7 @@ def filled(record: Cluster, running: Running) -> dict[str, Any]:
     return found | {"users": users, "databases": running.databases(), "restore": None}
 
 
-def follow(record: Cluster, running: Running, droplets: Iterable[Droplet]) -> None:
+def follow(record: Cluster, running: Running, tables: Tables) -> None:
     """Changes running servers to what the records say: plan, nodes, settings, trusted sources. Raises ServerError."""
     if isinstance(running, servers.Valkey):
         settings = server_settings(record)
@@ -103,7 +105,7 @@ def follow(record: Cluster, running: Running, droplets: Iterable[Droplet]) -> No
             running.configure(parameters)
         if len(running.standbys) != record.num_nodes - 1:
             running.set_standbys(record.num_nodes - 1)
-    wanted = trusted_sources(record.rules, droplets)
+    wanted = trusted_sources(record.rules, tables)
     if running.state.trusted_sources != wanted:
         running.set_trusted_sources(wanted)
 

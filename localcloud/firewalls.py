@@ -6,7 +6,7 @@ from typing import Any
 
 from localcloud.compute import Droplet, addresses_of
 from localcloud.machines import Opening, Walls
-from localcloud.networks import PRIVATE_HOST
+from localcloud.networks import PRIVATE_HOST, members, within
 from localcloud.state import Tables
 
 _ALL = (0, 65535)
@@ -36,13 +36,10 @@ def _opening(tables: Tables, rule: Mapping[str, Any], others: Mapping[str, Seque
 
 def _networks(tables: Tables, others: Mapping[str, Sequence[Any]]) -> Iterable[IPv4Network]:
     """Load balancers and Kubernetes clusters have no addresses here, and no machine has one of IPv6."""
-    droplets = tables.droplets.values()
-    named = addresses_of(droplets, map(str, others.get("droplet_ids", ())), others.get("tags", ()))
+    named = addresses_of(tables.droplets.values(), map(str, others.get("droplet_ids", ())), others.get("tags", ()))
     for network in (ip_network(text, strict=False) for text in others.get("addresses", ())):
         if isinstance(network, IPv4Network):
             yield network
             # What is in a network has addresses of its own here: whoever admits all of the network means them.
-            inside = {id for id, vpc in tables.vpcs.items() if IPv4Network(vpc.ip_range).subnet_of(network)}
-            named += [item.private_address for item in droplets if item.vpc_uuid in inside]
-            named += [PRIVATE_HOST] if inside else []
+            named += [*members(tables, network), *([PRIVATE_HOST] if within(tables, network) else [])]
     yield from map(IPv4Network, named)

@@ -87,10 +87,10 @@ class Fleet:
         self._jobs.submit(self._settle, cluster_id)
 
     def follow_droplets(self) -> None:
-        """Settles the clusters whose trusted sources name Droplets or tags: Droplets or their tags have changed."""
+        """Settles the clusters that have trusted sources: Droplets or their tags have changed."""
         tables = self._state.read()
-        named = {item.id for item in tables.clusters.values() if _names_droplets(item)}
-        for cluster_id in named | {item.cluster_id for item in tables.replicas.values() if _names_droplets(item)}:
+        guarded = {item.id for item in tables.clusters.values() if item.rules}
+        for cluster_id in guarded | {item.cluster_id for item in tables.replicas.values() if item.rules}:
             self.settle(cluster_id)
 
     def stop_all(self) -> None:
@@ -167,7 +167,7 @@ class Fleet:
                     self._clusters[cluster_id] = running
                 elif not running.running():
                     running.start()
-                follow(record, running, self._state.read().droplets.values())
+                follow(record, running, self._state.read())
                 if isinstance(running, servers.Cluster):
                     self._upgrade_and_empower(record, running)
                 changes = filled(record, running)
@@ -216,7 +216,7 @@ class Fleet:
                 running.resize(plan.max_connections)
             if not running.running():
                 running.start()
-            wanted = trusted_sources(record.rules, self._state.read().droplets.values())
+            wanted = trusted_sources(record.rules, self._state.read())
             if running.state.trusted_sources != wanted:
                 running.set_trusted_sources(wanted)
         except Exception as problem:
@@ -225,7 +225,3 @@ class Fleet:
             return
         if not self._delays.hold(record.cluster_id, record.id, record.status):
             self.change(record, status="online", failure="")
-
-
-def _names_droplets(item: Cluster | Replica) -> bool:
-    return any(rule.type in ("droplet", "tag") for rule in item.rules)

@@ -102,3 +102,14 @@ def connection(host: str, port: int, database: str, user: User | None, protocol:
         "password": user.password if user else "",
         "ssl": True,
     }
+
+
+def within(tables: Tables, network: ipaddress.IPv4Network) -> set[str]:
+    """The ids of the VPCs that lie in a range as a whole."""
+    return {id for id, vpc in tables.vpcs.items() if ipaddress.IPv4Network(vpc.ip_range).subnet_of(network)}
+
+
+def members(tables: Tables, network: ipaddress.IPv4Network) -> list[str]:
+    """The private addresses of their Droplets."""
+    inside = within(tables, network)
+    return [item.private_address for item in tables.droplets.values() if item.vpc_uuid in inside]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pulumi
 
+from trellis.settings.catalogue import FIRST_DATABASE
 from trellis.settings.cluster import Dump
 from trellis.settings.resolved import physical
 
@@ -14,7 +15,7 @@ from ..database import PlatformArgs, login_uris
 from ..endpoint import postgresql_uri
 from ..schemas import migrated
 from ..second_login import serving_logins
-from ..self_hosted.server import CONTROL, SelfHostedServer, ServerArgs
+from ..self_hosted.server import SelfHostedServer, ServerArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ class SelfHostedPlatform(pulumi.ComponentResource):
             opts=inside,
         )
         serving = serving_logins(
-            named, server, CONTROL, args.logins, migrations, private=private, after=server.members, opts=inside
+            named, server, FIRST_DATABASE, args.logins, migrations, private=private, after=server.members, opts=inside
         )
         if args.alerts:
             ClusterAlerts(
@@ -121,4 +122,17 @@ class SelfHostedPlatform(pulumi.ComponentResource):
         self.replica_uris = {}
         self.login_uris = login_uris(args, server, serving, {})
         self.reports = {database: migration.report for database, migration in migrations.items()}
+        self._server = server
         self.register_outputs({"ca_certificate": self.ca_certificate, "reports": self.reports})
+
+    def inside_uris(self) -> Mapping[str, Mapping[str, pulumi.Output[str]]]:
+        """What leads a machine in the VPC here, as the administrator but by pools: `direct` and `pool`."""
+        server = self._server
+        databases: Mapping[str, pulumi.Input[str]] = {**server.databases, FIRST_DATABASE: FIRST_DATABASE}
+        return {
+            "direct": {
+                name: postgresql_uri(server.endpoint, server.admin, made, private=True)
+                for name, made in databases.items()
+            },
+            "pool": self.private_uris,
+        }

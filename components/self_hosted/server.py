@@ -24,8 +24,6 @@ from ..self_hosted.dumps import DumpStore, DumpStoreArgs
 from ..self_hosted.user_data import POOL_PORT, PORT, ServerFacts, user_data
 
 ADMIN = "doadmin"
-# The database with the tables that tell the server what to hold.
-CONTROL = "defaultdb"
 
 
 @dataclass(frozen=True, kw_only=True)

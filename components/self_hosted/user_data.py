@@ -1,24 +1,20 @@
 """The cloud-init file of a self-hosted server."""
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from trellis.server.certificates import LIFE, Authorities
+
+from ..cloud_config import ADDRESSES, document, file, secret, variables
 
 FILES = Path(__file__).resolve().parent / "files"
 PORT = 25060
 POOL_PORT = 25061
 
-# cloud-init fills these in when the Droplet boots: DigitalOcean tells a Droplet its addresses.
-_ADDRESS = "{{{{ ds.meta_data.interfaces.{}[0].ipv4.ip_address }}}}"
-
 _PROGRAMS = ("metadata", "prepare", "sync", "dump")
-_PARTS = ("common.sh", "administrator.sql")
+_PARTS = ("common.sh", "certificate.sh", "administrator.sql")
 _UNITS = (
     "trellis-metadata.service",
     "trellis-prepare.service",
@@ -66,8 +62,7 @@ def user_data(facts: ServerFacts) -> str:
         "PORT": str(PORT),
         "POOL_PORT": str(POOL_PORT),
         "VOLUME_DEVICE": f"/dev/disk/by-id/scsi-0DO_Volume_{facts.volume}",
-        "PRIVATE_ADDRESS": _ADDRESS.format("private"),
-        "PUBLIC_ADDRESS": _ADDRESS.format("public"),
+        **ADDRESSES,
         "ADMIN_VERIFIER": facts.admin_verifier,
         "LOCAL_ACCESS": _LOCAL_ACCESS,
         "SOURCES": " ".join(facts.sources),
@@ -87,14 +82,14 @@ def user_data(facts: ServerFacts) -> str:
     config: dict[str, Any] = {
         "ssh_pwauth": False,
         "write_files": [
-            _secret("/etc/trellis/server.env", _variables(server)),
-            _secret("/etc/trellis/spaces.env", _variables(spaces)),
-            _secret("/etc/trellis/ca.crt", facts.authorities.certificates),
-            _secret("/etc/trellis/ca.key", facts.authorities.keys),
-            *(_file(f"/usr/local/lib/trellis-{name}", _read(name), "0644") for name in _PARTS),
-            *(_file(f"/usr/local/sbin/trellis-{name}", _read(f"{name}.sh"), "0755") for name in _PROGRAMS),
+            secret("/etc/trellis/server.env", variables(server)),
+            secret("/etc/trellis/spaces.env", variables(spaces)),
+            secret("/etc/trellis/ca.crt", facts.authorities.certificates),
+            secret("/etc/trellis/ca.key", facts.authorities.keys),
+            *(file(f"/usr/local/lib/trellis-{name}", read(name), "0644") for name in _PARTS),
+            *(file(f"/usr/local/sbin/trellis-{name}", read(f"{name}.sh"), "0755") for name in _PROGRAMS),
             *(
-                _file(f"/etc/systemd/system/{unit}", _read(unit).replace("{hour}", facts.dumps.hour), "0644")
+                file(f"/etc/systemd/system/{unit}", read(unit).replace("{hour}", facts.dumps.hour), "0644")
                 for unit in _UNITS
             ),
         ],
@@ -106,26 +101,9 @@ def user_data(facts: ServerFacts) -> str:
             " && systemctl enable --now trellis-sync.service trellis-dump.timer",
         ],
     }
-    return "## template: jinja\n#cloud-config\n" + yaml.safe_dump(config, sort_keys=False, width=10_000)
+    return document(config)
 
 
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """A file that a Droplet is given."""
     return (FILES / name).read_text()
-
-
-def _variables(values: Mapping[str, str]) -> str:
-    return "".join(f"{name}='{value}'\n" for name, value in values.items())
-
-
-def _secret(path: str, text: str) -> dict[str, str]:
-    return {"path": path, "permissions": "0600", "content": text}
-
-
-def _file(path: str, text: str, mode: str) -> dict[str, str]:
-    # Encoded, so that neither cloud-init's templates nor YAML read anything into a script.
-    return {
-        "path": path,
-        "permissions": mode,
-        "encoding": "b64",
-        "content": base64.b64encode(text.encode()).decode(),
-    }

@@ -19,11 +19,11 @@ from tests.operations.conftest import Finished
 from tests.operations.test_stack import Command, tudao_with_a_replica
 from tests.stacks.harness import open_folder, wait_for
 from tools import ROOT
+from trellis.monitoring.findings import Severity
 from trellis.operations.jobs import command as jobs
 from trellis.operations.jobs import runs as runs_of_jobs
 from trellis.operations.status import checking
 from trellis.operations.status import command as status_command
-from trellis.operations.status.findings import Severity
 from trellis.operations.status.ways import Way, ways
 from trellis.settings.duties import Check
 from trellis.settings.resolved import CheckSettings

@@ -10,8 +10,8 @@ import pytest
 
 from tests.browser import Browser, browser
 from tests.operations.test_diagram import load
+from trellis.monitoring.findings import Finding, Severity
 from trellis.operations.status.asking import Answers, Figures
-from trellis.operations.status.findings import Finding, Severity
 from trellis.operations.status.html import as_html
 from trellis.operations.status.look import Page, Seen
 

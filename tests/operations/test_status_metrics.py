@@ -5,8 +5,8 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from trellis.monitoring.findings import Finding, Severity
 from trellis.operations.status.asking import Answers, Figures
-from trellis.operations.status.findings import Finding, Severity
 from trellis.operations.status.look import Seen
 from trellis.operations.status.metrics import as_metrics
 from trellis.settings.catalogue import PLANS

@@ -16,10 +16,11 @@ from trellis.development.bring import bring
 from trellis.settings.catalogue import Phase
 
 SYSTEMS = sorted(path.stem for path in (ROOT / "systems").glob("*.yaml"))
+WATCHED = {"webhook": "https://hooks.your-company.com/x"}
 # What a stack may ask for beyond its phase.
 BEYOND: dict[str, dict[str, Any]] = {
-    "freshtrack": {"mode": "self-hosted"},
-    "audifi": {"caches": ["main"], "copyTo": {"region": "sfo3", "ipRange": "10.101.0.0/16"}},
+    "freshtrack": {"mode": "self-hosted", "monitoring": WATCHED},
+    "audifi": {"monitoring": WATCHED, "caches": ["main"], "copyTo": {"region": "sfo3", "ipRange": "10.101.0.0/16"}},
 }
 
 

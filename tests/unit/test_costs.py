@@ -16,7 +16,7 @@ from trellis.settings import Phase
 
 # More of what costs something than the system file's phases alone.
 STACKS: dict[str, dict[str, str]] = {
-    "villa": {},
+    "villa": {"monitoring": '{"webhook": "https://hooks.your-company.com/x", "size": "s-1vcpu-2gb"}'},
     "tudao": {"edition": "advanced"},
     "audifi": {"caches": '["main"]', "copyTo": '{"region": "sfo3", "ipRange": "10.101.0.0/16"}'},
     "capsule": {"layout": "per-database"},

@@ -17,9 +17,11 @@ ALLOWED: dict[str, set[str]] = {
     "trellis/migrator": {STARTUP},
     "trellis/server": set(),
     "trellis/providers": {"trellis/migrator", "trellis/server", FINGERPRINT},
+    "trellis/monitoring": {"trellis/settings"},
     "trellis/operations": {
         "trellis/settings",
         "trellis/migrator",
+        "trellis/monitoring",
         "trellis/server",
         "trellis/policies",
         FINGERPRINT,
@@ -29,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "components": {
         "trellis/settings",
         "trellis/migrator",
+        "trellis/monitoring",
         "trellis/providers",
         "trellis/server",
         FINGERPRINT,

@@ -41,7 +41,16 @@ INSTALLED = (
     "tzdata",
     "wget",
 )
-DOWNLOADED = ("pgbouncer", "postgresql-15", "rclone")
+DOWNLOADED = (
+    # Of a self-hosted server.
+    "pgbouncer",
+    "postgresql-15",
+    "rclone",
+    # Of a machine for monitoring.
+    "prometheus",
+    "prometheus-alertmanager",
+    "prometheus-sql-exporter",
+)
 """Packages that `apt-get install` finds in its cache, so that it needs no network for them."""
 
 _FINISH = """

@@ -27,6 +27,9 @@ from enum import StrEnum
 
 CONNECTIONS_PER_GIB = 25
 RESERVED_CONNECTIONS = 3
+FIRST_DATABASE = "defaultdb"
+"""Every cluster has it from its first moment on. On a self-hosted server it has the tables that the server carries out.
+"""
 
 
 class Phase(StrEnum):
@@ -252,3 +255,5 @@ MAX_NODES = 3
 MAX_TRUSTED_SOURCES = 100
 WIDEST_TRUSTED_PREFIX = 16
 """The widest range that a cluster with a product on it should admit, as a prefix length."""
+BLOCKED_PORTS = frozenset({"25", "465", "587"})
+"""Those of mail servers that Droplets do not reach: 25 by DigitalOcean's support page, the others by its users."""

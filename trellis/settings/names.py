@@ -46,3 +46,5 @@ def _limited(settings: Settings) -> Iterator[tuple[str, str, int]]:
         yield "app", app.name, _APP
     for droplet in settings.droplets:
         yield "Droplet", droplet, _DROPLET
+    if settings.monitoring:
+        yield "Droplet", f"{settings.system}-monitoring", _DROPLET

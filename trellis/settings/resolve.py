@@ -77,6 +77,7 @@ def resolve(system: System, chosen: StackConfig, source: Source, root: Path) -> 
             CheckSettings(check=check, **_duty(name, check, system, chosen)) for name, check in system.checks.items()
         ),
         jobs=tuple(JobSettings(job=job, **_duty(name, job, system, chosen)) for name, job in system.jobs.items()),
+        monitoring=chosen.monitoring,
     )
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from trellis.settings.app import App, Droplet
 from trellis.settings.budget import ConnectionBudget
-from trellis.settings.catalogue import SPACES_MONTHLY_USD, Edition, Phase, Plan, monthly_usd
+from trellis.settings.catalogue import BLOCKED_PORTS, SPACES_MONTHLY_USD, Edition, Phase, Plan, monthly_usd
 from trellis.settings.cluster import Backup, Cache, Maintenance, PoolMode, SelfHosted, ServerSettings
 from trellis.settings.duties import Check, Job
 from trellis.settings.recovery import Backups, Objectives
-from trellis.settings.stack import Copy, Layout
+from trellis.settings.stack import Copy, Layout, Monitoring
 from trellis.settings.system import Alerts, Mode
 
 
@@ -206,6 +206,7 @@ class Settings:
     ssh_keys: ids or fingerprints of the account's keys that may log in to Droplets.
     apps: each after those whose address its environment needs.
     alerts: its emails are all that are told in this stack; None where nobody is.
+    monitoring: the machine that watches the stack; None where there is none.
     """
 
     system: str
@@ -234,6 +235,7 @@ class Settings:
     alerts: Alerts | None
     checks: tuple[CheckSettings, ...]
     jobs: tuple[JobSettings, ...]
+    monitoring: Monitoring | None
 
     def physical(self, name: str) -> str:
         """What something of this name is called at DigitalOcean."""
@@ -253,6 +255,7 @@ class Settings:
         dumps = any(cluster.self_hosted for cluster in self.standing)
         sizes = (
             *((droplet.size, 1) for droplet in self.droplets.values()),
+            *([(self.monitoring.size, 1)] if self.monitoring else []),
             *((app.app.size, app.app.instances) for app in self.apps),
         )
         each = (
@@ -266,4 +269,11 @@ class Settings:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for whoever runs the program: what was asked for and could not be given in full."""
-        return tuple(note for cluster in self.clusters for note in cluster.budget.notes)
+        notes = [note for cluster in self.clusters for note in cluster.budget.notes]
+        port = self.monitoring.smtp.rpartition(":")[2] if self.monitoring else ""
+        if port in BLOCKED_PORTS:
+            notes.append(
+                f"trellis:monitoring.smtp: DigitalOcean lets no Droplet of most accounts out to port {port}, so mails "
+                "may never leave. Take another port of the mail server, often 2525, or a webhook beside it."
+            )
+        return tuple(notes)

@@ -167,6 +167,45 @@ class Logins(Camel):
     round: int = Field(default=0, ge=0)
 
 
+def _host_and_port(value: str) -> str:
+    if value and not re.fullmatch(r"[^\s:/]+:\d+", value):
+        raise ValueError(f"{value!r} is not HOST:PORT, for example smtp.your-company.com:2525")
+    return value
+
+
+def _hook(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s]+", value):
+        # It may be a secret that was mistyped.
+        raise ValueError("this is no address that begins with https://")
+    return value
+
+
+class Monitoring(Camel):
+    """The machine that watches the stack, and how it tells people: by mail, to the addresses of `trellis:contacts`,
+    by a webhook, or by both.
+
+    size: the Droplet's. smtp: HOST:PORT of the mail server. from: the address that mails come from. user, password:
+    where the server asks for a login. webhook: an URL that gets every alert. password and webhook are secrets.
+    """
+
+    size: Annotated[str, one_of("Droplet size", frozenset(DROPLETS))] = "s-1vcpu-1gb"
+    smtp: Annotated[str, AfterValidator(_host_and_port)] = ""
+    from_: Annotated[Email | None, EmptyIsNone, Field(alias="from")] = None
+    user: str = ""
+    password: Annotated[str, _Text, Field(repr=False)] = ""
+    webhook: Annotated[str, AfterValidator(_hook), Field(repr=False)] = ""
+
+    @model_validator(mode="after")
+    def _somebody_is_told(self) -> Self:
+        if not (self.smtp or self.webhook):
+            raise ValueError("nobody would be told. Give `smtp` with `from`, or `webhook`")
+        if self.smtp and not self.from_:
+            raise ValueError("`smtp` needs `from`, the address that the mails come from")
+        if bool(self.user) != bool(self.password):
+            raise ValueError("`user` and `password` of the mail server belong together")
+        return self
+
+
 class StackConfig(Camel):
     """The keys under `trellis:` of a stack file. Pulumi.yaml declares and describes the same keys."""
 
@@ -201,6 +240,7 @@ class StackConfig(Camel):
     droplets: bool = True
     copy_to: Annotated[Copy | None, BeforeValidator(lambda value: value or None)] = None
     contacts: dict[Slug, tuple[Email, ...]] = {}
+    monitoring: Annotated[Monitoring | None, BeforeValidator(lambda value: value or None)] = None
     seed_data: bool = False
     backup_before: bool = False
     connection_files: Annotated[Annotated[str, AfterValidator(_folder)] | None, EmptyIsNone] = None

@@ -4,6 +4,8 @@
 set -euo pipefail
 # shellcheck source=/dev/null
 . /usr/local/lib/trellis-common.sh
+# shellcheck source=/dev/null
+. /usr/local/lib/trellis-certificate.sh
 
 data=/srv/postgresql
 cluster="$data/$PG_MAJOR/main"
@@ -97,31 +99,12 @@ make_cluster() {
   chmod -R g-w "$config"
 }
 
-# The server's own key never leaves it; the certificate names the addresses of this Droplet and ends before the
-# authority does. Its subject is no address: to a verifier it could be a name, and the authority vouches for none. The
-# authority's key is gone once it has signed.
-make_certificate() {
-  local ends left days key=/etc/trellis/server.key
+# Each server has a copy of the key that its own group alone can read.
+certify() {
   [ -e /etc/trellis/ca.key ] || return 0
-  chmod 755 /etc/trellis
-  ends=$(openssl x509 -in /etc/trellis/ca.crt -noout -enddate | cut -d= -f2)
-  left=$((($(date -d "$ends" +%s) - $(date +%s)) / 86400 - 1))
-  days=$((left < CERTIFICATE_DAYS ? left : CERTIFICATE_DAYS))
-  [ -e "$key" ] || openssl ecparam -name prime256v1 -genkey -noout -out "$key"
-  openssl req -new -key "$key" -subj "/CN=postgresql" |
-    openssl x509 -req -CA /etc/trellis/ca.crt -CAkey /etc/trellis/ca.key -CAcreateserial -days "$days" \
-      -out /etc/trellis/server.crt -extfile <(
-        echo "subjectAltName=IP:$PRIVATE_ADDRESS,IP:$PUBLIC_ADDRESS"
-        echo "basicConstraints=critical,CA:FALSE"
-        echo "keyUsage=critical,digitalSignature"
-        echo "extendedKeyUsage=serverAuth"
-        echo "subjectKeyIdentifier=hash"
-        echo "authorityKeyIdentifier=keyid:always"
-      ) 2>/dev/null
-  # Each server has a copy that its own group alone can read.
-  install -m 640 -o root -g postgres "$key" /etc/trellis/postgresql.key
-  install -m 640 -o root -g pgbouncer "$key" /etc/trellis/pgbouncer.key
-  chmod 644 /etc/trellis/server.crt /etc/trellis/ca.crt
+  make_certificate postgresql
+  install -m 640 -o root -g postgres /etc/trellis/server.key /etc/trellis/postgresql.key
+  install -m 640 -o root -g pgbouncer /etc/trellis/server.key /etc/trellis/pgbouncer.key
   rm /etc/trellis/ca.key
 }
 
@@ -200,7 +183,7 @@ mount_volume
 make_account
 install_packages
 make_cluster
-make_certificate
+certify
 configure
 configure_pooler
 systemctl restart "postgresql@$PG_MAJOR-main" pgbouncer

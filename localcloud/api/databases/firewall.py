@@ -8,7 +8,7 @@ from typing import Literal
 from localcloud import catalogue
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
 from localcloud.api.databases import view
-from localcloud.api.databases.lookup import droplets, find_cluster, online, require_online, save
+from localcloud.api.databases.lookup import find_cluster, online, require_online, save
 from localcloud.api.errors import Unprocessable
 from localcloud.engines import trusted_sources
 from localcloud.records import Replica, Rule, now
@@ -53,7 +53,7 @@ def _put(call: Call) -> Reply:
         return _put_replica(call, replica, body)
     with online(call, call.param("id")) as (cluster, running):
         rules = to_rules(body.rules or (), cluster.rules)
-        running.set_trusted_sources(trusted_sources(rules, droplets(call)))
+        running.set_trusted_sources(trusted_sources(rules, call.cloud.state.read()))
         save(call, cluster, rules=rules)
     return NO_CONTENT
 
@@ -62,7 +62,7 @@ def _put_replica(call: Call, replica: Replica, body: _Put) -> Reply:
     with call.cloud.fleet.guard(replica.cluster_id):
         require_online(replica)
         rules = to_rules(body.rules or (), replica.rules)
-        call.cloud.fleet.replica(replica).set_trusted_sources(trusted_sources(rules, droplets(call)))
+        call.cloud.fleet.replica(replica).set_trusted_sources(trusted_sources(rules, call.cloud.state.read()))
         call.cloud.fleet.change(replica, rules=rules)
     return NO_CONTENT
 

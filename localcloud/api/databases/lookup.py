@@ -7,7 +7,6 @@ from typing import Any
 from localcloud import catalogue, servers
 from localcloud.api.call import Call
 from localcloud.api.errors import Conflict, NotFound, PreconditionFailed, Unprocessable
-from localcloud.compute import Droplet
 from localcloud.engines import Running
 from localcloud.records import Cluster, Engine, Replica
 from localcloud.state import Tables
@@ -70,8 +69,3 @@ def save(call: Call, cluster: Cluster, **changes: Any) -> None:
     """Changes fields of a cluster's record. Only what is named: the rest may have changed since it was read."""
     with call.cloud.state.transaction() as tables:
         tables.clusters[cluster.id] = find_cluster(tables, cluster.id).model_copy(update=changes)
-
-
-def droplets(call: Call) -> list[Droplet]:
-    """All Droplets: trusted sources may name them."""
-    return list(call.cloud.state.read().droplets.values())

@@ -6,7 +6,7 @@ from typing import Any
 
 from localcloud import servers, valkey
 from localcloud.api.call import NO_CONTENT, Body, Call, Reply, Routes
-from localcloud.api.databases.lookup import droplets, find_cluster, online, require_engine, save
+from localcloud.api.databases.lookup import find_cluster, online, require_engine, save
 from localcloud.api.databases.parameters import RULES
 from localcloud.api.errors import Unprocessable
 from localcloud.engines import follow
@@ -57,7 +57,7 @@ def _patch_config(call: Call) -> Reply:
     with online(call, call.param("id")) as (cluster, running):
         policy = given.pop("valkey_maxmemory_policy", cluster.eviction_policy).replace("-", "_")
         changes = {"config": cluster.config | given, "eviction_policy": policy}
-        follow(cluster.model_copy(update=changes), running, droplets(call))
+        follow(cluster.model_copy(update=changes), running, call.cloud.state.read())
         save(call, cluster, **changes)
     return Reply(status=200)
 
@@ -74,7 +74,7 @@ def _put_eviction_policy(call: Call) -> Reply:
     if policy not in valkey.EVICTION_POLICIES:
         raise Unprocessable(f"eviction_policy {policy}: allowed are {', '.join(valkey.EVICTION_POLICIES)}.")
     with online(call, call.param("id")) as (cluster, running):
-        follow(cluster.model_copy(update={"eviction_policy": policy}), running, droplets(call))
+        follow(cluster.model_copy(update={"eviction_policy": policy}), running, call.cloud.state.read())
         save(call, cluster, eviction_policy=policy)
     return NO_CONTENT
 

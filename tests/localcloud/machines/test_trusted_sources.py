@@ -1,4 +1,4 @@
-"""Trusted sources that name Droplets and tags admit those Droplets, and nobody else."""
+"""Trusted sources that name Droplets, tags and a whole network admit those Droplets, and nobody else."""
 
 from collections.abc import Callable
 from typing import Any
@@ -65,6 +65,11 @@ def test_rules_for_droplets_and_tags(
         tagged = {"resources": [{"resource_id": str(droplet["id"]), "resource_type": "droplet"}]}
         cloud.post("/v2/tags/clients/resources", tagged, 204)
         answers("refused", "admitted", "refused", "admitted")
+        trust("ip_addr", "10.62.0.0/16")
+        answers("refused", "admitted", "refused", "admitted", "refused")
+        # All of the network that it is in, although its address here is no part of that.
+        trust("ip_addr", "10.61.0.0/16")
+        answers("refused", "admitted", "refused", "admitted", "refused", "admitted")
     finally:
         cloud.put(firewall, {"rules": []}, 204)
         cloud.delete(f"/v2/droplets/{droplet['id']}")

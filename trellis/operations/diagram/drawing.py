@@ -72,6 +72,9 @@ class _Drawing:
             yield f"  {self._apps[app.name]}[{_label(app.name, _several(app.app.instances, app.app.size))}]"
         for number, (name, droplet) in enumerate(settings.droplets.items(), 1):
             yield f"  droplet{number}[{_label(settings.physical(name), f'Droplet {droplet.size}')}]"
+        if settings.monitoring:
+            machine = settings.physical(f"{settings.system}-monitoring")
+            yield f"  monitoring[{_label(machine, f'Droplet {settings.monitoring.size}')}]"
         for cluster in settings.clusters:
             yield from (f"  {line}" for line in self._cluster(cluster))
         for cache in settings.caches:
@@ -84,6 +87,8 @@ class _Drawing:
             yield from self._uses(app)
         for number in range(1, len(settings.droplets) + 1):
             yield from (f"droplet{number} --> {cluster}" for cluster in self._clusters.values())
+        if settings.monitoring:
+            yield from (f"monitoring -.-> {cluster}" for cluster in self._clusters.values())
 
     def resources(self) -> Iterator[tuple[Resource, str]]:
         """Each resource that has a node of its own, or is a frame, and which."""
@@ -107,6 +112,8 @@ class _Drawing:
         yield from (((CLUSTER, cache.cache.name), self._caches[cache.key]) for cache in settings.caches)
         yield from (((APP, name), node) for name, node in self._apps.items())
         yield from (((DROPLET, name), f"droplet{number}") for number, name in enumerate(settings.droplets, 1))
+        if settings.monitoring:
+            yield (DROPLET, f"{settings.system}-monitoring"), "monitoring"
         for number, record in enumerate(settings.dns.records if settings.dns else (), 1):
             yield (RECORD, f"{settings.system}-dns-{record.key}"), f"dns{number}"
 

@@ -25,6 +25,7 @@ from trellis.operations.move.sides import Side
 from trellis.operations.ownership import at
 from trellis.operations.status.cloud import backups
 from trellis.server.scram import verifier
+from trellis.settings.catalogue import FIRST_DATABASE
 
 TAG = "trellis-drill"
 # Of a session that holds a temporary cluster of its source: no two at a time, and none is swept meanwhile.
@@ -99,7 +100,7 @@ class Temporary:
         password = secrets.token_urlsafe(24)
         statement = f"ALTER ROLE {identifier(login)} LOGIN PASSWORD {literal(verifier(login, password))}"
         try:
-            with self.side("defaultdb", private=private).connect() as connection:
+            with self.side(FIRST_DATABASE, private=private).connect() as connection:
                 connection.execute(statement.encode())
         except psycopg.Error as error:
             raise OperationError(str(error.diag.message_primary or error)) from None

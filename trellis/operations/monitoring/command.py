@@ -3,18 +3,19 @@
 import json
 import os
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from trellis.monitoring import alertmanager, prometheus
+from trellis.monitoring.alertmanager import Ways
+from trellis.monitoring.dashboard import dashboard
+from trellis.monitoring.watched import Places, Watched, addresses
 from trellis.operations.errors import OperationError, WrongCall
-from trellis.operations.monitoring import alertmanager, prometheus
-from trellis.operations.monitoring.alertmanager import Ways
-from trellis.operations.monitoring.dashboard import dashboard
-from trellis.operations.monitoring.watched import Places, Watched, addresses, watched
-from trellis.operations.status.look import opened
+from trellis.operations.monitoring.endpoints import watched
+from trellis.operations.status.look import Stack, opened
 from trellis.operations.terminal import say
 from trellis.writing import PRIVATE, replace
 
@@ -50,10 +51,13 @@ trellis status --stack {stack} --watch {watch} --metrics {folder}/status/{stack}
 
 def run(options: Namespace) -> int:
     """Writes the files of a stack's monitoring; what is as it should be is not touched."""
-    ways = _ways(options)
+    given = _ways(options) if options.smtp or options.webhook else None
     folder = options.folder.absolute()
     places = Places(prometheus=options.port, interval=options.interval)
     with opened(options) as stack:
+        if stack.settings.monitoring:
+            return _of_a_machine(stack, folder, given)
+        ways = given or _ways(options)
         found = watched(stack)
     _someone_is_told(found, ways)
     files = _files(found, ways, places, folder)
@@ -72,13 +76,40 @@ def run(options: Namespace) -> int:
             elif _written(folder / SECRETS / name, text, PRIVATE):
                 changed.append(f"{SECRETS}/{name}")
     except OSError as error:
-        raise OperationError(f"{error.filename} cannot be written: {error.strerror}.") from None
+        raise _unwritten(error) from None
+    _say(folder, changed, "README.md there says how to start it.")
+    return 0
+
+
+def _of_a_machine(stack: Stack, folder: Path, given: Ways | None) -> int:
+    """What a Grafana needs that looks at the stack's own machine."""
+    if given:
+        raise WrongCall(
+            f"The stack {stack.name!r} has a machine that watches it: who is told stands in trellis:monitoring of its "
+            "file. Leave --smtp, --webhook and TRELLIS_WEBHOOK out, and the folder gets the dashboard."
+        )
+    access = stack.outputs.get("monitoring")
+    if access is None:
+        raise OperationError("The machine of trellis:monitoring is not deployed yet. `trellis up` deploys it.")
+    found = Watched(name=stack.name, settings=stack.settings, endpoints=(), login=None)
+    files = {"dashboard.json": _dashboard(found), "monitoring.crt": str(access["ca_certificate"])}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        changed = [name for name, text in files.items() if _written(folder / name, text, 0o644)]
+    except OSError as error:
+        raise _unwritten(error) from None
+    _say(folder, changed, f"For a Grafana with {access['prometheus']} as a source (docs/monitoring.md).")
+    return 0
+
+
+def _unwritten(error: OSError) -> OperationError:
+    return OperationError(f"{error.filename} cannot be written: {error.strerror}.")
+
+
+def _say(folder: Path, changed: Sequence[str], what: str) -> None:
     for name in changed:
         say(f"{folder / name}")
-    say(
-        f"README.md there says how to start it. {len(changed)} of its files changed." if changed else "Nothing changed."
-    )
-    return 0
+    say(f"{what} {len(changed)} of its files changed." if changed else "Nothing changed.")
 
 
 def _ways(options: Namespace) -> Ways:
@@ -96,7 +127,8 @@ def _ways(options: Namespace) -> Ways:
         smtp=options.smtp or "",
         sender=options.smtp_from or "",
         user=options.smtp_user or "",
-        webhook=bool(options.webhook),
+        password={"smtp_auth_password_file": f"{SECRETS}/smtp"} if options.smtp_user else {},
+        webhook={"url_file": f"{SECRETS}/webhook"} if options.webhook else {},
     )
 
 
@@ -120,11 +152,15 @@ def _files(found: Watched, ways: Ways, places: Places, folder: Path) -> Mapping[
     return {
         "prometheus.yml": _yaml(prometheus.configuration(found, places)),
         "rules.yml": _yaml(prometheus.rules(found)),
-        "alertmanager.yml": _yaml(alertmanager.configuration(found, ways)),
-        "dashboard.json": json.dumps(dashboard(found), indent=2) + "\n",
+        "alertmanager.yml": _yaml(alertmanager.configuration(found.settings, ways)),
+        "dashboard.json": _dashboard(found),
         **{f"{endpoint.cluster}.crt": endpoint.authority for endpoint in found.endpoints},
         "README.md": _RUN.format(stack=found.name, folder=folder, **figures),
     }
+
+
+def _dashboard(found: Watched) -> str:
+    return json.dumps(dashboard(found), indent=2) + "\n"
 
 
 def _yaml(value: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from trellis.operations.ownership import Clouds
 from trellis.operations.rotate.sessions import Nodes
 from trellis.operations.terminal import agree, tell
 from trellis.policies.kinds import CLUSTER, PASSWORD, USER, VOLUME
+from trellis.settings.catalogue import FIRST_DATABASE
 from trellis.settings.resolved import second_login
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from trellis.settings import ClusterSettings, Settings
 
 LOGINS = "trellis:logins"
-# The database of a self-hosted server with its own tables.
-CONTROL = "defaultdb"
 Resources = Sequence[Mapping[str, Any]]
 
 
@@ -222,7 +221,7 @@ class Reached:
         for cluster in self._clusters(turn):
             primary = self._direct(cluster, cluster.databases[0].name)
             if cluster.self_hosted:
-                primary["dbname"] = CONTROL
+                primary["dbname"] = FIRST_DATABASE
             replicas = {
                 (one["host"], one["port"]) for one in map(_read, (self._uris("replica_uris", cluster)).values())
             }

@@ -8,20 +8,17 @@ from typing import Any
 import psycopg
 
 from trellis.migrator import MigrationError, Options, info
+from trellis.monitoring.findings import Finding, Severity
+from trellis.monitoring.limits import LIMITS
+from trellis.monitoring.questions import OF_A_CLUSTER, OF_A_DATABASE, SIZES, TOP_STATEMENTS, Question
 from trellis.operations import migration_state
 from trellis.operations.databases import Sources
 from trellis.operations.jobs.runs import Run, newest
-from trellis.operations.status.findings import Finding, Severity
-from trellis.operations.status.limits import LIMITS
-from trellis.operations.status.questions import OF_A_CLUSTER, OF_A_DATABASE, TOP_STATEMENTS, Question
 from trellis.operations.status.ways import Session, Way, session
+from trellis.settings.catalogue import FIRST_DATABASE
 
 _FIGURES = """
 SELECT current_setting('server_version') AS version, pg_current_wal_lsn()::text AS position
-"""
-_SIZES = """
-SELECT datname AS name, pg_database_size(oid) AS bytes FROM pg_database
-WHERE has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE')
 """
 _CLIENTS = """
 SELECT a.usename AS login, a.datname AS database, count(*) AS held,
@@ -76,7 +73,7 @@ def ask_cluster(way: Way, connections: int) -> Answers:
         with session(way.target) as server:
             figures = Figures(
                 **_row(server, _FIGURES),
-                sizes={row["name"]: row["bytes"] for row in _rows(server, _SIZES)},
+                sizes={row["name"]: row["bytes"] for row in _rows(server, SIZES)},
                 clients={
                     (row["login"], row["database"]): (row["held"], row["busy"]) for row in _rows(server, _CLIENTS)
                 },
@@ -140,7 +137,7 @@ def ask_machine(way: Way | None) -> Mapping[str, MachineState]:
     if way is None:
         return {}
     try:
-        with session(way.target.in_database("defaultdb")) as server:
+        with session(way.target.in_database(FIRST_DATABASE)) as server:
             rows = _rows(server, "SELECT name, at, ok, message FROM server.state")
             return {row.pop("name"): MachineState(**row) for row in rows}
     except (MigrationError, psycopg.Error):

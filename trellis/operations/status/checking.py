@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from trellis.migrator import MigrationError
-from trellis.operations.status.findings import Finding, Severity
+from trellis.monitoring.findings import Finding, Severity
 from trellis.operations.status.ways import Way, answering
 
 if TYPE_CHECKING:

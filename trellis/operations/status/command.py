@@ -7,10 +7,10 @@ from argparse import Namespace
 from datetime import timedelta
 from pathlib import Path
 
+from trellis.monitoring.findings import Severity
 from trellis.operations import records
 from trellis.operations.errors import OperationError
 from trellis.operations.status import history
-from trellis.operations.status.findings import Severity
 from trellis.operations.status.look import Page, Stack, look, opened
 from trellis.operations.status.metrics import as_metrics
 from trellis.operations.status.page import as_text, as_values

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from trellis.migrator import MigrationError, discover
+from trellis.monitoring.findings import Finding, Severity
 from trellis.operations.check.shadow.entries import DumpError, Entry, dump
 from trellis.operations.check.shadow.objects import objects
 from trellis.operations.check.shadow.run import run_chain
 from trellis.operations.check.shadow.server import Servers
 from trellis.operations.databases import Sources
-from trellis.operations.status.findings import Finding, Severity
 from trellis.operations.status.ways import Way
 
 _KINDS = ("grants", "default grants")

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from trellis.monitoring.findings import Finding, Severity
+from trellis.monitoring.limits import LIMITS
+from trellis.monitoring.questions import JOB_GRACE, KILLED, OF_THE_MACHINE
 from trellis.operations.status import checking, history
-from trellis.operations.status.findings import Finding, Severity
-from trellis.operations.status.limits import LIMITS
 from trellis.operations.status.words import age, size
 from trellis.settings.catalogue import END_OF_LIFE
 from trellis.settings.cron import Cron
@@ -21,14 +22,6 @@ GIB = 1 << 30
 _RENEWED_BEFORE = timedelta(days=14)
 _SOON = timedelta(days=3)
 _DAY = timedelta(days=1)
-# A scheduled workflow runs hourly, and GitHub is late at times.
-_GRACE = timedelta(hours=2)
-# What is to be done where a self-hosted server says that a part of its own work failed.
-_OF_THE_MACHINE = {
-    "synchronisation": "journalctl -u trellis-sync, there",
-    "dump": "journalctl -u trellis-dump, there",
-    "storage": "Restart the Droplet: what cannot grow while it is in use grows before it is mounted",
-}
 
 
 def judge(stack: "Stack", seen: "Seen", at: datetime) -> Iterator[Finding]:
@@ -78,15 +71,15 @@ def _job(stack: "Stack", job: "JobSettings", runs: Sequence["Run"], at: datetime
     newest = runs[-1] if runs else None
     good = next((one for one in reversed(runs) if one.ok), None)
     killed = (
-        newest and newest.ok is None and at - newest.started_at > timedelta(seconds=job.job.timeout_seconds) + _GRACE
+        newest and newest.ok is None and at - newest.started_at > timedelta(seconds=job.job.timeout_seconds) + JOB_GRACE
     )
     if newest and (newest.ok is False or killed):
-        said = newest.message or "it was killed, or lost its server"
+        said = newest.message or KILLED
         what = f"the run of {newest.started_at:%Y-%m-%d %H:%M} UTC failed: {said}"
         yield Finding(name="job-failed", severity=Severity.WARNING, where=where, what=what, do=do, tell=job.tell)
     elif (
         due > stack.made
-        and at - due > _GRACE
+        and at - due > JOB_GRACE
         and (good is None or good.due_at < due)
         and not (newest and newest.ok is None)
     ):
@@ -105,7 +98,7 @@ def _cloud(stack: "Stack", seen: "Seen") -> Iterator[Finding]:
     for name, state in seen.machine.items():
         if not state.ok:
             what = f"the last run of {name} failed, {state.at:%Y-%m-%d %H:%M} UTC: {state.message}"
-            yield _finding("server", Severity.CRITICAL, cluster.name, what, _OF_THE_MACHINE[name])
+            yield _finding("server", Severity.CRITICAL, cluster.name, what, OF_THE_MACHINE[name])
     if facts is None:
         return
     if facts.status != "online":

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from trellis.monitoring.findings import Finding, Severity
 from trellis.operations.databases import Sources, settings_of, sources_of
 from trellis.operations.engine import Engine
 from trellis.operations.errors import OperationError
@@ -17,7 +18,6 @@ from trellis.operations.ownership import Clouds
 from trellis.operations.status import checking, cloud, history
 from trellis.operations.status.asking import Answers, MachineState, ask_cluster, ask_database, ask_machine
 from trellis.operations.status.certificates import ends
-from trellis.operations.status.findings import Finding, Severity
 from trellis.operations.status.judging import judge
 from trellis.operations.status.ways import Tried, Way, attempt, ways
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from trellis.monitoring.findings import Severity
 from trellis.operations.status import history
-from trellis.operations.status.findings import Severity
 from trellis.operations.status.judging import GIB, backup
 from trellis.operations.status.look import Page, Seen
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from trellis.monitoring.findings import Severity
 from trellis.operations.jobs.runs import Run
 from trellis.operations.status import history
-from trellis.operations.status.findings import Severity
 from trellis.operations.status.judging import GIB, backup, growth
 from trellis.operations.status.look import Page, Seen
 from trellis.operations.status.words import age, size

@@ -15,8 +15,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from trellis.migrator import MigrationError, Target
+from trellis.monitoring.limits import LIMITS
 from trellis.operations.connection_advice import with_advice
-from trellis.operations.status.limits import LIMITS
 
 if TYPE_CHECKING:
     from trellis.settings import ClusterSettings

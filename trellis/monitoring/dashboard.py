@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trellis.operations.monitoring.watched import Watched
-from trellis.operations.status.limits import LIMITS
+from trellis.monitoring.limits import LIMITS
+from trellis.monitoring.watched import Watched
 
 _WIDTH, _HEIGHT = 12, 8
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -64,8 +64,10 @@ def panels(watched: Watched) -> Iterator[Panel]:
         expressions={"{{cluster}}": "100 * trellis_storage_bytes{STACK} / trellis_storage_allowed_bytes{STACK}"},
     )
     yield Panel(title="Databases", unit="bytes", expressions={"{{database}}": "trellis_database_bytes{STACK}"})
-    yield Panel(title="Ways in", unit="s", expressions={"{{kind}} {{name}}": "trellis_way_seconds{STACK}"})
-    if any(cluster.replicas for cluster in clusters) or watched.settings.copy:
+    machine = watched.settings.monitoring
+    if not machine:
+        yield Panel(title="Ways in", unit="s", expressions={"{{kind}} {{name}}": "trellis_way_seconds{STACK}"})
+    if any(cluster.replicas for cluster in clusters) or (watched.settings.copy and not machine):
         yield Panel(
             title="Replicas, behind",
             unit="s",
@@ -89,6 +91,14 @@ def panels(watched: Watched) -> Iterator[Panel]:
             mappings=(_NEVER,),
             expressions={"{{job}}": "1000 * trellis_job_succeeded_timestamp_seconds{STACK}"},
         )
+    if not machine:
+        yield from _of_status()
+    if watched.endpoints:
+        yield from _machine(share)
+
+
+def _of_status() -> Iterator[Panel]:
+    """What SQL cannot tell."""
     yield Panel(
         title="Backup, and a restore that was proven",
         kind="stat",
@@ -105,8 +115,6 @@ def panels(watched: Watched) -> Iterator[Panel]:
         unit="dateTimeFromNow",
         expressions={"{{certificate}}": "1000 * trellis_certificate_ends_timestamp_seconds{STACK}"},
     )
-    if watched.endpoints:
-        yield from _machine(share)
 
 
 def _machine(share: Sequence[float]) -> Iterator[Panel]:

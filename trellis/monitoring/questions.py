@@ -4,9 +4,11 @@ A new finding is one more entry. The queries run read-only, as the administrator
 pg_catalog alone in the search path. What a statement under way says is not shown: it may hold somebody's data.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
-from trellis.operations.status.findings import Severity
+from trellis.monitoring.findings import Severity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +31,8 @@ class Question:
 # Of a namespace n: neither the server's own nor a session's.
 _OURS = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
 _NO_EXTENSION = "NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')"
-_STATEMENTS = r"""
-SELECT left(regexp_replace(s.query, '\s+', ' ', 'g'), 160) AS statement, s.calls, r.rolname AS login,
+_STATEMENTS = """
+SELECT left(regexp_replace(s.query, '[[:space:][:cntrl:]]+', ' ', 'g'), 160) AS statement, s.calls, r.rolname AS login,
     round(s.mean_exec_time)::bigint AS mean, round(s.max_exec_time)::bigint AS slowest,
     round(s.total_exec_time)::bigint AS total
 FROM {extension}.pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
@@ -137,7 +139,7 @@ OF_A_CLUSTER: tuple[Question, ...] = (
     Question(
         name="standby-lag",
         sql="""
-        SELECT application_name AS place, round(extract(epoch FROM replay_lag))::bigint AS seconds,
+        SELECT application_name AS place, coalesce(round(extract(epoch FROM replay_lag)), 0)::bigint AS seconds,
             pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)) AS bytes
         FROM pg_stat_replication
         WHERE replay_lag > make_interval(secs => %(lag_s)s)
@@ -287,3 +289,26 @@ OF_A_DATABASE: tuple[Question, ...] = (
         do="REVOKE ALL ON {place} FROM PUBLIC, in a migration",
     ),
 )
+
+# Databases and their sizes in bytes.
+SIZES = """
+SELECT datname AS name, pg_database_size(oid) AS bytes FROM pg_database
+WHERE has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE')
+"""
+
+# What is to be done where a self-hosted server says that a part of its own work failed.
+OF_THE_MACHINE: Mapping[str, str] = {
+    "synchronisation": "journalctl -u trellis-sync, there",
+    "dump": "journalctl -u trellis-dump, there",
+    "storage": "Restart the Droplet: what cannot grow while it is in use grows before it is mounted",
+}
+
+# Of a job its newest run and the newest that went well; the message's first line.
+RUNS = """
+SELECT DISTINCT ON (ok IS TRUE) id, due_at, started_at, ok,
+    regexp_replace(split_part(message, E'\\n', 1), '[[:cntrl:]]+', ' ', 'g') AS message
+FROM trellis.job_runs WHERE job = %(job)s ORDER BY ok IS TRUE, id DESC
+"""
+KILLED = "it was killed, or lost its server"
+# A scheduled workflow runs hourly, and GitHub is late at times.
+JOB_GRACE = timedelta(hours=2)

@@ -1,34 +1,42 @@
 """Who is told, and how: Alertmanager's file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from trellis.operations.monitoring.watched import Watched, addresses, own, values
+from trellis.monitoring.watched import addresses, own, values
 from trellis.settings.duties import ON_CALL
+
+if TYPE_CHECKING:
+    from trellis.settings import Settings
 
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ways:
-    """How people are told. smtp: HOST:PORT, empty for no mails. login: whether the mail server asks for one."""
+    """How people are told, in Alertmanager's own keys. smtp: HOST:PORT, empty for no mails.
+
+    password: of the mail server, where `user` is not empty. webhook: where it is; empty for none.
+    """
 
     smtp: str
     sender: str
     user: str
-    webhook: bool
+    password: Mapping[str, str] = field(repr=False)
+    webhook: Mapping[str, str] = field(repr=False)
 
 
-def configuration(watched: Watched, ways: Ways) -> dict[str, Any]:
+def configuration(settings: "Settings", ways: Ways) -> dict[str, Any]:
     """alertmanager.yml. Its paths are relative to the folder that Alertmanager is started in."""
-    mine = own(watched.settings)
+    mine = own(settings)
     mail = {
         "smtp_smarthost": ways.smtp,
         "smtp_from": ways.sender,
         # A mail server of this machine has no certificate as a rule.
         "smtp_require_tls": ways.smtp.rpartition(":")[0] not in _LOOPBACK,
-        **values(smtp_auth_username=ways.user, smtp_auth_password_file="secrets/smtp" if ways.user else ""),
+        **values(smtp_auth_username=ways.user),
+        **ways.password,
     }
     return {
         "global": mail if ways.smtp else {},
@@ -51,18 +59,18 @@ def configuration(watched: Watched, ways: Ways) -> dict[str, Any]:
                 "equal": ["stack", "alertname", "finding", "where", "cluster"],
             }
         ],
-        "receivers": [_receiver(role, told, ways) for role, told in _told(watched, mine).items()],
+        "receivers": [_receiver(role, told, ways) for role, told in _told(settings, mine).items()],
     }
 
 
-def _told(watched: Watched, mine: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
-    known = addresses(watched.settings)
+def _told(settings: "Settings", mine: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+    known = addresses(settings)
     return {role: known[role] for role in (ON_CALL, *mine)}
 
 
 def _receiver(role: str, told: tuple[str, ...], ways: Ways) -> dict[str, Any]:
     mails = [{"to": ", ".join(told), "send_resolved": True}] if ways.smtp and told else []
-    hooks = [{"url_file": "secrets/webhook", "send_resolved": True}] if ways.webhook else []
+    hooks = [{**ways.webhook, "send_resolved": True}] if ways.webhook else []
     return {"name": role, **values(email_configs=mails, webhook_configs=hooks)}
 
 

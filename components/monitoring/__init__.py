@@ -1,0 +1,1 @@
+"""The machine that watches a stack: a Droplet with Prometheus and Alertmanager."""
