@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime.config import CONFIG
 
-from trellis import settings
+from trellis import connect, settings
 from trellis.migrator import MigrationError
 from trellis.startup import collect_nothing
 
@@ -40,16 +40,24 @@ def deploy(root: Path) -> None:
         system = System(chosen.system, SystemArgs(settings=chosen, root=root, stack=stack, today=_today()))
     except (settings.SettingsError, MigrationError) as error:
         raise pulumi.RunError(str(error)) from None
-    pulumi.run(lambda: _settled(system.outputs))
+    pulumi.run(lambda: _settled(system.outputs, stack))
 
 
-async def _settled(outputs: Mapping[str, pulumi.Input[Any]]) -> Mapping[str, pulumi.Input[Any]]:
-    """The stack's outputs, once they are known: they come last.
+async def _settled(outputs: Mapping[str, pulumi.Input[Any]], stack: str) -> Mapping[str, pulumi.Input[Any]]:
+    """The stack's outputs, once they are known: they come last. The files for psql are written from them.
 
     The SDK waits for every value of a program by looking at all of them again whenever one is known, so its time grows
     with the square of their number. After this there are few to wait for.
     """
     values = [pulumi.Output.from_input(value).future() for value in outputs.values()]
     # What fails is told by the SDK, of the value that failed.
-    await asyncio.gather(*values, return_exceptions=True)
+    known = await asyncio.gather(*values, return_exceptions=True)
+    folder = None if pulumi.runtime.is_dry_run() else os.environ.get(connect.FOLDER)
+    if folder and not any(value is None or isinstance(value, BaseException) for value in known):
+        try:
+            connect.write(Path(folder, stack), dict(zip(outputs, known, strict=True)))
+        except OSError as error:
+            raise pulumi.RunError(
+                f"{connect.FOLDER} names {folder}, which cannot be written: {error.strerror}."
+            ) from None
     return outputs

@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -47,6 +48,7 @@ class LocalStack:
         self.stack = Stack(self.workspace, name, self.config_file, root)
         self._committed = yaml.safe_load((root / f"Pulumi.{name}.yaml").read_text())
         self._config: dict[str, Any] = {}
+        self._told: tuple[str, dict[str, Any]] | None = None
         self.configure(**config)
 
     def configure(self, **config: Any) -> None:
@@ -131,8 +133,11 @@ class LocalStack:
         return done.text
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secrets shown."""
-        return self.stack.outputs()
+        """The stack's outputs, secrets shown; asked once for each state."""
+        state = self.state()
+        if self._told is None or self._told[0] != state:
+            self._told = (state, self.stack.outputs())
+        return deepcopy(self._told[1])
 
     def state(self) -> str:
         """The state file as it is on disk."""

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.clients import PG, node_modules
@@ -62,6 +63,13 @@ def _another_authority(folder: Path) -> str:
     made = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     _must(*made, "-subj", "/CN=another", "-keyout", "another.key", "-out", "another.crt", at=folder)
     return (folder / "another.crt").read_text()
+
+
+def test_psql_and_its_like(villa: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSERVICEFILE", str(villa.workspace.connect / villa.name / "pg_service.conf"))
+    for service, login in (("villa-pool", "villa_app"), ("villa-direct", "doadmin")):
+        with psycopg.connect(service=service) as connection:
+            assert connection.execute("SELECT current_user").fetchone() == (login,)
 
 
 def test_python(villa: LocalStack, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -202,3 +204,29 @@ def test_one_that_fails_ends_what_the_others_wait_for(cache: Path) -> None:
         bring._complete(cache, [_part(cache, "one", sleep), _part(cache, "other", fail)])
     # Nothing that looks whole, and nothing half made.
     assert [list((cache / name).iterdir()) for name in ("one", "other")] == [[], []]
+
+
+@pytest.mark.droplets
+def test_a_debian_that_is_interrupted_leaves_nothing_mounted(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that is deleted with somebody's /sys or /dev in it is more than a folder."""
+    folder = cache / "mounted"
+    script = "system('mount', '-t', 'tmpfs', 'none', $ARGV[-1]) == 0 or die; print `cat /proc/self/mounts`; sleep 600"
+    monkeypatch.setattr(debian, "_archive", lambda _, run: nullcontext(debian._Apt(folder=cache, run=run)))
+    monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+
+    def run(*command: str, **_: object) -> str:
+        if "perl" not in command:
+            return ""
+        folder.mkdir(parents=True)
+        at = command.index("perl")
+        with subprocess.Popen(
+            (*command[: at + 1], "-e", f"$| = 1; {script}", str(folder)), stdout=PIPE, text=True
+        ) as one:
+            assert one.stdout is not None
+            assert any(str(folder) in line for line in one.stdout)
+            one.kill()
+        raise Failure("killed")
+
+    with pytest.raises(Failure, match="killed"):
+        debian.system(folder, "bookworm", (), run)
+    assert str(folder) not in Path("/proc/self/mounts").read_text()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trellis.operations import connect
+from trellis import connect
 
 OUTPUTS: dict[str, Any] = {
     "ca_certificates": {"shop-db": "-----BEGIN CERTIFICATE-----\n"},
@@ -20,14 +20,10 @@ OUTPUTS: dict[str, Any] = {
 
 
 def test_a_service_for_every_way_in(tmp_path: Path) -> None:
-    assert connect.write(tmp_path / "connect", OUTPUTS) == [
-        "web",
-        "shop-direct",
-        "web-1-replica",
-        "reader-shop-replica-1",
-    ]
+    connect.write(tmp_path, OUTPUTS)
+    assert connect.services(tmp_path) == ["web", "shop-direct", "web-1-replica", "reader-shop-replica-1"]
     services = configparser.ConfigParser(interpolation=None)
-    services.read(tmp_path / "connect" / "pg_service.conf")
+    services.read(tmp_path / "pg_service.conf")
     web = dict(services["web"])
     assert (web["host"], web["port"], web["user"], web["dbname"]) == ("127.0.0.1", "6001", "shop_app", "web")
     assert web["sslmode"] == "verify-full"

@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FINGERPRINT = "trellis/fingerprint"
 STARTUP = "trellis/startup"
+CONNECT = "trellis/connect"
+WRITING = "trellis/writing"
 ALLOWED: dict[str, set[str]] = {
     "trellis/settings": {STARTUP},
     "trellis/migrator": {STARTUP},
@@ -23,8 +25,9 @@ ALLOWED: dict[str, set[str]] = {
         "trellis/server",
         "trellis/policies",
         FINGERPRINT,
+        WRITING,
     },
-    "trellis/development": {"trellis/settings", "trellis/operations", "trellis/policies", "localcloud"},
+    "trellis/development": {"trellis/settings", "trellis/operations", "trellis/policies", "localcloud", CONNECT},
     "components": {
         "trellis/settings",
         "trellis/migrator",
@@ -33,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
         "trellis/server",
         FINGERPRINT,
         STARTUP,
+        CONNECT,
     },
     "policies": {"trellis/settings", "trellis/policies", STARTUP},
     "localcloud": set(),

@@ -117,6 +117,9 @@ def system(folder: Path, suite: str, packages: Iterable[str], run: Run, *options
         for package in apt.download("mmdebstrap"):
             run("dpkg", "-x", str(package), scratch)
         run(
+            # What it mounts goes with it, also when it is killed.
+            "unshare",
+            "--mount",
             "perl",
             str(tool / "usr/bin/mmdebstrap"),
             "--quiet",

@@ -15,12 +15,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localcloud import daemon, files
+from trellis import connect
 from trellis.development import plugins
 from trellis.development.bring import Parts, bring, bring_postgresql, describe
 from trellis.development.clean import clean
 from trellis.development.progress import Failure, bold, step
 from trellis.development.workspace import DEFAULT_PORT, Workspace, project
-from trellis.operations import connect, processes, up
+from trellis.operations import processes, up
 from trellis.operations.deployment import deploy
 from trellis.operations.preview_report import judge
 from trellis.settings import SettingsError, stack_file
@@ -75,18 +76,19 @@ class Stack:
         """Stops the local cloud and its servers. The data stays."""
         self.run("python", "-m", "localcloud", "stop", show=True)
 
-    def up(self) -> None:
-        """`trellis up`, in this process, which is the stack's own meanwhile."""
+    def up(self) -> Mapping[str, Any]:
+        """`trellis up`, in this process, which is the stack's own meanwhile; the outputs, secrets masked."""
         before, pulumi = dict(os.environ), ("--suppress-outputs", *_POLICIES)
         os.environ.update(self.workspace.variables())
         try:
             with chdir(self.root):
-                code = up.run(Namespace(stack=self.name, config_file=self._config_file, may_delete=(), pulumi=pulumi))
+                done = up.whole(Namespace(stack=self.name, config_file=self._config_file, may_delete=(), pulumi=pulumi))
         finally:
             os.environ.clear()
             os.environ.update(before)
-        if code:
-            raise Failure(f"`trellis up --stack {self.name}` failed with exit code {code}")
+        if done.code:
+            raise Failure(f"`trellis up --stack {self.name}` failed with exit code {done.code}")
+        return done.outputs
 
     def preview(self, *options: str) -> None:
         """Shows what `up` would do, the pending migrations by name, and what policies say of it."""
@@ -245,10 +247,10 @@ def _up(stack: Stack) -> None:
     _prepare(stack)
     started = datetime.now(UTC)
     with step(f"pulumi up, stack {stack.name}"):
-        stack.up()
+        outputs = stack.up()
     _write_environment(stack)
     await_servers(stack.workspace.cloud_state)
-    _tell(stack, started)
+    _tell(stack, outputs, started)
 
 
 def await_servers(cloud_state: Path, patience: float = 30.0) -> None:
@@ -273,10 +275,7 @@ def schema(report: Mapping[str, Any], since: datetime) -> list[str]:
     return [f"schema at version {report['current_version']}, {said}", *(f"  {one['script']}" for one in applied)]
 
 
-def _tell(stack: Stack, started: datetime) -> None:
-    outputs = stack.outputs()
-    folder = stack.workspace.folder / "connect" / stack.name
-    services = connect.write(folder, outputs)
+def _tell(stack: Stack, outputs: Mapping[str, Any], started: datetime) -> None:
     print(f"\n{bold('What there is')}")
     if suffix := outputs.get("name_suffix"):
         print(f"  in the account every name ends in -{suffix}")
@@ -291,8 +290,9 @@ def _tell(stack: Stack, started: datetime) -> None:
         print(f"  {app}: {url} (its spec is deployed; the local cloud runs no containers)")
     print(f"  all of it: ${outputs['monthly_cost_usd']:g} a month on DigitalOcean, $0 here")
     print(f"\n{bold('Try next')}")
-    service = os.path.relpath(folder / "pg_service.conf", stack.root)
-    print(f"  PGSERVICEFILE={service} .venv/bin/psql service={services[0]} -c '\\dt'")
+    files = stack.workspace.connect / stack.name
+    service, *_ = connect.services(files)
+    print(f"  PGSERVICEFILE={files.relative_to(stack.root)}/pg_service.conf .venv/bin/psql service={service} -c '\\dt'")
     options = "" if stack.name == "dev" else f" STACK={stack.name}"
     print(f"  make preview{options}")
     phases = ["launch", "growth", "scale"]

@@ -10,6 +10,7 @@ from localcloud.access import find_token
 from localcloud.options import Layout
 from localcloud.spaces.addresses import ENDPOINT_TEMPLATE
 from localcloud.spaces.keys import FIRST_KEY
+from trellis import connect
 from trellis.development.bring import Parts
 from trellis.development.progress import Failure
 from trellis.settings.shell import LOCAL_CLOUD
@@ -64,6 +65,11 @@ class Workspace:
         return self.folder / "localcloud"
 
     @property
+    def connect(self) -> Path:
+        """The files that let psql in, in a folder for each stack."""
+        return self.folder / "connect"
+
+    @property
     def api(self) -> str:
         """The local cloud's address."""
         return f"http://127.0.0.1:{self.port}"
@@ -84,6 +90,7 @@ class Workspace:
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             LOCAL_CLOUD: self.api,
+            connect.FOLDER: str(self.connect),
             "DIGITALOCEAN_TOKEN": token,
             "SPACES_ENDPOINT_URL": ENDPOINT_TEMPLATE,
             "SPACES_ACCESS_KEY_ID": FIRST_KEY,

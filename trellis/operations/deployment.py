@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from trellis.operations.errors import OperationError
 from trellis.operations.processes import run
 from trellis.operations.terminal import tell
+from trellis.policies.kinds import STACK
 
 NOT_INSTALLED = "pulumi is not on PATH. In a checkout `make up` brings it, and then `. .trellis/env` puts it there."
 
@@ -20,13 +21,15 @@ NOT_INSTALLED = "pulumi is not on PATH. In a checkout `make up` brings it, and t
 class Deployment:
     """How a run ended. code: its exit code, which no error leaves at 0. late: whether the engine itself ended with 0.
 
-    planned: the steps that it was about to take, and failed: those that failed. Secrets are masked.
+    planned: the steps that it was about to take, and failed: those that failed. outputs: the stack's, where the program
+    came to its end. Secrets are masked.
     """
 
     code: int
     planned: tuple[Mapping[str, Any], ...]
     failed: tuple[Mapping[str, Any], ...]
     late: bool = False
+    outputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def deploy(command: str, *options: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Deployment:
@@ -47,12 +50,20 @@ def deploy(command: str, *options: str, cwd: Path | None = None, env: Mapping[st
         tuple(event[kind]["metadata"] for event in events if event.get(kind))
         for kind in ("resourcePreEvent", "resOpFailedEvent")
     )
+    told = (event["resOutputsEvent"]["metadata"] for event in events if event.get("resOutputsEvent"))
+    outputs = [step["new"].get("outputs") or {} for step in told if step["type"] == STACK and step.get("new")]
     errors = [event for event in events if (event.get("diagnosticEvent") or {}).get("severity") == "error"]
     late = done.returncode == 0 and bool(failed or errors)
     if late:
         # The engine settles its exit code before it ends its plugins. One that ended by itself is told after that.
         tell(f"error: `pulumi {command}` told of an error, see above, and ended with exit code 0. It counts as failed.")
-    return Deployment(code=1 if late else done.returncode, planned=planned, failed=failed, late=late)
+    return Deployment(
+        code=1 if late else done.returncode,
+        planned=planned,
+        failed=failed,
+        late=late,
+        outputs=outputs[-1] if outputs else {},
+    )
 
 
 def _events(log: Path) -> list[Mapping[str, Any]]:

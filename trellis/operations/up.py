@@ -5,6 +5,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ ROUNDS = 10
 
 def run(options: Namespace) -> int:
     """The subcommand `up`; returns pulumi's exit code."""
+    return whole(options).code
+
+
+def whole(options: Namespace) -> Deployment:
+    """The same; the run that came last."""
     engine = Engine(options.stack, options.config_file)
     clouds = Clouds(engine)
     # Each is a program that the other one need not wait for.
@@ -42,7 +48,7 @@ def run(options: Namespace) -> int:
     if holds_data and clouds.config.get("trellis:environment") != "development":
         plan = _deploy("preview", options)
         if plan.code:
-            return plan.code
+            return plan
         _refuse_loss(plan.planned, options.may_delete)
     if holds_data and clouds.config.get("trellis:backupBefore") == "true":
         _back_up(options)
@@ -50,7 +56,7 @@ def run(options: Namespace) -> int:
     failed = [_name(step["urn"]) for step in done.failed if _is_new_cluster(step)]
     # Where there is data, another mode would leave it behind.
     if done.code == 0 or not failed or holds_data or clouds.config.get("trellis:fallback") != SELF_HOSTED:
-        return done.code
+        return done
     return _fall_back(clouds, options, failed)
 
 
@@ -76,7 +82,7 @@ def _back_up(options: Namespace) -> None:
         raise OperationError(f"no backup before the migrations, so nothing is deployed: {error.message}") from None
 
 
-def _fall_back(clouds: Clouds, options: Namespace, failed: Iterable[str]) -> int:
+def _fall_back(clouds: Clouds, options: Namespace, failed: Iterable[str]) -> Deployment:
     """Deploys in the mode self-hosted from here on; an exit code of 0 where nobody has to be told of it."""
     engine = clouds.engine
     # The state first: a later run with another mode is refused, whatever becomes of the file.
@@ -87,16 +93,16 @@ def _fall_back(clouds: Clouds, options: Namespace, failed: Iterable[str]) -> int
         "trellis:fallback is self-hosted, so the run goes on with a Droplet. "
         f"trellis:mode of the stack {options.stack} is self-hosted from now on."
     )
-    code = _deploy_whole(clouds, options).code
+    done = _deploy_whole(clouds, options)
     file = options.config_file or project() / f"Pulumi.{options.stack}.yaml"
     if not _has_to_be_committed(file):
-        return code
+        return done
     tell(
         f"error: {file.name} was changed by this run: it says trellis:mode: {SELF_HOSTED} now, and the file under "
         f"version control does not. Commit it: git commit -m 'trellis:mode is {SELF_HOSTED}' {file.name}\n"
         "The stack remembers its mode: with the old file previews, checks and deployments fail, and delete nothing."
     )
-    return code or 1
+    return replace(done, code=done.code or 1)
 
 
 def _has_to_be_committed(file: Path) -> bool:

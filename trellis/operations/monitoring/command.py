@@ -17,7 +17,7 @@ from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.monitoring.endpoints import watched
 from trellis.operations.status.look import Stack, opened
 from trellis.operations.terminal import say
-from trellis.operations.writing import PRIVATE, replace
+from trellis.writing import PRIVATE, replace
 
 SECRETS = "secrets"
 PASSWORD_VARIABLE = "TRELLIS_SMTP_PASSWORD"  # noqa: S105

@@ -8,11 +8,10 @@ from typing import Any
 
 from trellis.operations.engine import Engine
 from trellis.policies.fields import UNKNOWN, of_inputs
-from trellis.policies.kinds import FIREWALL, MIGRATIONS
+from trellis.policies.kinds import FIREWALL, MIGRATIONS, STACK
 from trellis.policies.passwords import plain_secrets, secret_in
 
 POSTPONED = "postponed-to-up"
-STACK = "pulumi:pulumi:Stack"
 # What the engine calls a step of a resource, by what it means to the resource. Steps not named here change nothing.
 _OPERATIONS = {
     "create": "create",

@@ -9,12 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
-from trellis.operations import connect, up
+from trellis.operations import up
 from trellis.operations.databases import settings_of
 from trellis.operations.engine import Engine, resource
 from trellis.operations.errors import OperationError
 from trellis.operations.ownership import Clouds
-from trellis.operations.project import project
 from trellis.operations.rotate.sessions import Nodes
 from trellis.operations.terminal import agree, tell
 from trellis.policies.kinds import CLUSTER, USER
@@ -148,9 +147,6 @@ class Stack:
         """`trellis up`. Raises OperationError where it fails."""
         up.carry_out(self.options)
         self._resources = self.engine.state().get("resources") or ()
-        # What `trellis dev` has written for psql and its like.
-        if (files := project() / ".trellis" / "connect" / self.options.stack).is_dir():
-            connect.write(files, self.engine.outputs())
 
     def reset(self, turn: Turn, login: str) -> None:
         """Gives a login another password, on each of its clusters where it is. Raises OperationError."""

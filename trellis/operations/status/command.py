@@ -15,7 +15,7 @@ from trellis.operations.status.look import Page, Stack, look, opened
 from trellis.operations.status.metrics import as_metrics
 from trellis.operations.status.page import as_text, as_values
 from trellis.operations.terminal import say, tell
-from trellis.operations.writing import replace
+from trellis.writing import replace
 
 WARNINGS = 5
 CRITICAL = 6
