@@ -161,7 +161,7 @@ def _of_a_machine(watched: Watched, asked: Sequence[Place]) -> Iterator[dict[str
             ' "number", "(.*)"), "number", "", "", "")',
             "labels": {**labels, "do": one.check.do},
         }
-        if one.check.severity != Severity.NOTE:
+        if one.check.severity != "note":
             yield _alert(
                 "Finding",
                 f'{FAILED}{{{of},query="trellis:check {one.name}"}} == 1',
