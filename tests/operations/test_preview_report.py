@@ -10,7 +10,21 @@ from typing import Any
 import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE as UNKNOWN
 
-from policies.kinds import APP, BUCKET, CLUSTER, DATABASE, FIREWALL, MIGRATIONS, PHASE, POOL, REPLICA, USER, VOLUME, VPC
+from policies.kinds import (
+    APP,
+    BUCKET,
+    CLUSTER,
+    DATABASE,
+    DROPLET,
+    FIREWALL,
+    MIGRATIONS,
+    PHASE,
+    POOL,
+    REPLICA,
+    USER,
+    VOLUME,
+    VPC,
+)
 from policies.pack import RULES
 from tests.operations.conftest import Finished
 from tests.operations.test_diagram import classes
@@ -353,12 +367,15 @@ def test_an_objection_says_what_where_by_which_rule_and_what_to_do(tmp_path: Pat
         "name: shop\nclusters:\n  main:\n    name: db\n    users: [app]\n"
         "    pools:\n      web: {size: 1}\n      api: {}\n"
     )
-    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  trellis:trustedSources: [198.51.100.7]\n")
+    (tmp_path / "Pulumi.prod.yaml").write_text(
+        "config:\n  trellis:trustedSources: [198.51.100.7]\n  trellis:monitoring: {size: s-1vcpu-1gb}\n"
+    )
     places = Places(tmp_path, "prod", "shop")
     named = {(CLUSTER, "db"): 3, (POOL, "db-web"): 7, (POOL, "db-api"): 8, (USER, "db-app"): 5, (REPLICA, "db-copy"): 3}
     for (kind, name), line in named.items():
         assert places.of(kind, name) == f"systems/shop.yaml:{line}"
     assert places.of(FIREWALL, "db-trusted-sources") == "Pulumi.prod.yaml:2"
+    assert places.of(DROPLET, "shop-monitoring") == "Pulumi.prod.yaml:3"
     assert places.of(APP, "web") is None
     assert Places(tmp_path, "other", "none").of(CLUSTER, "db") is None
     # A file that the program refuses is read all the same.

@@ -39,6 +39,9 @@ class Places:
             for own, location in _names(self._system.data, under)
             if name == own or name.endswith(f"-{own}") or (kind == REPLICA and name.startswith(f"{own}-"))
         ]
+        if kind == DROPLET and not found:
+            # What no system file names watches the stack.
+            return _place(self._stack, ("config", "trellis:monitoring"))
         return _place(self._system, max(found)[1]) if found else None
 
 
