@@ -16,11 +16,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 import yaml
+from psycopg.rows import dict_row
 
 from tests.localcloud.receivers import web
 from tests.operations.conftest import Finished
@@ -28,6 +30,8 @@ from tests.operations.test_stack import Command, tudao_with_a_replica
 from tests.ports import free_port
 from tests.stacks.harness import open_folder, wait_for
 from trellis.development.bring import grafana, monitoring
+from trellis.monitoring.exporter import _of_a_replica
+from trellis.monitoring.limits import LIMITS
 
 TOLD_WITHIN = 90
 
@@ -250,6 +254,7 @@ def test_what_is_wrong_is_told_and_no_panel_is_empty(command: Command, tmp_path:
             ("job-missed", "database-admin"),
         }
         wait_for(lambda: findings() >= wanted, seconds=TOLD_WITHIN)
+        _machine_says(ends, command, direct)
         annotations = {
             alert["labels"].get("finding"): alert["annotations"] for one in told for alert in one["body"]["alerts"]
         }
@@ -281,6 +286,21 @@ def test_what_is_wrong_is_told_and_no_panel_is_empty(command: Command, tmp_path:
         # A rate needs two looks.
         wait_for(lambda: all(series(port, one) for one in expressions), seconds=60)
         assert {panel["title"] for panel in panels} >= {"Replicas, behind", "Checks", "The machine"}
+
+
+def _machine_says(ends: ExitStack, command: Command, direct: str) -> None:
+    """What a machine of the stack would ask the replica that stands, and what it hears."""
+    (there,) = {_server(uri) for uri in command.stack.outputs()["replica_uris"]["tudao-db"].values()}
+    uri = direct.replace(_server(direct), there)
+    replica = ends.enter_context(psycopg.connect(uri, sslrootcert=str(command.stack.authority()), row_factory=dict_row))
+    cluster: Any = SimpleNamespace(name="tudao-db", plan=SimpleNamespace(connections=22))
+    lag, figures = (replica.execute(query.sql.encode()).fetchall() for query in _of_a_replica(cluster, "copy"))
+    assert [(one["finding"], one["where"]) for one in lag] == [("replica-lag", "tudao-db, copy")]
+    assert figures[0]["replica_lag_bytes"] > LIMITS.lag_bytes
+
+
+def _server(uri: str) -> str:
+    return urllib.parse.urlsplit(uri).netloc.rpartition("@")[2]
 
 
 def _grafana_says(dashboard: Path) -> tuple[int, str]:

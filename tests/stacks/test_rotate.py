@@ -239,14 +239,11 @@ def test_an_old_login_that_is_still_used_is_not_reset_before_its_client_knows(st
         assert '"name": "rotation"' in told
     finally:
         late.end()
-    # What `make up` has written for psql.
-    services = stack.root / ".trellis" / "connect" / "dev"
-    services.mkdir(parents=True)
     other = next(name for name in ("villa_app", "villa_app_2") if name != login)
     assert f"/users/{login}/reset_auth" not in str(stack.changes(since))
     rotate(stack, "--all", "--administrator", "--json")
     assert (pool_user(stack), refused(stack, uri)) == (other, True)
-    assert f"user={other}\n" in (services / "pg_service.conf").read_text()
+    assert f"user={other}\n" in (stack.workspace.connect / stack.name / "pg_service.conf").read_text()
     stack.must("preview", "--expect-no-changes")
 
 
