@@ -21,7 +21,7 @@ POOL = "app-pool"
 ROLE, SECOND = "freshtrack_app", "freshtrack_app_2"
 TICK = "INSERT INTO sites (name, kind) VALUES (gen_random_uuid()::text, 'farm')"
 # What a server of before has not.
-OF_TODAY = "DROP FUNCTION server.join(text); DROP TABLE server.logins"
+OF_TODAY = "DROP FUNCTION server.join(text); DROP TABLE server.logins, server.change"
 SETTINGS = f"ALTER ROLE {ROLE} SET work_mem = '5MB'; ALTER ROLE {ROLE} SET search_path = \"$user\", public"
 
 

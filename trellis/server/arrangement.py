@@ -1,6 +1,7 @@
 """Makes a self-hosted server hold what it should. Every step can be repeated."""
 
 import os
+import secrets
 import socket
 import ssl
 import struct
@@ -36,6 +37,11 @@ _FIRST_ALONE = "UPDATE server.logins SET admitted = login = role"
 _LOGINS = """
 INSERT INTO server.logins (login, role, admitted) VALUES (%s, %s, %s)
 ON CONFLICT (login) DO UPDATE SET role = excluded.role, admitted = excluded.admitted
+"""
+
+_CHANGE = """
+INSERT INTO server.change (stamp, carried_out) VALUES (%s, false)
+ON CONFLICT (single) DO UPDATE SET stamp = excluded.stamp, carried_out = false
 """
 
 _CERTIFICATE = """
@@ -98,7 +104,7 @@ def arrange(props: Mapping[str, Any]) -> str | None:
             for role in logins:
                 admin.execute("SELECT server.join(%s)", (role,))
             _databases(admin, props["databases"])
-            _control(admin, props, logins)
+            stamp = _control(admin, props, logins)
         wanted = int(props["sizes"]["max_connections"])
 
         def resized() -> None:
@@ -107,7 +113,16 @@ def arrange(props: Mapping[str, Any]) -> str | None:
             if row != (wanted,):
                 raise psycopg.OperationalError(f"max_connections is {row and row[0]}, not {wanted}")
 
+        def carried_out() -> None:
+            with as_admin() as admin:
+                row = admin.execute("SELECT carried_out FROM server.change WHERE stamp = %s", (stamp,)).fetchone()
+            if row != (True,):
+                raise psycopg.OperationalError("it has not carried out what it was told")
+
         _patiently(resized, f"max_connections of the server at {where}")
+        # What is let in no more has no sign of its own.
+        if stamp:
+            _patiently(carried_out, f"the server at {where}")
         for name in props["databases"]:
             _patiently(partial(as_admin, name), f"the database {name} at {where}").close()
         for pool in props["pools"]:
@@ -202,8 +217,9 @@ def _databases(admin: psycopg.Connection[Any], names: list[str]) -> None:
 
 def _control(
     admin: psycopg.Connection[Any], props: Mapping[str, Any], logins: Mapping[str, Mapping[str, bool]]
-) -> None:
-    """Writes the tables that the server's own trellis-sync carries out."""
+) -> str | None:
+    """Writes the tables that the server's own trellis-sync carries out; gives the stamp of it, where it has stamps."""
+    stamp = secrets.token_hex(8) if _has(admin, "to_regclass('server.change')") else None
     with admin.transaction(), admin.cursor() as cursor:
         cursor.execute("DELETE FROM server.settings")
         cursor.executemany("INSERT INTO server.settings (name, value) VALUES (%s, %s)", list(props["sizes"].items()))
@@ -219,3 +235,6 @@ def _control(
             cursor.executemany(
                 _LOGINS, [(login, role, admitted) for role, pair in logins.items() for login, admitted in pair.items()]
             )
+        if stamp:
+            cursor.execute(_CHANGE, (stamp,))
+    return stamp

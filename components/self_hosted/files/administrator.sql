@@ -42,6 +42,12 @@ CREATE TABLE IF NOT EXISTS server.logins (
   admitted boolean NOT NULL,
   CHECK (login IN (role, role || '_2'))
 );
+-- The last change of these tables, and whether the server has carried it out.
+CREATE TABLE IF NOT EXISTS server.change (
+  single boolean PRIMARY KEY DEFAULT true CHECK (single),
+  stamp text NOT NULL,
+  carried_out boolean NOT NULL
+);
 -- The next certificate for the key that the server has.
 CREATE TABLE IF NOT EXISTS server.certificate (
   single boolean PRIMARY KEY DEFAULT true CHECK (single),

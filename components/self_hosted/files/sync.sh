@@ -88,10 +88,19 @@ stage_all() {
 
 # All is written, then all is moved, then both servers read it: a source that is gone has no way in left.
 synchronise() {
-  local file changed=()
+  local stamp
   if [ -z "$(as_administrator -c "SELECT range FROM server.sources LIMIT 1")" ]; then
     return
   fi
+  stamp=$(as_administrator -c "SELECT stamp FROM server.change WHERE NOT carried_out")
+  carry_out
+  if [ -n "$stamp" ]; then
+    as_administrator -v stamp="$stamp" <<<"UPDATE server.change SET carried_out = true WHERE stamp = :'stamp'"
+  fi
+}
+
+carry_out() {
+  local file changed=()
   stage_all
   for file in "$sizes" "$access" "$pools" "$pool_access" "$logins" "$certificate"; do
     if cmp -s "$file.new" "$file"; then
