@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stacks.harness import LocalStack, local_stack
+from tests.stacks.harness import LocalStack, local_stack, program_copy
 from trellis.development.bring import Parts
 
 
 @pytest.fixture(scope="module")
 def stack(parts: Parts) -> Iterator[LocalStack]:
-    with local_stack(parts, environment="production") as stack:
+    with program_copy() as program, local_stack(parts, root=program, environment="production") as stack:
         stack.up()
         yield stack
 

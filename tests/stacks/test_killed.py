@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stacks.harness import STACK, LocalStack, kill_when, local_stack, wait_for
+from tests.stacks.harness import STACK, LocalStack, kill_when, local_stack, program_copy, wait_for
 from trellis.development.bring import Parts
 
 # The moment: the first request of this kind has reached the cloud. Its answer may or may not be in the state.
@@ -18,7 +18,7 @@ MOMENTS = [
 
 @pytest.fixture
 def fresh(parts: Parts) -> Iterator[LocalStack]:
-    with local_stack(parts) as stack:
+    with program_copy() as program, local_stack(parts, root=program) as stack:
         yield stack
 
 

@@ -53,15 +53,16 @@ class Writer(threading.Thread):
         self.join(60)
 
 
-@pytest.mark.parametrize(
-    ("mode", "before", "old", "new"),
-    [
-        ("managed", "self-hosted", CLUSTER, f"{CLUSTER}-2"),
-        # After the first alone.
-        ("self-hosted", "managed", f"{CLUSTER}-2", f"{CLUSTER}-3"),
-    ],
-)
-def test_to_digitalocean_and_back(stack: LocalStack, mode: str, before: str, old: str, new: str) -> None:
+@pytest.mark.soak(short=1, long=2)
+def test_to_digitalocean_and_back(stack: LocalStack, rounds: int) -> None:
+    """Writes go there, back and there again; in the long form the cluster then leaves DigitalOcean the same way."""
+    modes = ("self-hosted", "managed", "self-hosted")
+    for number in range(rounds):
+        old, new = (CLUSTER, f"{CLUSTER}-2", f"{CLUSTER}-3")[number:][:2]
+        _moves(stack, mode=modes[number + 1], before=modes[number], old=old, new=new)
+
+
+def _moves(stack: LocalStack, *, mode: str, before: str, old: str, new: str) -> None:
     moves = yaml.safe_load(stack.config_file.read_text())["config"].get("trellis:moves")
     stack.configure(mode=mode, moves=moves)
     since = len(stack.journal())

@@ -3,17 +3,28 @@
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
+from tests.stacks.conftest import deployed
 from tests.stacks.harness import LocalStack, from_address, servers_of
+from tools import ROOT
+from trellis.development.bring import Parts
 from trellis.operations.deployment import deploy
 from trellis.operations.preview_report.preview import read
 
 PROFILE = "INSERT INTO profiles (address, nickname, nickname_normalized) VALUES (%s, %s, %s) RETURNING id"
+
+
+@pytest.fixture(scope="module")
+def villa(parts: Parts) -> Iterator[LocalStack]:
+    """With its DNS names."""
+    with deployed(parts, ROOT) as stack:
+        yield stack
 
 
 def _pooled(villa: LocalStack) -> str:
