@@ -184,6 +184,9 @@ def test_a_plugin_that_ends_once_when_all_is_done_costs_a_second_run(stack: Loca
     once.touch()
     with ending(stack, f"(os.remove('{once}'), os._exit(1)) if os.path.exists('{once}') else Empty()"):
         done = stack.try_up()
+        assert not once.exists()
+        once.touch()
+        stack.stack.preview()
     assert not once.exists()
     assert "A second run tells whether all is done." in done.text
     assert done.code == 0, done.text

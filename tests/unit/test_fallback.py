@@ -53,25 +53,6 @@ def test_a_stack_that_holds_data_never_falls_back(
         assert (code, engine.told) == (0, [("state", "self-hosted"), ("trellis:mode", "self-hosted")])
 
 
-def test_a_plan_whose_plugin_ended_late_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = {"type": CLUSTER, "urn": "urn::shop-db", "inputs": {"engine": "pg"}, "id": "1"}
-    late, good = (Deployment(code=code, planned=(), failed=(), late=bool(code)) for code in (1, 0))
-    runs = iter([("preview", late), ("preview", good), ("up", late), ("up", good)])
-    engine = _Engine(cluster)
-    monkeypatch.setattr(engine, "configuration", lambda: {"trellis:environment": "production"})
-    monkeypatch.setattr(up, "Engine", lambda *_: engine)
-    monkeypatch.setattr(up, "changed_logins", lambda *_: [])
-
-    def deploy(command: str, *_: str) -> Deployment:
-        wanted, done = next(runs)
-        assert command == wanted
-        return done
-
-    monkeypatch.setattr(up, "deploy", deploy)
-    assert up.run(Namespace(stack="prod", config_file=tmp_path / "prod.yaml", pulumi=(), may_delete=())) == 0
-    assert list(runs) == []
-
-
 def test_a_file_under_version_control_and_every_file_in_ci_has_to_be_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

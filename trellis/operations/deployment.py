@@ -33,10 +33,19 @@ class Deployment:
 
 
 def deploy(command: str, *options: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Deployment:
-    """Runs `pulumi <command>`, its output shown as it comes.
+    """Runs `pulumi <command>`, its output shown as it comes; once more where all was done and a plugin told it late.
 
     Raises OperationError where there is no pulumi, and KeyboardInterrupt as processes.run does.
     """
+    done = _deploy_once(command, *options, cwd=cwd, env=env)
+    if done.late:
+        # On a busy machine a plugin may answer too late that it ends.
+        tell("A second run tells whether all is done.")
+        done = _deploy_once(command, *options, cwd=cwd, env=env)
+    return done
+
+
+def _deploy_once(command: str, *options: str, cwd: Path | None, env: Mapping[str, str] | None) -> Deployment:
     # pulumi knows --event-log only among its debugging commands.
     environment = {**(os.environ if env is None else env), "PULUMI_DEBUG_COMMANDS": "true"}
     with TemporaryDirectory(prefix="trellis-") as folder:

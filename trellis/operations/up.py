@@ -3,7 +3,7 @@
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +46,7 @@ def whole(options: Namespace) -> Deployment:
         engine.refresh(changed)
     holds_data = any(map(_holds_data, made))
     if holds_data and clouds.config.get("trellis:environment") != "development":
-        plan = _surely(lambda: _deploy("preview", options))
+        plan = _deploy("preview", options)
         if plan.code:
             return plan
         _refuse_loss(plan.planned, options.may_delete)
@@ -118,20 +118,11 @@ def _has_to_be_committed(file: Path) -> bool:
 
 def _deploy_whole(clouds: Clouds, options: Namespace) -> Deployment:
     """Deploys, and goes on with what was made although its create failed: its answer was lost, now or earlier."""
-    done = _surely(lambda: _up(options))
+    done = _up(options)
     for _ in range(ROUNDS):
         if done.code == 0 or not take_in(clouds, done.failed):
             break
         done = _up(options)
-    return done
-
-
-def _surely(run: Callable[[], Deployment]) -> Deployment:
-    """Runs it again where all was done, but a plugin of a busy machine said too late that it ends."""
-    done = run()
-    if done.late:
-        tell("A second run tells whether all is done.")
-        done = run()
     return done
 
 
