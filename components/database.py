@@ -15,7 +15,7 @@ from trellis.settings.system import Alerts
 from .alerts import ClusterAlerts, ClusterAlertsArgs
 from .app import AppDatabase
 from .cluster import Cluster, ClusterArgs
-from .endpoint import Endpoint, Login, Server, postgresql_uri
+from .endpoint import Endpoint, Login, Server, administrator_uris, postgresql_uri
 from .network import Network
 from .pool import Pool, PoolArgs
 from .replica import Replica, ReplicaArgs
@@ -200,10 +200,7 @@ class DatabasePlatform(pulumi.ComponentResource):
             )
         self._cluster = cluster
         self.ca_certificate = cluster.ca_certificate
-        self.direct_uris = {
-            database: postgresql_uri(cluster.endpoint, cluster.admin, made, private=private)
-            for database, made in cluster.databases.items()
-        }
+        self.direct_uris = administrator_uris(cluster, private=private)
         self.review_uris = {
             database: postgresql_uri(cluster.endpoint, reviewing[database].login, made, private=private)
             for database, made in cluster.databases.items()
@@ -232,17 +229,13 @@ class DatabasePlatform(pulumi.ComponentResource):
     def inside_uris(self) -> Mapping[str, Mapping[str, pulumi.Output[str]]]:
         """What leads a machine in the VPC here, as the administrator but by pools: `direct`, `pool` and `replica`."""
         cluster = self._cluster
-        databases = cluster.databases
         return {
-            "direct": {
-                name: postgresql_uri(cluster.endpoint, cluster.admin, made, private=True)
-                for name, made in databases.items()
-            },
+            "direct": administrator_uris(cluster, private=True),
             "pool": self.private_uris,
             "replica": {
                 key: postgresql_uri(replica.endpoint, cluster.admin, made, private=True)
                 for key, replica in self._replicas.items()
-                for made in list(databases.values())[:1]
+                for made in list(cluster.databases.values())[:1]
             },
         }
 

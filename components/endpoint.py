@@ -71,3 +71,11 @@ def postgresql_uri(
             )
         )
     )
+
+
+def administrator_uris(server: Server, *, private: bool) -> dict[str, pulumi.Output[str]]:
+    """Each database -> the administrator's URI to it."""
+    return {
+        database: postgresql_uri(server.endpoint, server.admin, made, private=private)
+        for database, made in server.databases.items()
+    }

@@ -15,6 +15,7 @@ from trellis.server.certificates import Authorities
 from trellis.settings import Settings
 
 from ..network import Network
+from ..openings import inbound, outbound
 from ..self_hosted.authority import Authority
 from .user_data import MachineFacts, user_data
 
@@ -78,18 +79,11 @@ class Monitoring(pulumi.ComponentResource):
             # The tag is there with the first Droplet, and covers the next one from its first moment on.
             tags=[own_tag],
             inbound_rules=[
-                digitalocean.FirewallInboundRuleArgs(
-                    protocol="tcp", port_range=str(port), source_addresses=list(settings.trusted_sources)
-                )
+                inbound(str(port), settings.trusted_sources)
                 for port in (PORT, ALERTMANAGER_PORT, *([22] if settings.ssh_keys else ()))
                 if settings.trusted_sources
             ],
-            outbound_rules=[
-                digitalocean.FirewallOutboundRuleArgs(
-                    protocol=protocol, port_range="1-65535", destination_addresses=["0.0.0.0/0", "::/0"]
-                )
-                for protocol in ("tcp", "udp")
-            ],
+            outbound_rules=outbound(),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[droplet]),
         )
 
@@ -108,7 +102,7 @@ class Monitoring(pulumi.ComponentResource):
 
 def _user_data(args: MonitoringArgs, login: random.RandomPassword, authority: Authority) -> pulumi.Output[str]:
     asked = list(places(args.settings, args.stack))
-    watched = Watched(name=args.stack, settings=args.settings, endpoints=(), login=None)
+    watched = Watched(name=args.stack, settings=args.settings)
     text: pulumi.Output[str] = pulumi.Output.all(
         uris=args.uris,
         cluster_authorities=args.ca_certificates,

@@ -12,7 +12,7 @@ from trellis.settings.resolved import physical
 
 from ..alerts import DROPLET_ALERTS, ClusterAlerts, ClusterAlertsArgs
 from ..database import PlatformArgs, login_uris
-from ..endpoint import postgresql_uri
+from ..endpoint import administrator_uris, postgresql_uri
 from ..schemas import migrated
 from ..second_login import serving_logins
 from ..self_hosted.server import SelfHostedServer, ServerArgs
@@ -102,10 +102,7 @@ class SelfHostedPlatform(pulumi.ComponentResource):
                 inside,
             )
         self.ca_certificate = server.ca_certificate
-        self.direct_uris = {
-            database: postgresql_uri(server.endpoint, server.admin, made, private=private)
-            for database, made in server.databases.items()
-        }
+        self.direct_uris = administrator_uris(server, private=private)
         self.review_uris = {
             database: postgresql_uri(server.endpoint, server.reviewers[database].login, made, private=private)
             for database, made in server.databases.items()
@@ -128,11 +125,8 @@ class SelfHostedPlatform(pulumi.ComponentResource):
     def inside_uris(self) -> Mapping[str, Mapping[str, pulumi.Output[str]]]:
         """What leads a machine in the VPC here, as the administrator but by pools: `direct` and `pool`."""
         server = self._server
-        databases: Mapping[str, pulumi.Input[str]] = {**server.databases, FIRST_DATABASE: FIRST_DATABASE}
+        first = postgresql_uri(server.endpoint, server.admin, FIRST_DATABASE, private=True)
         return {
-            "direct": {
-                name: postgresql_uri(server.endpoint, server.admin, made, private=True)
-                for name, made in databases.items()
-            },
+            "direct": {**administrator_uris(server, private=True), FIRST_DATABASE: first},
             "pool": self.private_uris,
         }

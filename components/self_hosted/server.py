@@ -17,6 +17,7 @@ from trellis.settings.resolved import LoginSettings, physical, second_login
 
 from ..endpoint import Endpoint, Login
 from ..network import Network
+from ..openings import inbound, outbound
 from ..reviewer import Reviewer, reviewers
 from ..self_hosted.authority import Authority
 from ..self_hosted.contents import Contents, ContentsArgs
@@ -232,25 +233,16 @@ def _user_data(
 
 
 def _firewall(name: str, tag: str, args: ServerArgs, opts: pulumi.ResourceOptions) -> digitalocean.Firewall:
-    def inbound(ports: str, *sources: pulumi.Input[str]) -> digitalocean.FirewallInboundRuleArgs:
-        return digitalocean.FirewallInboundRuleArgs(protocol="tcp", port_range=ports, source_addresses=list(sources))
-
     trusted = args.trusted_sources
-    everywhere = ["0.0.0.0/0", "::/0"]
     return digitalocean.Firewall(
         f"{name}-firewall",
         name=physical(f"{name}-firewall", args.name_suffix),
         tags=[tag],
         inbound_rules=[
-            inbound(f"{PORT}-{POOL_PORT}", args.network.ip_range, *trusted),
-            *([inbound("22", *trusted)] if args.ssh_keys and trusted else []),
+            inbound(f"{PORT}-{POOL_PORT}", [args.network.ip_range, *trusted]),
+            *([inbound("22", trusted)] if args.ssh_keys and trusted else []),
         ],
-        outbound_rules=[
-            digitalocean.FirewallOutboundRuleArgs(
-                protocol=protocol, port_range="1-65535", destination_addresses=everywhere
-            )
-            for protocol in ("tcp", "udp")
-        ],
+        outbound_rules=outbound(),
         # One of before names its Droplet by id. It keeps that, so that nothing is open until the Droplet has the tag.
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=["droplet_ids"])),
     )

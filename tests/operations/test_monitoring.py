@@ -333,10 +333,7 @@ def _inject(ends: ExitStack, command: Command, direct: str) -> None:
     """A buyer without a hash, a job that fails and one nobody ran, a replica that stands, and many connections."""
     stack, authority = command.stack, str(command.stack.authority())
     admin = ends.enter_context(psycopg.connect(direct, sslrootcert=authority, autocommit=True))
-    admin.execute(
-        "INSERT INTO buyers (license_id, wallet, tier, status) VALUES"
-        " ('NODE-1', '0x1234567890abcdef1234567890abcdef12345678', 'standard', 'active')"
-    )
+    add_a_buyer(admin)
     admin.execute("ALTER TABLE expired_wires RENAME TO moved")
     assert _jobs(command, "expire-wires").code == 1
     admin.execute("DELETE FROM trellis.job_runs WHERE job = 'archive-buyers'")
@@ -344,6 +341,19 @@ def _inject(ends: ExitStack, command: Command, direct: str) -> None:
     os.kill(replaying, signal.SIGSTOP)
     ends.callback(os.kill, replaying, signal.SIGCONT)
     admin.execute("SELECT pg_logical_emit_message(false, 'test', repeat('x', 1 << 20)) FROM generate_series(1, 80)")
+    fill_connections(ends, admin, direct, authority)
+
+
+def add_a_buyer(admin: psycopg.Connection[Any]) -> None:
+    """One who has paid and has no hash."""
+    admin.execute(
+        "INSERT INTO buyers (license_id, wallet, tier, status) VALUES"
+        " ('NODE-1', '0x1234567890abcdef1234567890abcdef12345678', 'standard', 'active')"
+    )
+
+
+def fill_connections(ends: ExitStack, admin: psycopg.Connection[Any], direct: str, authority: str) -> None:
+    """Clients hold 18 of the plan's connections."""
     ((held,),) = admin.execute(
         "SELECT count(*) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid"
         " WHERE a.backend_type = 'client backend' AND NOT r.rolsuper"

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from tests.localcloud.receivers import web
-from tests.operations.test_monitoring import mail_server
+from tests.operations.test_monitoring import add_a_buyer, fill_connections, mail_server
 from tests.operations.test_stack import Command
 from tests.stacks.harness import LocalStack, local_stack, open_folder, program_copy, wait_for
 from trellis.development.bring import bring
@@ -227,20 +227,11 @@ def asked(machine: Machine) -> set[str]:
 
 def inject(ends: ExitStack, machine: Machine, admin: psycopg.Connection[Any], direct: str) -> None:
     """A buyer without a hash, a job that fails and one that nobody ran, and many connections."""
-    authority = str(machine.stack.authority())
-    admin.execute(
-        "INSERT INTO buyers (license_id, wallet, tier, status) VALUES"
-        " ('NODE-1', '0x1234567890abcdef1234567890abcdef12345678', 'standard', 'active')"
-    )
+    add_a_buyer(admin)
     admin.execute("ALTER TABLE expired_wires RENAME TO moved")
     assert machine.jobs("expire-wires") == 1
     admin.execute("UPDATE trellis.job_runs SET due_at = due_at - interval '2 months' WHERE job = 'archive-buyers'")
-    ((held,),) = admin.execute(
-        "SELECT count(*) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid"
-        " WHERE a.backend_type = 'client backend' AND NOT r.rolsuper"
-    ).fetchall()
-    for _ in range(18 - held):
-        ends.enter_context(psycopg.connect(direct, sslrootcert=authority))
+    fill_connections(ends, admin, direct, str(machine.stack.authority()))
 
 
 def test_another_contact_is_another_machine_and_a_destroy_leaves_nothing(machine: Machine) -> None:

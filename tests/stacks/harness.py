@@ -136,7 +136,7 @@ class LocalStack:
         """The stack's outputs, secrets shown; asked once for each state."""
         state = self.state()
         if self._told is None or self._told[0] != state:
-            self._told = (state, self.stack.outputs())
+            self._told = (state, outputs(self.stack))
         return deepcopy(self._told[1])
 
     def state(self) -> str:
@@ -206,6 +206,11 @@ def local_stack(parts: Parts, name: str = STACK, root: Path = ROOT, **config: An
             yield stack
         finally:
             stack.stop()
+
+
+def outputs(stack: Stack) -> dict[str, Any]:
+    """A stack's outputs, secrets shown."""
+    return dict(json.loads(stack.pulumi("stack", "output", "--json", "--show-secrets")))
 
 
 @contextlib.contextmanager

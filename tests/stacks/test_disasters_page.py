@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.migrator.servers import PostgreSQL, server_folder
-from tests.stacks.harness import LocalStack, local_stack, program_copy
+from tests.stacks.harness import LocalStack, local_stack, outputs, program_copy
 from tools import ROOT
 from trellis.development.bring import Parts
 from trellis.development.dev import Stack
@@ -116,7 +116,7 @@ def test_the_page(stack: LocalStack, elsewhere: PostgreSQL, tmp_path: Path) -> N
     assert len(list(tmp_path.glob("prod/*/manifest.json"))) == 1
 
     shell.run("pulumi stack init far")
-    uris = Stack(stack.workspace, "far", None, stack.root).outputs()
+    uris = outputs(Stack(stack.workspace, "far", None, stack.root))
     authority = tmp_path / "far.crt"
     authority.write_text(uris["ca_certificates"]["villa-db"])
     new = f"{uris['direct_uris']['villa-db']['villa']}&sslrootcert={authority}"

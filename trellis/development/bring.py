@@ -216,7 +216,7 @@ def minimal_debian(suite: str, packages: Sequence[str]) -> Path:
         title=f"Debian's suite {suite} with what the README names",
         place=cache / "minimal-debian" / key,
         make=lambda folder: debian.system(folder / "root", suite, packages, _run),
-        needs=("apt-get", "dpkg", "perl", "chroot", "unshare"),
+        needs=debian.SYSTEM_NEEDS,
     )
     _complete(cache, [part])
     return part.place / "root"
@@ -409,7 +409,7 @@ def _droplet_images(cache: Path) -> _Part:
         title="Debian 12 for Droplets (about 1 minute)",
         place=cache / "droplet-images" / droplet_image.revision(),
         make=lambda folder: droplet_image.build(folder, _run),
-        needs=("apt-get", "dpkg", "perl", "chroot", "unshare"),
+        needs=debian.SYSTEM_NEEDS,
     )
 
 

@@ -107,6 +107,10 @@ class Programs:
         (folder / MANIFEST).write_text("\n".join(lines) + "\n")
 
 
+SYSTEM_NEEDS = ("apt-get", "dpkg", "perl", "chroot", "unshare")
+"""The programs that `system` runs."""
+
+
 def system(folder: Path, suite: str, packages: Iterable[str], run: Run, *options: str) -> None:
     """Makes a whole Debian in `folder` with these packages, its own apt included. Root alone can.
 

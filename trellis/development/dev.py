@@ -99,10 +99,6 @@ class Stack:
         # Its preview refuses as a whole where something is protected.
         self._deploy("destroy", "--yes", "--suppress-outputs", *self._config)
 
-    def outputs(self) -> dict[str, Any]:
-        """The outputs, secrets shown."""
-        return dict(json.loads(self.pulumi("stack", "output", "--json", "--show-secrets")))
-
     def deployed(self) -> dict[str, int]:
         """Every stack of the workspace and how many resources it has."""
         stacks = json.loads(self.run("pulumi", "stack", "ls", "--json", "--non-interactive"))

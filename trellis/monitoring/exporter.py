@@ -14,15 +14,18 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from trellis.monitoring.findings import Severity
-from trellis.monitoring.limits import LIMITS, Limits
+from trellis.monitoring.limits import GIB, LIMITS, Limits
 from trellis.monitoring.questions import (
+    FOLLOWS_LATE,
     JOB_GRACE,
     KILLED,
     OF_A_CLUSTER,
     OF_A_DATABASE,
     OF_THE_MACHINE,
+    POOL_FULL,
     RUNS,
     SIZES,
+    STORAGE_FULL,
     TOP_STATEMENTS,
     Question,
 )
@@ -41,7 +44,6 @@ SINCE = "{{TRELLIS_SINCE}}"
 """What stands here for the time since which the program looks, which is its environment's: a job that never ran is not
 missed before."""
 
-_GIB = 1 << 30
 # 29 February comes again after eight years at the latest.
 _DAYS = 8 * 366
 _AT = "YYYY-MM-DD HH24:MI"
@@ -236,7 +238,7 @@ def _of_a_cluster(cluster: "ClusterSettings") -> Iterator[Query]:
         "connections": clients,
         "connections_allowed": str(allowed),
         "storage_bytes": f"(SELECT sum(bytes) FROM ({SIZES}) s)",
-        "storage_allowed_bytes": str(cluster.plan.storage_gib * _GIB),
+        "storage_allowed_bytes": str(cluster.plan.storage_gib * GIB),
     }
     yield Query(
         name="cluster",
@@ -270,24 +272,21 @@ def _busy(cluster: "ClusterSettings", pool: "PoolSettings") -> str:
 
 
 def _storage(cluster: "ClusterSettings") -> Question:
-    room = cluster.plan.storage_gib * _GIB
+    room = cluster.plan.storage_gib * GIB
     return Question(
         name="storage",
         sql=f"""
-        SELECT round(sum(bytes) / {_GIB}.0, 2) AS gib, round(100 * sum(bytes) / {room}) AS percent,
+        SELECT round(sum(bytes) / {GIB}.0, 2) AS gib, round(100 * sum(bytes) / {room}) AS percent,
             sum(bytes) >= %(very_full)s * {room} AS critical
         FROM ({SIZES}) s HAVING sum(bytes) >= %(full)s * {room}
         """,
         what=f"the databases take {{gib}} GiB of {cluster.plan.storage_gib} GiB, {{percent}} %",
-        do="Take the next trellis:phase, or archive old rows",
+        do=STORAGE_FULL,
     )
 
 
 def _full_pools(cluster: "ClusterSettings") -> Iterator[Question]:
-    together: dict[tuple[str, str], list[PoolSettings]] = {}
-    for pool in cluster.pools:
-        together.setdefault((pool.user, pool.database), []).append(pool)
-    for pools in together.values():
+    for pools in cluster.pools_together:
         most = sum(pool.size for pool in pools)
         names = " and ".join(pool.name for pool in pools)
         yield Question(
@@ -295,7 +294,7 @@ def _full_pools(cluster: "ClusterSettings") -> Iterator[Question]:
             sql=f"SELECT {_text(names)} AS place, busy, busy >= {most} AS critical"
             f" FROM {_busy(cluster, pools[0])} b (busy) WHERE busy >= %(full)s * {most}",
             what=f"{{busy}} of {most} server connections are at work; who comes then waits",
-            do="Shorten transactions, give the pool a larger `size`, or take the next trellis:phase",
+            do=POOL_FULL,
         )
 
 
@@ -316,7 +315,7 @@ def _of_a_replica(cluster: "ClusterSettings", key: str) -> Sequence[Query]:
         FROM ({behind}) b WHERE seconds > %(lag_s)s OR bytes > %(lag_bytes)s
         """,
         what="it is {seconds} s and {bytes} behind",
-        do="End long queries on it; where it does not come up, take a larger trellis:phase",
+        do=FOLLOWS_LATE,
     )
     figures = Query(
         name="replica",

@@ -11,6 +11,7 @@ from typing import Any
 from trellis.monitoring.exporter import FAILED, METRIC, Place
 from trellis.monitoring.findings import Severity
 from trellis.monitoring.limits import LIMITS
+from trellis.monitoring.questions import POOL_FULL, STORAGE_FULL
 from trellis.monitoring.watched import Places, Watched, values
 
 PORT, ALERTMANAGER_PORT, EXPORTER_PORT = 9090, 9093, 9237
@@ -119,7 +120,7 @@ def _rules(watched: Watched) -> Iterator[dict[str, Any]]:
         100 * LIMITS.full,
         100 * LIMITS.very_full,
         "{{ $labels.cluster }} uses {{ $value | humanize }} % of its disk",
-        "Take the next trellis:phase, or archive old rows",
+        STORAGE_FULL,
     )
     yield from _above(
         "PoolWaits",
@@ -127,7 +128,7 @@ def _rules(watched: Watched) -> Iterator[dict[str, Any]]:
         LIMITS.waits_s,
         LIMITS.waits_long_s,
         "A client of {{ $labels.cluster }} has been waiting {{ $value }} s for the pool of {{ $labels.user }}",
-        "Shorten transactions, give the pool a larger `size`, or take the next trellis:phase",
+        POOL_FULL,
     )
 
 

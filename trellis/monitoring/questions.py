@@ -28,6 +28,11 @@ class Question:
     extension: str | None = None
 
 
+# What is to be done, where several places find the same.
+STORAGE_FULL = "Take the next trellis:phase, or archive old rows"
+POOL_FULL = "Shorten transactions, give the pool a larger `size`, or take the next trellis:phase"
+FOLLOWS_LATE = "End long queries on it; where it does not come up, take a larger trellis:phase"
+
 # Of a namespace n: neither the server's own nor a session's.
 _OURS = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
 _NO_EXTENSION = "NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')"
@@ -146,7 +151,7 @@ OF_A_CLUSTER: tuple[Question, ...] = (
             OR pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) > %(lag_bytes)s
         """,
         what="this follower is {seconds} s and {bytes} behind",
-        do="End long queries on it; where it does not come up, take a larger trellis:phase",
+        do=FOLLOWS_LATE,
     ),
 )
 

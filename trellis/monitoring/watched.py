@@ -56,8 +56,8 @@ class Watched:
 
     name: str
     settings: "Settings"
-    endpoints: tuple[Endpoint, ...]
-    login: Login | None
+    endpoints: tuple[Endpoint, ...] = ()
+    login: Login | None = None
 
 
 def addresses(settings: "Settings") -> Mapping[str, tuple[str, ...]]:

@@ -101,6 +101,7 @@ def arrange(props: Mapping[str, Any]) -> str | None:
                     "users of this cluster out of trellis:logins."
                 )
             _roles(admin, props["passwords"])
+            # Before its pools are tried: a database may let nobody in but the role.
             for role in logins:
                 admin.execute("SELECT server.join(%s)", (role,))
             _databases(admin, props["databases"])

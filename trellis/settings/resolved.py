@@ -1,6 +1,6 @@
 """What the program builds: a system at one phase in one place, with every figure worked out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,6 +111,14 @@ class ClusterSettings:
     fresh: bool = False
     restored_to: str = ""
     logins: Mapping[str, LoginSettings] = field(default_factory=dict)
+
+    @property
+    def pools_together(self) -> Iterable[Sequence[PoolSettings]]:
+        """The pools, those of one user and database together: on the server nobody tells their connections apart."""
+        together: dict[tuple[str, str], list[PoolSettings]] = {}
+        for pool in self.pools:
+            together.setdefault((pool.user, pool.database), []).append(pool)
+        return together.values()
 
     def serving(self, role: str) -> str:
         """The login by which clients come in as this role."""

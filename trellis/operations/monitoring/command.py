@@ -91,7 +91,7 @@ def _of_a_machine(stack: Stack, folder: Path, given: Ways | None) -> int:
     access = stack.outputs.get("monitoring")
     if access is None:
         raise OperationError("The machine of trellis:monitoring is not deployed yet. `trellis up` deploys it.")
-    found = Watched(name=stack.name, settings=stack.settings, endpoints=(), login=None)
+    found = Watched(name=stack.name, settings=stack.settings)
     files = {"dashboard.json": _dashboard(found), "monitoring.crt": str(access["ca_certificate"])}
     try:
         folder.mkdir(parents=True, exist_ok=True)

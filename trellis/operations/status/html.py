@@ -7,7 +7,7 @@ from html import escape
 from math import ceil, floor, log10
 from typing import Any
 
-from trellis.operations.status.judging import GIB
+from trellis.monitoring.limits import GIB
 from trellis.operations.status.look import Page, Seen
 from trellis.operations.status.page import as_text
 from trellis.operations.status.words import size

@@ -5,8 +5,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from trellis.monitoring.findings import Finding, Severity
-from trellis.monitoring.limits import LIMITS
-from trellis.monitoring.questions import JOB_GRACE, KILLED, OF_THE_MACHINE
+from trellis.monitoring.limits import GIB, LIMITS
+from trellis.monitoring.questions import (
+    FOLLOWS_LATE,
+    JOB_GRACE,
+    KILLED,
+    OF_THE_MACHINE,
+    POOL_FULL,
+    STORAGE_FULL,
+)
 from trellis.operations.status import checking, history
 from trellis.operations.status.words import age, size
 from trellis.settings.catalogue import END_OF_LIFE
@@ -15,9 +22,8 @@ from trellis.settings.cron import Cron
 if TYPE_CHECKING:
     from trellis.operations.jobs.runs import Run
     from trellis.operations.status.look import Seen, Stack
-    from trellis.settings.resolved import JobSettings, PoolSettings
+    from trellis.settings.resolved import JobSettings
 
-GIB = 1 << 30
 # A certificate is renewed by itself; one that ends so soon was not.
 _RENEWED_BEFORE = timedelta(days=14)
 _SOON = timedelta(days=3)
@@ -61,7 +67,7 @@ def _ways(seen: "Seen") -> Iterator[Finding]:
                 severity=Severity.CRITICAL if much else Severity.WARNING,
                 where=one.way.where,
                 what=f"it is {one.behind_s:.0f} s and {size(one.behind_bytes)} behind",
-                do="End long queries on it; where it does not come up, take a larger trellis:phase",
+                do=FOLLOWS_LATE,
             )
 
 
@@ -126,16 +132,15 @@ def _storage(seen: "Seen", at: datetime) -> Iterator[Finding]:
         return
     cluster, used = seen.settings, seen.server.figures.bytes
     room = cluster.plan.storage_gib * GIB
-    do = "Take the next trellis:phase, or archive old rows"
     if used >= LIMITS.full * room:
         severity = Severity.CRITICAL if used >= LIMITS.very_full * room else Severity.WARNING
         what = f"the databases take {size(used)} of {size(room)}, {100 * used / room:.0f} %"
-        yield _finding("storage", severity, cluster.name, what, do)
+        yield _finding("storage", severity, cluster.name, what, STORAGE_FULL)
         return
     daily = growth(seen, at)
     if daily > 0 and (days := (LIMITS.full * room - used) / daily) <= LIMITS.growth_days:
         what = f"the databases grow by {size(daily)} a day, and reach {100 * LIMITS.full:.0f} % in {days:.0f} days"
-        yield _finding("growth", Severity.WARNING, cluster.name, what, do)
+        yield _finding("growth", Severity.WARNING, cluster.name, what, STORAGE_FULL)
 
 
 def growth(seen: "Seen", at: datetime) -> float:
@@ -150,10 +155,7 @@ def growth(seen: "Seen", at: datetime) -> float:
 
 
 def _pools(seen: "Seen") -> Iterator[Finding]:
-    together: dict[tuple[str, str], list[PoolSettings]] = {}
-    for pool in seen.settings.pools:
-        together.setdefault((pool.user, pool.database), []).append(pool)
-    for pools in together.values():
+    for pools in seen.settings.pools_together:
         if (clients := seen.clients_of(pools[0])) is None:
             return
         _, busy = clients
@@ -164,7 +166,7 @@ def _pools(seen: "Seen") -> Iterator[Finding]:
                 Severity.CRITICAL if busy >= most else Severity.WARNING,
                 f"{seen.settings.name}, {' and '.join(pool.name for pool in pools)}",
                 f"{busy} of {most} server connections are at work; who comes then waits",
-                "Shorten transactions, give the pool a larger `size`, or take the next trellis:phase",
+                POOL_FULL,
             )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from trellis.monitoring.findings import Severity
+from trellis.monitoring.limits import GIB
 from trellis.operations.status import history
-from trellis.operations.status.judging import GIB, backup
+from trellis.operations.status.judging import backup
 from trellis.operations.status.look import Page, Seen
 
 NEVER = 0

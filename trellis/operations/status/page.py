@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from trellis.monitoring.findings import Severity
+from trellis.monitoring.limits import GIB
 from trellis.operations.jobs.runs import Run
 from trellis.operations.status import history
-from trellis.operations.status.judging import GIB, backup, growth
+from trellis.operations.status.judging import backup, growth
 from trellis.operations.status.look import Page, Seen
 from trellis.operations.status.words import age, size
 from trellis.operations.terminal import paint, table
