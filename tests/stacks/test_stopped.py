@@ -173,9 +173,21 @@ def test_a_plugin_that_ends_when_all_is_done_fails_the_run(stack: LocalStack) ->
         upped = stack.try_up()
         assert upped.code == 1, upped.text
         assert "error: `pulumi up` told of an error" in upped.text
-        for command in (stack.stack.preview, stack.stack.destroy):
-            with pytest.raises(Failure, match="failed with exit code 1"):
-                command()
+        with pytest.raises(Failure, match="failed with exit code 1"):
+            stack.stack.preview()
+
+
+def test_a_plugin_that_ends_when_all_is_destroyed_costs_a_second_run(
+    stack: LocalStack, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The second run starts no plugin, for it finds nothing to destroy."""
+    stack.up()
+    with ending(stack, "os._exit(1)"):
+        stack.stack.destroy()
+    shown = capfd.readouterr()
+    assert "error: `pulumi destroy` told of an error" in shown.err
+    assert "A second run tells whether all is done." in shown.err
+    assert stack.api("GET", "/v2/databases")["databases"] == []
 
 
 def test_a_plugin_that_ends_once_when_all_is_done_costs_a_second_run(stack: LocalStack, tmp_path: Path) -> None:
