@@ -1,4 +1,4 @@
-"""The types of resources that the policies know."""
+"""The types of resources that the policies know, and how the engine marks a secret."""
 
 APP = "digitalocean:index/app:App"
 BUCKET = "digitalocean:index/spacesBucket:SpacesBucket"
@@ -23,6 +23,9 @@ STACK = "pulumi:pulumi:Stack"
 USER = "digitalocean:index/databaseUser:DatabaseUser"
 VOLUME = "digitalocean:index/volume:Volume"
 VPC = "digitalocean:index/vpc:Vpc"
+
+# The key that what stands for a secret has, in a state and in the engine's events.
+MASKED = "4dabf18193072939515e22adb298388d"
 
 # What is gone with its contents when it is deleted.
 DATA = (CLUSTER, DATABASE, VOLUME, BUCKET, NFS)

@@ -6,12 +6,11 @@ from typing import Any
 
 from pulumi_policy import Secret, Severity, proxy
 
+from .kinds import MASKED
 from .rules import Rule, SecretRule
 from .texts import decoded, readings
 
 _UNKNOWN = frozenset(value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_"))
-# What the engine's events have in place of a secret has this key.
-_MASKED = "4dabf18193072939515e22adb298388d"
 _URI_KEY = re.compile(r"(uri|url|dsn)$")
 _SECRET_NAME = re.compile(
     r"(password|passwd|passphrase|secret|token|credentials?|(^|_)(pass|pwd|pw)"
@@ -94,7 +93,7 @@ def _plain_texts(value: Any, path: str, key: str) -> Iterator[tuple[str, str, st
     if isinstance(value, Mapping) and not isinstance(value, dict):
         # The SDK's proxy unwraps secrets; what it stands for does not.
         value = value["__target"]
-    if isinstance(value, Secret) or (isinstance(value, Mapping) and _MASKED in value):
+    if isinstance(value, Secret) or (isinstance(value, Mapping) and MASKED in value):
         return
     if isinstance(value, str):
         if value:

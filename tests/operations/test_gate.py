@@ -50,7 +50,7 @@ def gate(pair: Pair) -> Iterator[tuple[gates.Gate, int]]:
 
 def cut_at(gate: gates.Gate, pair: Pair, *, to_new: bool) -> tuple[float, float]:
     """The seconds that clients waited, and those in which no side took writes."""
-    passed = gates.through(gate, [pair], {}, to_new=to_new)
+    passed = gates.through(gate, [pair], [], to_new=to_new)
     with passed as passage, cutting.cut([pair], to_new=to_new, first=passage.hold) as done:
         passage.let_in(done)
     assert isinstance(passage, gates.Passage)
@@ -175,7 +175,7 @@ def test_what_the_command_is_told(pair: Pair) -> None:
             "outputs": {"clusterId": "c", "name": APP, "password": "secret"},
         },
     ]
-    told = gates._told([pair.old], resources)
+    told = gates.told([pair.old], resources)
     assert told == {
         "cluster": pair.old.cluster,
         "host": "127.0.0.1",

@@ -234,6 +234,25 @@ def inject(ends: ExitStack, machine: Machine, admin: psycopg.Connection[Any], di
     fill_connections(ends, admin, direct, str(machine.stack.authority()))
 
 
+def test_that_the_machine_is_gone_is_told_by_status(machine: Machine) -> None:
+    assert not_watched(machine) == {}
+    (droplet,) = machine.stack.api("GET", "/v2/droplets")["droplets"]
+    for step in ("power_off", "power_on"):
+        machine.stack.api("POST", f"/v2/droplets/{droplet['id']}/actions", {"type": step})
+        if step == "power_off":
+            wait_for(lambda: len(not_watched(machine)) == 2)
+    told = not_watched(machine)["the monitoring machine, alertmanager"]
+    assert told["do"].startswith("trellis up --stack tudao -- --replace 'urn:pulumi:tudao::")
+    assert machine.access["password"] not in json.dumps(told)
+    wait_for(lambda: not not_watched(machine))
+
+
+def not_watched(machine: Machine) -> dict[str, dict[str, str]]:
+    """What `trellis status` says of the machine itself: where -> the finding."""
+    findings = json.loads(machine.command.here("status", "--json", "--stack", "tudao").out)["findings"]
+    return {one["where"]: one for one in findings if one["name"] == "not-watched"}
+
+
 def test_another_contact_is_another_machine_and_a_destroy_leaves_nothing(machine: Machine) -> None:
     stack = machine.stack
     before = machine.access["prometheus"]

@@ -1,20 +1,27 @@
 """Villa on the local cloud with the real engine: from launch to scale and away again, in this order."""
 
+import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.stacks.conftest import deployed
 from tests.stacks.harness import LocalStack, from_address, servers_of
 from tools import ROOT
 from trellis.development.bring import Parts
+from trellis.migrator import Target
 from trellis.operations.deployment import deploy
+from trellis.operations.engine import Engine
+from trellis.operations.move.gates import told
+from trellis.operations.move.sides import Side
 from trellis.operations.preview_report.preview import read
 
 PROFILE = "INSERT INTO profiles (address, nickname, nickname_normalized) VALUES (%s, %s, %s) RETURNING id"
@@ -41,6 +48,37 @@ def test_a_profile_is_written_through_the_pool_and_updated_at_moves(villa: Local
         connection.execute("UPDATE profiles SET nickname = 'First' WHERE nickname_normalized = 'first'")
         row = connection.execute("SELECT updated_at > created_at FROM profiles").fetchone()
     assert row == (True,)
+
+
+def test_a_command_asks_pulumi_twice(villa: LocalStack, tmp_path: Path) -> None:
+    """Each question takes half a second: pulumi derives a key from the passphrase first."""
+    path = villa.stack.environment["PATH"]
+    asked = tmp_path / "asked"
+    program = tmp_path / "pulumi"
+    program.write_text(f'#!/bin/sh\necho "$1" >> {asked}\nexec {shutil.which("pulumi", path=path)} "$@"\n')
+    program.chmod(0o755)
+    environment = {**villa.stack.environment, "PATH": f"{tmp_path}:{path}"}
+    for name, *options in (("status",), ("backup", "--to", str(tmp_path))):
+        asked.write_text("")
+        subprocess.run((*villa.command(name), *options), cwd=villa.root, env=environment, check=True)
+        assert asked.read_text().split() == ["config", "stack"], name
+
+
+def test_outputs_are_read_out_of_the_state_as_pulumi_reads_them(
+    villa: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in villa.stack.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(villa.root)
+    deployed = Engine(villa.name, villa.config_file).deployed()
+    assert deployed.outputs == villa.outputs()
+    # What a gate's command is told.
+    (cluster,) = villa.api("GET", "/v2/databases")["databases"]
+    peer = {key: str(value) for key, value in conninfo_to_dict(_direct(villa)).items()}
+    side = Side(cluster="villa-db", database="villa", target=Target(peer), peer=peer)
+    users = told([side], deployed.resources)["users"]
+    asked = villa.api("GET", f"/v2/databases/{cluster['id']}/users")["users"]
+    assert users == {one["name"]: one["password"] for one in asked if one["role"] == "normal"} != {}
 
 
 @pytest.mark.parametrize("statement", ["CREATE TABLE intruder (id int)", "DROP TABLE profiles"])

@@ -42,7 +42,7 @@ def test_a_stack_that_holds_data_never_falls_back(
     failed = {"urn": "urn::more-db", "type": CLUSTER, "op": "create", "new": {"inputs": {"engine": "pg"}}}
     runs = iter((Deployment(code=255, planned=(), failed=(failed,)), Deployment(code=0, planned=(), failed=())))
     engine = _Engine(*([cluster] if holds_data else []))
-    monkeypatch.setattr(up, "Engine", lambda *_: engine)
+    monkeypatch.setattr(up, "engine_of", lambda *_: engine)
     monkeypatch.setattr(up, "_deploy_whole", lambda *_: next(runs))
     monkeypatch.setattr(up, "changed_logins", lambda *_: [])
     code = up.run(Namespace(stack="prod", config_file=tmp_path / "Pulumi.prod.yaml"))

@@ -80,7 +80,7 @@ class Api:
             return answer.json() if answer.data else None
         except (HTTPError, OSError) as error:
             lost = "" if _RETRIES.is_retry(method, 503) else " It may have been carried out: look before you try again."
-            raise OperationError(f"{self.base} does not answer {method} {path}: {_reason(error)}.{lost}") from error
+            raise OperationError(f"{self.base} does not answer {method} {path}: {reason(error)}.{lost}") from error
         except ValueError as error:
             raise self._strange(f"{method} {path}") from error
 
@@ -97,7 +97,7 @@ class Api:
         return urllib3.PoolManager(**options)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """What the operating system or OpenSSL says, without what Python and urllib3 wrap around it."""
     while error.__context__ is not None:
         error = error.__context__

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from trellis.fingerprint import fingerprint
 from trellis.operations.databases import settings_of
-from trellis.operations.engine import Engine
+from trellis.operations.engine import engine_of
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.terminal import say, tell
 
@@ -45,7 +45,7 @@ class Program:
 
 def run(options: Namespace) -> int:
     """Becomes the program, whose end is then this command's; or names the variables and returns 0."""
-    engine = Engine(options.stack, options.config_file)
+    engine = engine_of(options.stack, options.config_file)
     settings = settings_of(engine, options)
     program = found(options.app, settings)
     if options.command == "env":
@@ -54,7 +54,7 @@ def run(options: Namespace) -> int:
         return 0
     command = options.program[1:] if options.program[0] == "--" else options.program
     try:
-        values = environment(program, settings, engine.outputs())
+        values = environment(program, settings, engine.deployed().outputs)
     except KeyError as missing:
         raise OperationError(
             f"The stack {options.stack!r} does not have all that {program.name} uses yet: its outputs lack {missing}. "

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from trellis.operations.engine import Engine
+from trellis.operations.engine import Deployed, Engine, engine_of
 from trellis.operations.errors import OperationError, WrongCall
 
 if TYPE_CHECKING:
@@ -54,8 +54,10 @@ class Database:
 
 
 @contextmanager
-def opened(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[str]]]:
+def opened(options: Namespace, deployed: Deployed | None = None) -> Iterator[tuple[Sequence[Database], Sequence[str]]]:
     """The databases that the arguments name, and warnings about the arguments.
+
+    deployed: what the stack has, where that is known already.
 
     The CA certificates of a stack lie in a temporary folder meanwhile, which only this account can read. Raises
     WrongCall for arguments that do not fit together, OperationError when the stack cannot be read, or is in another
@@ -64,7 +66,7 @@ def opened(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[st
     if options.url is not None:
         yield _single(options)
         return
-    with standing(options) as (databases, new):
+    with standing(options, deployed) as (databases, new):
         for sources in new:
             raise OperationError(
                 f"The stack {options.stack!r} has no database {sources.name} yet: the system file names it, and its "
@@ -74,13 +76,15 @@ def opened(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[st
 
 
 @contextmanager
-def standing(options: Namespace) -> Iterator[tuple[Sequence[Database], Sequence[Sources]]]:
+def standing(
+    options: Namespace, deployed: Deployed | None = None
+) -> Iterator[tuple[Sequence[Database], Sequence[Sources]]]:
     """The stack's databases that are deployed, and the SQL of those that are not yet. Otherwise as `opened`."""
     _refuse_url_options(options)
-    engine = Engine(options.stack, options.config_file)
+    engine = engine_of(options.stack, options.config_file)
     loaded = settings_of(engine, options)
     known = chosen(sources_of(loaded, options), options.databases)
-    outputs = engine.outputs()
+    outputs = (deployed or engine.deployed()).outputs
     if (mode := outputs.get("mode", loaded.mode)) != loaded.mode:
         raise OperationError(
             f"trellis:mode of the stack {options.stack!r} is {loaded.mode} in its file, but {mode} is deployed. Was a "
@@ -100,7 +104,7 @@ def sources(options: Namespace) -> Sequence[Sources]:
     if options.folder is not None:
         return [_local(options, "database")]
     _refuse_url_options(options)
-    loaded = settings_of(Engine(options.stack, options.config_file), options)
+    loaded = settings_of(engine_of(options.stack, options.config_file), options)
     return chosen(sources_of(loaded, options), options.databases)
 
 

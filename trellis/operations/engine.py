@@ -3,7 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -11,9 +13,28 @@ from typing import Any
 from trellis.operations.deployment import NOT_INSTALLED
 from trellis.operations.errors import OperationError
 from trellis.operations.processes import run
-from trellis.policies.kinds import PHASE
+from trellis.policies.kinds import MASKED, PHASE, STACK
 
 UNREAD = "It was taken into the state, and has not been read yet."
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a stack has, secrets in plain text. It goes nowhere but into the caller's memory."""
+
+    resources: Sequence[Mapping[str, Any]]
+
+    @cached_property
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs; none before its first deployment."""
+        root = next((one for one in self.resources if one["type"] == STACK), {})
+        return dict(root.get("outputs") or {})
+
+
+@cache
+def engine_of(stack: str, config_file: Path | None) -> "Engine":
+    """The engine of a stack: one a process, for each question to the program pulumi takes it half a second."""
+    return Engine(stack, config_file)
 
 
 class Engine:
@@ -23,28 +44,33 @@ class Engine:
         self._name = stack
         self._stack = ["--stack", stack, "--non-interactive", "--color", "never"]
         self._config_file = ["--config-file", str(config_file)] if config_file else []
+        self._entries: Mapping[str, Mapping[str, Any]] | None = None
 
     def state(self, *, secrets: bool = False) -> dict[str, Any]:
         """The stack's deployment, its secrets encrypted, or shown."""
         options = ("--show-secrets",) if secrets else ()
         return dict(json.loads(self._run("stack", "export", *options))["deployment"])
 
+    def deployed(self) -> Deployed:
+        """The stack's resources and outputs as they are now."""
+        return Deployed(_plain(self.state(secrets=True).get("resources") or []))
+
     def set_config(self, key: str, value: str) -> None:
         """Writes one plain value into the stack's config file."""
-        self._run("config", "set", key, value, *self._config_file)
+        self._configure("set", key, value)
 
     def set_object(self, key: str, value: Mapping[str, Any]) -> None:
         """Writes a plain mapping into the stack's config file, in one step."""
         written = {key: {"value": json.dumps(value), "objectValue": value, "secret": False}}
-        self._run("config", "set-all", "--json", json.dumps(written), *self._config_file)
+        self._configure("set-all", "--json", json.dumps(written))
 
     def is_secret(self, key: str) -> bool:
         """Whether the stack's config keeps this value encrypted."""
-        return bool(json.loads(self._run("config", "--json", *self._config_file)).get(key, {}).get("secret"))
+        return bool(self._config().get(key, {}).get("secret"))
 
     def forget(self, key: str) -> None:
         """Takes a key, or a path into one, out of the stack's config file."""
-        self._run("config", "rm", "--path", key, *self._config_file)
+        self._configure("rm", "--path", key)
 
     def unprotect(self, names: Collection[str]) -> None:
         """Lets resources of these names be deleted."""
@@ -57,12 +83,7 @@ class Engine:
 
         Secrets are shown; they go nowhere but into the caller's memory.
         """
-        values = json.loads(self._run("config", "--json", "--show-secrets", *self._config_file))
-        return {key: str(entry["value"]) for key, entry in values.items() if entry.get("value") is not None}
-
-    def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secrets shown; they go nowhere but into the caller's memory."""
-        return dict(json.loads(self._run("stack", "output", "--json", "--show-secrets")))
+        return {key: str(entry["value"]) for key, entry in self._config().items() if entry.get("value") is not None}
 
     def preview(self, *options: str) -> tuple[int, str, str]:
         """A preview as the engine's events, a JSON object a line: exit code, stdout, stderr. Secrets are masked.
@@ -106,6 +127,15 @@ class Engine:
         targets = [f"--target={urn}" for urn in urns]
         self._run("refresh", "--yes", "--skip-preview", *targets, *self._config_file)
 
+    def _config(self) -> Mapping[str, Mapping[str, Any]]:
+        if self._entries is None:
+            self._entries = dict(json.loads(self._run("config", "--json", "--show-secrets", *self._config_file)))
+        return self._entries
+
+    def _configure(self, *arguments: str) -> None:
+        self._entries = None
+        self._run("config", *arguments, *self._config_file)
+
     def _run(self, *arguments: str, input_text: str | None = None) -> str:
         done = _pulumi((*arguments, *self._stack), input_text=input_text)
         if done.returncode:
@@ -129,6 +159,17 @@ def resource(resources: Iterable[Mapping[str, Any]], kind: str, name: str) -> Ma
     """The resource of a state with this type and the program's name for it; None without one that stays."""
     named = (one for one in resources if one["type"] == kind and one["urn"].endswith(f"::{name}"))
     return next((one for one in named if not one.get("delete")), None)
+
+
+def _plain(value: Any) -> Any:
+    """A value of a state whose secrets are shown, without their marks."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if MASKED in value and "plaintext" in value:
+        return _plain(json.loads(value["plaintext"]))
+    return {key: _plain(one) for key, one in value.items()}
 
 
 def _place(resources: list[dict[str, Any]], made: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from trellis.operations.engine import Engine
+from trellis.operations.engine import engine_of
 from trellis.operations.errors import OperationError
 from trellis.operations.ownership import Clouds
 from trellis.operations.terminal import paint, say
@@ -40,7 +40,7 @@ class Difference:
 
 def run(options: Namespace) -> int:
     """Compares and tells; 1 where anything differs."""
-    api = Clouds(Engine(options.stack, options.config_file)).digitalocean
+    api = Clouds(engine_of(options.stack, options.config_file)).digitalocean
     answer = api.get(_OPTIONS) or {}
     if not isinstance(answer.get("options"), dict):
         raise OperationError(f"GET {_OPTIONS} of {api.base} names no options. Nothing could be compared.")

@@ -33,9 +33,9 @@ class Clouds:
         base = self._setting("cloudflare:baseUrl", "CLOUDFLARE_BASE_URL") or "https://api.cloudflare.com/client/v4"
         return Api(base=base, token=self._token("cloudflare:apiToken", "CLOUDFLARE_API_TOKEN"))
 
-    @cached_property
+    @property
     def config(self) -> Mapping[str, str]:
-        """The stack's config, asked once."""
+        """The stack's config."""
         return self.engine.configuration()
 
     def _setting(self, key: str, *variables: str) -> str | None:

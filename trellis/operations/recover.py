@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from trellis.operations.api import Api
-from trellis.operations.engine import UNREAD, Engine
+from trellis.operations.engine import UNREAD, engine_of
 from trellis.operations.errors import OperationError
 from trellis.operations.ownership import KINDS, Clouds, ForeignError, find, is_ready
 
@@ -39,7 +39,7 @@ def recover(stack: str, config_file: Path | None) -> None:
 
     Raises OperationError, and leaves the state as it was, when a cloud cannot be asked or holds somebody else's thing.
     """
-    engine = Engine(stack, config_file)
+    engine = engine_of(stack, config_file)
     finish(Clouds(engine), engine.state())
 
 

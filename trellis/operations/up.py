@@ -11,7 +11,7 @@ from typing import Any
 
 from trellis.operations.arguments import WHOLE_STACK
 from trellis.operations.deployment import Deployment, deploy
-from trellis.operations.engine import Engine
+from trellis.operations.engine import engine_of
 from trellis.operations.errors import OperationError
 from trellis.operations.ownership import Clouds
 from trellis.operations.processes import run as run_command
@@ -33,7 +33,7 @@ def run(options: Namespace) -> int:
 
 def whole(options: Namespace) -> Deployment:
     """The same; the run that came last."""
-    engine = Engine(options.stack, options.config_file)
+    engine = engine_of(options.stack, options.config_file)
     clouds = Clouds(engine)
     # Each is a program that the other one need not wait for.
     with ThreadPoolExecutor() as threads:

@@ -19,7 +19,7 @@ from trellis.operations.backup.manifest import Manifest
 from trellis.operations.backup.places import Folder, Place, Spaces, place
 from trellis.operations.backup.retention import surplus
 from trellis.operations.databases import Database, settings_of, standing
-from trellis.operations.engine import Engine
+from trellis.operations.engine import Engine, engine_of
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.move.sides import Side
 from trellis.operations.project import project
@@ -40,7 +40,7 @@ def run(options: Namespace) -> int:
         say(f"{options.new_key} holds a new secret key: keep it where no cloud of yours is. Its public key, for")
         say(f"backups.recipients of the system file: {public}")
         return 0
-    engine = Engine(options.stack, options.config_file)
+    engine = engine_of(options.stack, options.config_file)
     settings = settings_of(engine, options)
     with refusals():
         to = stacks_place(options, settings, engine)
@@ -66,7 +66,7 @@ def before_migrations(stack: str, config_file: Path | None, databases: Sequence[
     if not any(plans.pending(database, how).pending for database in databases):
         return
     options = Namespace(stack=stack, config_file=config_file, to=None, recipients=[], **WHOLE_STACK)
-    engine = Engine(stack, config_file)
+    engine = engine_of(stack, config_file)
     settings = settings_of(engine, options)
     with refusals():
         to = stacks_place(options, settings, engine)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trellis.operations.backup.command import side
 from trellis.operations.databases import Database, opened, settings_of
 from trellis.operations.drill.temporary import Origin
-from trellis.operations.engine import Engine, resource
+from trellis.operations.engine import Engine, engine_of, resource
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.move.sides import Side
 from trellis.operations.ownership import Clouds, at
@@ -53,15 +53,15 @@ class Stack:
 @contextmanager
 def stack(options: Namespace) -> Iterator[Stack]:
     """The stack that the arguments name, with the clusters that they name. Raises OperationError, and WrongCall."""
-    engine = Engine(options.stack, options.config_file)
+    engine = engine_of(options.stack, options.config_file)
     settings = settings_of(engine, options)
     known = [cluster.name for cluster in settings.clusters]
     for name in options.clusters:
         if name not in known:
             raise WrongCall(f"There is no cluster {name!r} in this stack. Known: {', '.join(known)}.")
     clouds = Clouds(engine)
-    resources = engine.state().get("resources") or ()
-    with opened(options) as (databases, _):
+    deployed = engine.deployed()
+    with opened(options, deployed) as (databases, _):
         yield Stack(
             engine=engine,
             settings=settings,
@@ -69,7 +69,7 @@ def stack(options: Namespace) -> Iterator[Stack]:
             clusters=tuple(
                 Stood(
                     settings=cluster,
-                    origin=_origin(cluster, settings, resources, clouds),
+                    origin=_origin(cluster, settings, deployed.resources, clouds),
                     databases=tuple(one for one in databases if one.name.startswith(f"{cluster.name}/")),
                 )
                 for cluster in settings.clusters

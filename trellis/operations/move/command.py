@@ -226,9 +226,7 @@ def _cut(stack: Stack, moving: Sequence[Stands], *, to_new: bool) -> int:
         with ExitStack() as held:
             for pair in pairs:
                 held.enter_context(pair.held())
-            # A gate's owner is told the passwords.
-            state = stack.engine.state(secrets=True) if gate else {}
-            passed = gates.through(gate, pairs, state, to_new=to_new)
+            passed = gates.through(gate, pairs, stack.now.resources, to_new=to_new)
             with passed as passage, cutting.cut(pairs, to_new=to_new, first=passage.hold) as done:
                 passage.let_in(done)
                 clusters = sorted({pair.way(to_new=to_new)[1].cluster for pair in pairs})

@@ -199,20 +199,18 @@ def _ways(console: Console) -> set[tuple[Any, Any]]:
 
 @contextmanager
 def through(
-    gate: Gate | None, pairs: Sequence[Pair], state: Mapping[str, Any], *, to_new: bool
+    gate: Gate | None, pairs: Sequence[Pair], resources: Sequence[Mapping[str, Any]], *, to_new: bool
 ) -> Iterator[Passage | NoGate]:
-    """The way of clients through a cut, by a gate where there is one. state: the stack's, which knows the passwords."""
+    """The way of clients through a cut, by a gate where there is one. resources: the stack's, with the passwords."""
     if gate is None:
         yield NoGate()
         return
-    source, target = (
-        _told([pair.way(to_new=to_new)[end] for pair in pairs], state.get("resources") or ()) for end in (0, 1)
-    )
+    source, target = (told([pair.way(to_new=to_new)[end] for pair in pairs], resources) for end in (0, 1))
     with gate.leading(source, target) as passage:
         yield passage
 
 
-def _told(sides: Sequence[Side], resources: Sequence[Mapping[str, Any]]) -> Target:
+def told(sides: Sequence[Side], resources: Sequence[Mapping[str, Any]]) -> Target:
     """What the command is told: where the cluster is, and its users with the passwords that they have there."""
     first = sides[0]
     made = resource(resources, CLUSTER, first.cluster)

@@ -5,13 +5,14 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from trellis.operations import up
 from trellis.operations.databases import settings_of
-from trellis.operations.engine import Engine, resource
+from trellis.operations.engine import Deployed, engine_of, resource
 from trellis.operations.errors import OperationError
 from trellis.operations.move import fences
 from trellis.operations.move.origins import FROM, origins
@@ -94,8 +95,13 @@ class Stack:
 
     def __init__(self, options: Namespace) -> None:
         self.options = options
-        self.engine = Engine(options.stack, options.config_file)
+        self.engine = engine_of(options.stack, options.config_file)
         self.settings: Settings = settings_of(self.engine, options)
+
+    @cached_property
+    def now(self) -> Deployed:
+        """What is deployed, as this run's last deployment left it."""
+        return self.engine.deployed()
 
     @property
     def dumps(self) -> Path:
@@ -104,17 +110,16 @@ class Stack:
 
     def moving(self) -> Iterator[Stands]:
         """The clusters that move, and those that have to. Raises OperationError where none is deployed."""
-        state = self.engine.state(secrets=True)
         foreign = origins(self.engine)
         for cluster in self.settings.clusters:
             if own := {one.name: foreign[one.name] for one in cluster.databases if one.name in foreign}:
-                yield self._coming(cluster, own, state.get("resources") or ())
+                yield self._coming(cluster, own, self.now.resources)
             elif cluster.beside:
                 yield Stands(settings=cluster)
-            elif foreign and not resource(state.get("resources") or (), CLUSTER, cluster.made_as):
+            elif foreign and not resource(self.now.resources, CLUSTER, cluster.made_as):
                 # It is made by the same `start`, and nothing comes into it.
                 continue
-            elif found := self._differing(cluster, state.get("resources") or ()):
+            elif found := self._differing(cluster, self.now.resources):
                 yield found
 
     def _differing(self, cluster: "ClusterSettings", resources: Any) -> Stands | None:
@@ -212,7 +217,10 @@ class Stack:
 
     def deploy(self, may_delete: Sequence[str] = ()) -> None:
         """`trellis up`. Raises OperationError where it fails."""
-        up.carry_out(self.options, may_delete)
+        try:
+            up.carry_out(self.options, may_delete)
+        finally:
+            del self.now
 
     def drop(self, stands: Stands) -> None:
         """Deletes the cluster that applications do not use, with all data in it; the other has the place for good."""
@@ -255,7 +263,7 @@ class Stack:
 
         from trellis.migrator import Target
 
-        outputs, resources = self.engine.outputs(), self.engine.state(secrets=True).get("resources") or ()
+        outputs, resources = self.now.outputs, self.now.resources
         with TemporaryDirectory(prefix="trellis-") as folder:
 
             def side(cluster: "ClusterSettings", database: str, *, public: bool = False) -> Side:

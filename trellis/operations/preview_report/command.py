@@ -15,7 +15,7 @@ from trellis.operations.check.shadow.server import Servers
 from trellis.operations.check.statements import Waiver
 from trellis.operations.databases import sources, standing
 from trellis.operations.diagram.drawing import PERHAPS, with_changes
-from trellis.operations.engine import Engine
+from trellis.operations.engine import engine_of
 from trellis.operations.errors import OperationError, WrongCall
 from trellis.operations.preview_report import judge
 from trellis.operations.preview_report.annotations import annotations
@@ -34,7 +34,7 @@ from trellis.settings import SettingsError, load
 
 def run(options: Namespace) -> int:
     """Makes the report; exit code 4 when it holds the pull request up, 1 when something could not be found out."""
-    engine = Engine(options.stack, options.config_file)
+    engine = engine_of(options.stack, options.config_file)
     config = engine.configuration()
     if options.base is not None and not (options.base / "Pulumi.yaml").is_file():
         raise WrongCall(f"--base {options.base}: not a checkout, for it has no Pulumi.yaml.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trellis.operations import up
 from trellis.operations.databases import settings_of
-from trellis.operations.engine import Engine, resource
+from trellis.operations.engine import Deployed, engine_of, resource
 from trellis.operations.errors import OperationError
 from trellis.operations.ownership import Clouds
 from trellis.operations.rotate.sessions import Nodes
@@ -64,7 +64,7 @@ class Stack:
 
     def __init__(self, options: Namespace) -> None:
         self.options = options
-        self.engine = Engine(options.stack, options.config_file)
+        self.engine = engine_of(options.stack, options.config_file)
         self.clouds = Clouds(self.engine)
         self.settings: Settings = settings_of(self.engine, options)
         self._resources: Resources = self.engine.state().get("resources") or ()
@@ -197,8 +197,7 @@ class Stack:
     def reached(self) -> "Iterator[Reached]":
         """The ways to the stack's servers as they are now. Certificates lie in a folder of their own meanwhile."""
         with TemporaryDirectory(prefix="trellis-") as folder:
-            secrets = self.engine.state(secrets=True).get("resources") or ()
-            yield Reached(self.settings, self.engine.outputs(), secrets, Path(folder))
+            yield Reached(self.settings, self.engine.deployed(), Path(folder))
 
     def _reset(self, cluster: "ClusterSettings", login: str) -> None:
         made = resource(self._resources, CLUSTER, cluster.made_as)
@@ -213,8 +212,8 @@ class Stack:
 class Reached:
     """The ways to a stack's servers."""
 
-    def __init__(self, settings: "Settings", outputs: Mapping[str, Any], resources: Resources, folder: Path) -> None:
-        self._settings, self._outputs, self._resources, self._folder = settings, outputs, resources, folder
+    def __init__(self, settings: "Settings", deployed: Deployed, folder: Path) -> None:
+        self._settings, self._deployed, self._folder = settings, deployed, folder
 
     def nodes(self, turn: Turn) -> Iterator[Nodes]:
         """The administrator's ways to the servers of each cluster of a role."""
@@ -233,11 +232,10 @@ class Reached:
         """The ways of the login that is to serve: direct, and by each pool of its role."""
         for cluster in self._clusters(turn):
             kind, at = (PASSWORD, "result") if cluster.self_hosted else (USER, "password")
-            made = resource(self._resources, kind, f"{cluster.made_as}-{turn.wanted}")
+            made = resource(self._deployed.resources, kind, f"{cluster.made_as}-{turn.wanted}")
             if made is None:
                 raise OperationError(f"{turn.wanted} is not in the stack's state, though it was deployed.")
-            password = json.loads(made["outputs"][at]["plaintext"])
-            login = {"user": turn.wanted, "password": password}
+            login = {"user": turn.wanted, "password": str(made["outputs"][at])}
             pools = [pool for pool in cluster.pools if pool.user == turn.role]
             using = [pool.database for pool in pools]
             granted = [one.name for one in cluster.databases if turn.role in one.roles.values()]
@@ -259,12 +257,12 @@ class Reached:
         return {**_read(uri), "sslrootcert": self._authority(cluster)}
 
     def _uris(self, kind: str, cluster: "ClusterSettings") -> Mapping[str, str]:
-        return dict((self._outputs.get(kind) or {}).get(cluster.name) or {})
+        return dict((self._deployed.outputs.get(kind) or {}).get(cluster.name) or {})
 
     def _authority(self, cluster: "ClusterSettings") -> str:
         file = self._folder / f"{cluster.name}.crt"
         file.touch(mode=0o600)
-        file.write_text(str(self._outputs["ca_certificates"][cluster.name]))
+        file.write_text(str(self._deployed.outputs["ca_certificates"][cluster.name]))
         return str(file)
 
 

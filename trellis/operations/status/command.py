@@ -23,9 +23,10 @@ CRITICAL = 6
 _CODES = {None: 0, Severity.NOTE: 0, Severity.WARNING: WARNINGS, Severity.CRITICAL: CRITICAL}
 # Growth is told from records that need not be closer together.
 _RECORDED = timedelta(hours=1)
-# Seconds after which the stack is read again, and its files with it. A way that is shut is a reason too: its password
-# may be another one by now.
+# Seconds after which the stack is read again, and its files with it. What does not answer is a reason too: its password
+# or its address may be another one by now.
 _READ_AGAIN = 600
+_MAY_HAVE_CHANGED = {"unreachable", "not-watched"}
 _CLEARED = "\x1b[H\x1b[2J\x1b[3J"
 
 
@@ -40,7 +41,7 @@ def run(options: Namespace) -> int:
                 if options.watch is None:
                     return _CODES[page.worst]
                 time.sleep(options.watch)
-                if time.monotonic() >= until or any(one.error for seen in page.clusters for one in seen.tried):
+                if time.monotonic() >= until or _MAY_HAVE_CHANGED & {one.name for one in page.findings}:
                     break
 
 

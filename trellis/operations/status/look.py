@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from trellis.monitoring.findings import Finding, Severity
 from trellis.operations.databases import Sources, settings_of, sources_of
-from trellis.operations.engine import Engine
+from trellis.operations.engine import engine_of
 from trellis.operations.errors import OperationError
 from trellis.operations.ownership import Clouds
-from trellis.operations.status import checking, cloud, history
+from trellis.operations.status import checking, cloud, history, watching
 from trellis.operations.status.asking import Answers, MachineState, ask_cluster, ask_database, ask_machine
 from trellis.operations.status.certificates import ends
 from trellis.operations.status.judging import judge
@@ -87,21 +87,20 @@ class Page:
 @contextmanager
 def opened(options: Namespace) -> Iterator[Stack]:
     """Reads what the arguments name. Raises OperationError."""
-    engine = Engine(options.stack, options.config_file)
+    engine = engine_of(options.stack, options.config_file)
     settings = settings_of(engine, options)
-    outputs = engine.outputs()
-    if "direct_uris" not in outputs:
+    deployed = engine.deployed()
+    if "direct_uris" not in deployed.outputs:
         raise OperationError(f"The stack {options.stack!r} is not deployed yet. `trellis up` deploys it.")
-    resources = engine.state().get("resources") or ()
     with TemporaryDirectory(prefix="trellis-") as folder:
         yield Stack(
             name=options.stack,
             settings=settings,
             sources=sources_of(settings, options),
-            outputs=outputs,
-            resources=resources,
+            outputs=deployed.outputs,
+            resources=deployed.resources,
             clouds=Clouds(engine),
-            made=cloud.made(resources),
+            made=cloud.made(deployed.resources),
             folder=Path(folder),
         )
 
@@ -114,9 +113,11 @@ def look(stack: Stack, *, grants: bool = False, postgresql: Path | None = None) 
     """
     at = datetime.now(UTC)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
+        watched = pool.submit(lambda: list(watching.ask(stack.name, stack.outputs, stack.resources)))
         asked = [_Asked(stack, cluster, pool) for cluster in stack.settings.clusters]
         seen = [one.result() for one in asked]
     findings = [
+        *watched.result(),
         *(finding for one in asked for finding in one.failures),
         *(finding for cluster in seen for finding in judge(stack, cluster, at)),
         *(_grants(stack, seen, postgresql) if grants else ()),
