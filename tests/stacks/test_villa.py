@@ -1,5 +1,6 @@
 """Villa on the local cloud with the real engine: from launch to scale and away again, in this order."""
 
+import json
 import shutil
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+import yaml
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.stacks.conftest import deployed
@@ -64,13 +66,29 @@ def test_a_command_asks_pulumi_twice(villa: LocalStack, tmp_path: Path) -> None:
         assert asked.read_text().split() == ["config", "stack"], name
 
 
-def test_outputs_are_read_out_of_the_state_as_pulumi_reads_them(
-    villa: LocalStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def engine(villa: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Engine:
     for name, value in villa.stack.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(villa.root)
-    deployed = Engine(villa.name, villa.config_file).deployed()
+    return Engine(villa.name, villa.config_file)
+
+
+def test_the_config_file_is_changed_in_one_move(villa: LocalStack, engine: Engine) -> None:
+    file = villa.config_file
+    before, mode = file.read_text(), file.stat().st_mode
+    # Whoever has the old one open reads all of it.
+    with file.open() as old:
+        engine.set_object("trellis:trial", {"a": "b"})
+        assert old.read() == before
+    assert (json.loads(engine.configuration()["trellis:trial"]), file.stat().st_mode) == ({"a": "b"}, mode)
+    engine.forget("trellis:trial")
+    assert "trellis:trial" not in engine.configuration()
+    assert yaml.safe_load(file.read_text()) == yaml.safe_load(before)
+
+
+def test_outputs_are_read_out_of_the_state_as_pulumi_reads_them(villa: LocalStack, engine: Engine) -> None:
+    deployed = engine.deployed()
     assert deployed.outputs == villa.outputs()
     # What a gate's command is told.
     (cluster,) = villa.api("GET", "/v2/databases")["databases"]

@@ -2,18 +2,23 @@
 
 import json
 import os
+import shutil
+import stat
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from subprocess import CompletedProcess
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from trellis.operations.deployment import NOT_INSTALLED
 from trellis.operations.errors import OperationError
 from trellis.operations.processes import run
+from trellis.operations.project import project
 from trellis.policies.kinds import MASKED, PHASE, STACK
+from trellis.writing import replace
 
 UNREAD = "It was taken into the state, and has not been read yet."
 
@@ -43,6 +48,7 @@ class Engine:
     def __init__(self, stack: str, config_file: Path | None) -> None:
         self._name = stack
         self._stack = ["--stack", stack, "--non-interactive", "--color", "never"]
+        self._file = config_file
         self._config_file = ["--config-file", str(config_file)] if config_file else []
         self._entries: Mapping[str, Mapping[str, Any]] | None = None
 
@@ -133,8 +139,16 @@ class Engine:
         return self._entries
 
     def _configure(self, *arguments: str) -> None:
+        """Changes the stack's config file in one move. Pulumi writes it in place, and a kill would leave it empty."""
         self._entries = None
-        self._run("config", *arguments, *self._config_file)
+        file = (self._file or project() / f"Pulumi.{self._name.rpartition('/')[2]}.yaml").resolve()
+        if not file.is_file():
+            self._run("config", *arguments, *self._config_file)
+            return
+        with TemporaryDirectory(prefix="trellis-") as folder:
+            copy = Path(shutil.copy(file, folder))
+            self._run("config", *arguments, "--config-file", str(copy))
+            replace(file, copy.read_text(), stat.S_IMODE(copy.stat().st_mode))
 
     def _run(self, *arguments: str, input_text: str | None = None) -> str:
         done = _pulumi((*arguments, *self._stack), input_text=input_text)
