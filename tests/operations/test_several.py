@@ -14,6 +14,7 @@ import pytest
 
 from tests.migrator.servers import PASSWORD, Database, PostgreSQL
 from tests.operations.conftest import ROOT, Finished, Trellis
+from trellis.policies.kinds import STACK
 
 SYSTEM = """\
 name: demo
@@ -58,11 +59,12 @@ def stack(trellis: Trellis, server: PostgreSQL, tmp_path: Path) -> Stack:
         uri = f"postgresql://admin:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{server.port}/{database}?sslmode=prefer"
         uris.setdefault(cluster, {})[key] = uri
     outputs = {"direct_uris": uris, "ca_certificates": dict.fromkeys(uris, "a certificate")}
+    state = {"deployment": {"resources": [{"type": STACK, "outputs": outputs}]}}
     config = {"trellis:system": {"value": "demo", "secret": False}}
     engine = tmp_path / "bin" / "pulumi"
     engine.parent.mkdir()
     # Not in its first line, where no path with a space in it can stand.
-    program = f"import json, sys; print(json.dumps({config!r} if sys.argv[1] == 'config' else {outputs!r}))"
+    program = f"import json, sys; print(json.dumps({config!r} if sys.argv[1] == 'config' else {state!r}))"
     engine.write_text(f'#!/bin/sh\nexec {shlex.join((sys.executable, "-c", program))} "$@"\n')
     engine.chmod(0o755)
     return lambda *arguments: trellis(*arguments, PATH=str(engine.parent))

@@ -386,16 +386,18 @@ def test_watch_looks_again(command: Status) -> None:
     assert first["at"] <= second["at"]
 
 
-def test_watch_reads_the_stack_again_when_a_way_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its password may be another one by now."""
-    shut = [True, False, False]
+@pytest.mark.parametrize("finding", ["unreachable", "not-watched"])
+def test_watch_reads_the_stack_again_when_something_does_not_answer(
+    finding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its password or its address may be another one by now."""
+    shut = [finding, "drill", "drill"]
     opened: list[int] = []
 
     def look(*_: object, **__: object) -> Any:
         if not shut:
             raise KeyboardInterrupt
-        way = Namespace(error="no" if shut.pop(0) else None)
-        return Namespace(clusters=[Namespace(tried=[way])], stack=None)
+        return Namespace(findings=[Namespace(name=shut.pop(0))], stack=None)
 
     def read(_: object) -> Any:
         opened.append(len(shut))
