@@ -220,7 +220,7 @@ class Stack:
         try:
             up.carry_out(self.options, may_delete)
         finally:
-            del self.now
+            vars(self).pop("now", None)
 
     def drop(self, stands: Stands) -> None:
         """Deletes the cluster that applications do not use, with all data in it; the other has the place for good."""
