@@ -30,6 +30,8 @@ from trellis.development.dev import Stack, zones
 from trellis.development.workspace import Workspace
 
 STACK = "dev"
+# By no proxy, whatever this shell or a test has set.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 PROGRAM = "components trellis localcloud systems migrations".split()
 
 
@@ -156,7 +158,7 @@ class LocalStack:
             },
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with DIRECT.open(request, timeout=60) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             error.add_note(f"{method} {path}: {error.read().decode(errors='replace')}")

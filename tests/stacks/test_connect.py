@@ -19,7 +19,7 @@ import pytest
 
 from tests.clients import PG, node_modules
 from tests.ports import free_port
-from tests.stacks.harness import LocalStack
+from tests.stacks.harness import DIRECT, LocalStack
 from tools import ROOT
 from trellis.development.bring import go
 
@@ -124,7 +124,7 @@ def _ask_the_example(api: str) -> None:
             f"{api}{urllib.parse.quote(path)}", json.dumps(body).encode() if body else None, method=method
         )
         try:
-            with urllib.request.urlopen(sent, timeout=60) as answer:
+            with DIRECT.open(sent, timeout=60) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as refused:
             return refused.code, json.load(refused)

@@ -68,8 +68,8 @@ def test_a_command_asks_pulumi_twice(villa: LocalStack, tmp_path: Path) -> None:
 
 @pytest.fixture
 def engine(villa: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    for name, value in villa.stack.environment.items():
-        monkeypatch.setenv(name, value)
+    for name in ("PATH", "PULUMI_HOME", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):
+        monkeypatch.setenv(name, villa.stack.environment[name])
     monkeypatch.chdir(villa.root)
     return Engine(villa.name, villa.config_file)
 
@@ -105,7 +105,10 @@ def test_the_application_user_changes_no_table(villa: LocalStack, statement: str
         connection.execute(statement)
 
 
-def test_a_preview_after_up_and_after_refresh_is_empty(villa: LocalStack) -> None:
+def test_a_preview_after_up_and_after_refresh_is_empty(villa: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in a shell behind a proxy, which leads to no machine's own loopback.
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     villa.must("preview", "--expect-no-changes")
     villa.must("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     villa.must("preview", "--expect-no-changes")

@@ -98,7 +98,8 @@ class Workspace:
             # Plugins name a bucket in the host, and no such name exists but at the local cloud. Upper case alone, which
             # curl and apt do not read: whatever else goes out over plain http is refused there.
             "HTTP_PROXY": self.api,
-            "NO_PROXY": "127.0.0.1,localhost",
+            # gRPC, with which the program speaks to the engine, reads lower case alone.
+            **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
             "CLOUDFLARE_API_TOKEN": token,
             "LOCALCLOUD_STATE": str(self.cloud_state),
             "LOCALCLOUD_PORT": str(self.port),
