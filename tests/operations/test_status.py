@@ -17,12 +17,13 @@ import pytest
 from tests.browser import browser
 from tests.operations.conftest import Finished
 from tests.operations.test_stack import Command, tudao_with_a_replica
+from tests.ports import free_port
 from tests.stacks.harness import open_folder, wait_for
 from tools import ROOT
 from trellis.monitoring.findings import Severity
 from trellis.operations.jobs import command as jobs
 from trellis.operations.jobs import runs as runs_of_jobs
-from trellis.operations.status import checking
+from trellis.operations.status import checking, watching
 from trellis.operations.status import command as status_command
 from trellis.operations.status.ways import Way, ways
 from trellis.settings.duties import Check
@@ -409,6 +410,13 @@ def test_watch_reads_the_stack_again_when_something_does_not_answer(
     with pytest.raises(KeyboardInterrupt):
         status_command.run(Namespace(watch=0, grants=False, postgresql=None))
     assert opened == [3, 2]
+
+
+def test_a_machine_that_a_failed_up_left_away_is_told_too() -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    machine = {"prometheus": nowhere, "alertmanager": nowhere, "user": "x", "password": "y", "ca_certificate": ""}
+    found = list(watching.ask("prod", {"monitoring": machine}, []))
+    assert [(one.name, one.do) for one in found] == 2 * [("not-watched", "trellis up --stack prod")]
 
 
 def test_what_cannot_be_reached(command: Status) -> None:

@@ -82,7 +82,8 @@ def test_the_config_file_is_changed_in_one_move(villa: LocalStack, engine: Engin
         engine.set_object("trellis:trial", {"a": "b"})
         assert old.read() == before
     assert (json.loads(engine.configuration()["trellis:trial"]), file.stat().st_mode) == ({"a": "b"}, mode)
-    engine.forget("trellis:trial")
+    # Another process may change it too.
+    Engine(villa.name, file).forget("trellis:trial")
     assert "trellis:trial" not in engine.configuration()
     assert yaml.safe_load(file.read_text()) == yaml.safe_load(before)
 

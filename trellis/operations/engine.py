@@ -6,7 +6,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -27,7 +27,7 @@ UNREAD = "It was taken into the state, and has not been read yet."
 class Deployed:
     """What a stack has, secrets in plain text. It goes nowhere but into the caller's memory."""
 
-    resources: Sequence[Mapping[str, Any]]
+    resources: Sequence[Mapping[str, Any]] = field(repr=False)
 
     @cached_property
     def outputs(self) -> dict[str, Any]:
@@ -50,7 +50,8 @@ class Engine:
         self._stack = ["--stack", stack, "--non-interactive", "--color", "never"]
         self._file = config_file
         self._config_file = ["--config-file", str(config_file)] if config_file else []
-        self._entries: Mapping[str, Mapping[str, Any]] | None = None
+        self._entries: Mapping[str, Mapping[str, Any]] = {}
+        self._read: tuple[int, int] | None = None
 
     def state(self, *, secrets: bool = False) -> dict[str, Any]:
         """The stack's deployment, its secrets encrypted, or shown."""
@@ -134,14 +135,27 @@ class Engine:
         self._run("refresh", "--yes", "--skip-preview", *targets, *self._config_file)
 
     def _config(self) -> Mapping[str, Mapping[str, Any]]:
-        if self._entries is None:
+        """Asked again where the file is another one than before: another process, or a person, may have changed it."""
+        now = self._stamp()
+        if now is None or now != self._read:
             self._entries = dict(json.loads(self._run("config", "--json", "--show-secrets", *self._config_file)))
+            self._read = now
         return self._entries
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """Tells the config file from one that it was before; None where it is not found."""
+        try:
+            found = self._path().stat()
+        except (OSError, OperationError):
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def _path(self) -> Path:
+        return (self._file or project() / f"Pulumi.{self._name.rpartition('/')[2]}.yaml").resolve()
 
     def _configure(self, *arguments: str) -> None:
         """Changes the stack's config file in one move. Pulumi writes it in place, and a kill would leave it empty."""
-        self._entries = None
-        file = (self._file or project() / f"Pulumi.{self._name.rpartition('/')[2]}.yaml").resolve()
+        file = self._path()
         if not file.is_file():
             self._run("config", *arguments, *self._config_file)
             return

@@ -16,7 +16,9 @@ def ask(name: str, outputs: Mapping[str, Any], resources: Sequence[Mapping[str, 
     """A finding for each program of the machine that does not answer. name: the stack's."""
     if not (machine := outputs.get("monitoring")):
         return
-    urn = next(one["urn"] for one in resources if one["type"] == DROPLET and "trellis:monitoring:" in one["urn"])
+    urns = [one["urn"] for one in resources if one["type"] == DROPLET and "trellis:monitoring:" in one["urn"]]
+    # None is there where an `up` that builds another one has failed: the next `up` does.
+    build = f"trellis up --stack {name}" + "".join(f" -- --replace '{urn}'" for urn in urns[:1])
     with urllib3.PoolManager(
         ca_cert_data=machine["ca_certificate"],
         headers=urllib3.make_headers(basic_auth=f"{machine['user']}:{machine['password']}"),
@@ -35,5 +37,5 @@ def ask(name: str, outputs: Mapping[str, Any], resources: Sequence[Mapping[str, 
                     severity=Severity.CRITICAL,
                     where=f"the monitoring machine, {program}",
                     what=f"{failed}; nobody is told of anything. A new one answers after about two minutes",
-                    do=f"trellis up --stack {name} -- --replace '{urn}'",
+                    do=build,
                 )
